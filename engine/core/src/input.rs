@@ -1,0 +1,139 @@
+//! What the world tells the core. Inputs are never stored: what was decided because of them is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::event::{AttemptId, Created, Host, Identity, QuestionId, Timer};
+use crate::units::{Digest, Role, ServiceName, Timestamp};
+
+/// One thing that the world told.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A person started the run.
+    Launched(Box<Created>),
+    /// An engine took the run: the first time, or after a crash.
+    EngineStarted(Host),
+    /// A service answers.
+    ServiceReady {
+        /// Which.
+        service: ServiceName,
+        /// Its process id.
+        pid: u32,
+    },
+    /// A service ended before it answered, or did not answer in time.
+    ServiceFailed {
+        /// Which.
+        service: ServiceName,
+        /// Why, in one sentence.
+        reason: String,
+    },
+    /// A service is gone, as wanted.
+    ServiceStopped(ServiceName),
+    /// An attempt ended.
+    Ended {
+        /// Which.
+        attempt: AttemptId,
+        /// How.
+        result: Box<AttemptResult>,
+    },
+    /// An attempt was going on when the engine was lost, and nobody can know how it ended.
+    Lost(AttemptId),
+    /// A person answered.
+    Answered(Box<Answered>),
+    /// A timer is due.
+    Due(Timer),
+    /// A person wants the run to end.
+    CancelAsked {
+        /// How hard: 1 with grace, 2 TERM now, 3 KILL now.
+        level: u8,
+        /// Who.
+        by: Identity,
+        /// Why, when said.
+        reason: Option<String>,
+    },
+}
+
+/// How an attempt ended, with what expressions may read of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AttemptResult {
+    /// What became of the process or request.
+    pub exit: Exit,
+    /// `outputs` as written to `$RUNBOOK_OUTPUT`.
+    pub outputs: BTreeMap<String, Value>,
+    /// What expressions may read: `stdout`, `stderr`, `response`, where the plan asks for them.
+    pub locals: BTreeMap<String, Value>,
+    /// Why the result cannot be used although the command ended: output too long, a secret in an output.
+    pub unusable: Option<String>,
+}
+
+/// What became of a process or a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// The process ended with this code.
+    Code(i32),
+    /// The process was ended by this signal.
+    Signal(i32),
+    /// The server answered with this status.
+    Status(u16),
+    /// It never ran, or no answer came: why, in one sentence.
+    Error(String),
+    /// It was done by the engine itself.
+    #[default]
+    Done,
+}
+
+/// An answer, as found in the inbox or given in the terminal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// To which question.
+    pub question: QuestionId,
+    /// What was answered.
+    pub answer: Answer,
+    /// By whom.
+    pub by: Identity,
+    /// The roles that this person holds now.
+    pub roles: BTreeSet<Role>,
+    /// The digest that the person saw, for an approval.
+    pub digest: Option<Digest>,
+    /// When it was written, which counts, not when it was read.
+    pub written_at: Timestamp,
+}
+
+/// What a person may answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To an approval: go on.
+    Approve {
+        /// Why, when said.
+        reason: Option<String>,
+    },
+    /// To an approval, or a manual step: no.
+    Reject {
+        /// Why, when said.
+        reason: Option<String>,
+    },
+    /// To a manual step: it is done.
+    Confirm {
+        /// A remark, when made.
+        reason: Option<String>,
+    },
+    /// To an interruption: the attempt took effect.
+    TookEffect {
+        /// Why the person thinks so, when said.
+        reason: Option<String>,
+    },
+    /// To an interruption: it did not; count it as failed.
+    DidNot {
+        /// Why the person thinks so, when said.
+        reason: Option<String>,
+    },
+    /// To an interruption: run it again.
+    RunAgain {
+        /// Why, when said.
+        reason: Option<String>,
+    },
+}

@@ -1,0 +1,80 @@
+//! An action with its values: what exactly will run. It is in the journal, in questions, and under their digest.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::units::{SecretName, Timestamp};
+
+/// An action with its values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rendered {
+    /// A script; its text is in the plan.
+    Run {
+        /// The text, exactly as written.
+        text: String,
+        /// `bash`, `sh` or a path.
+        shell: String,
+        /// The step's own environment variables.
+        env: BTreeMap<String, RenderedSource>,
+        /// The folder; none means the run's.
+        dir: Option<String>,
+    },
+    /// A program with arguments.
+    Argv {
+        /// The program and its arguments.
+        argv: Vec<String>,
+        /// The step's own environment variables.
+        env: BTreeMap<String, RenderedSource>,
+        /// The folder; none means the run's.
+        dir: Option<String>,
+    },
+    /// A request.
+    Http {
+        /// Upper case.
+        method: String,
+        /// Where to.
+        url: String,
+        /// Request headers.
+        headers: BTreeMap<String, RenderedSource>,
+        /// The body, JSON or text.
+        body: Option<RenderedBody>,
+        /// The statuses that are a success, as inclusive ranges.
+        expect: Vec<(u16, u16)>,
+    },
+    /// Checks, which the core makes itself.
+    Assert,
+    /// Values, which the core computed itself.
+    Set(BTreeMap<String, Value>),
+    /// A pause until a moment.
+    Wait(Timestamp),
+    /// What a person is to do.
+    Manual(String),
+}
+
+/// A value, or the secret that it comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenderedSource {
+    /// The value.
+    Value(String),
+    /// The secret, resolved for the attempt only.
+    Secret {
+        /// Which.
+        name: SecretName,
+        /// Fixed text before the value.
+        prefix: String,
+    },
+}
+
+/// The body of a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenderedBody {
+    /// Sent as `application/json`.
+    Json(Value),
+    /// Sent as it is.
+    Text(String),
+}
