@@ -118,6 +118,9 @@ pub struct Expression {
     pub source: String,
     /// The steps whose results it may read; all have ended when it is evaluated.
     pub reads: BTreeSet<StepId>,
+    /// The local names it reads, such as `stdout`, `stderr`, `response`: only these are collected for it.
+    #[serde(default)]
+    pub locals: BTreeSet<String>,
 }
 
 /// A value in which texts may hold `{{ … }}`.
