@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The shell round the pure core: it runs what the core decided, and tells it what happened.
+
+pub mod supervisor;
