@@ -123,7 +123,7 @@ pub enum Event {
     AttemptStarted {
         /// Which.
         attempt: AttemptId,
-        /// When it is overdue.
+        /// When it is overdue; for a `wait`, when it is over.
         due: Option<Timestamp>,
         /// Where it starts.
         host: Host,
@@ -201,6 +201,8 @@ pub enum Event {
         /// Why, when said.
         reason: Option<String>,
     },
+    /// The grace that the first request to cancel leaves is over. The run is being cancelled.
+    CancelGraceOver,
     /// All steps have settled and what succeeded is undone, in this order.
     RollbackStarted {
         /// The steps to undo, dependents first.
@@ -230,6 +232,8 @@ pub enum Event {
         state: EndState,
         /// Why, which with the state gives the exit code.
         cause: Cause,
+        /// Steps that succeeded and could not be undone although the run was rolled back.
+        irreversible: Vec<StepId>,
     },
 }
 
@@ -324,7 +328,29 @@ pub struct AttemptId {
     pub poll: u32,
 }
 
-/// A question, unique within its run: `approve:<step>`, `manual:<step>`, `interrupt:<step>:<phase>:<number>:<poll>`.
+impl AttemptId {
+    /// The first poll of an attempt.
+    pub fn first(step: StepId, phase: Phase, number: u32) -> Self {
+        Self { step, phase, number, poll: 1 }
+    }
+
+    /// The poll after this one.
+    #[must_use]
+    pub fn next_poll(&self) -> Self {
+        Self { poll: self.poll + 1, ..self.clone() }
+    }
+}
+
+/// `<step>.<number>`, `<step>.undo.<number>`, and `.<poll>` behind it from the second poll on: safe as a file name.
+impl std::fmt::Display for AttemptId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let undo = if self.phase == Phase::Undo { ".undo" } else { "" };
+        write!(out, "{}{undo}.{}", self.step, self.number)?;
+        if self.poll > 1 { write!(out, ".{}", self.poll) } else { Ok(()) }
+    }
+}
+
+/// A question, unique within its run: `approve:<step>`, `manual:<attempt>`, `interrupt:<attempt>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct QuestionId(pub String);
@@ -356,7 +382,10 @@ pub enum QuestionKind {
         digest: Digest,
     },
     /// Has a person done this?
-    Manual,
+    Manual {
+        /// In which attempt.
+        attempt: AttemptId,
+    },
     /// Did this attempt take effect?
     Interrupted {
         /// Which.
@@ -379,7 +408,7 @@ pub enum Timer {
     /// The next poll starts.
     Poll(AttemptId),
     /// A `wait` is over.
-    Wait(StepId),
+    Wait(AttemptId),
     /// The grace after the first request to cancel is over.
     CancelGrace,
 }
@@ -406,8 +435,12 @@ pub enum BlockReason {
     Failure(StepId),
     /// The run is being cancelled.
     Cancelled,
-    /// The block around it was blocked.
+    /// The block around it was blocked, or failed before it was entered.
     Parent(StepId),
+    /// A service did not come up.
+    Service(ServiceName),
+    /// The rollback begins.
+    Rollback,
 }
 
 /// Why an attempt is being ended.
@@ -483,8 +516,6 @@ pub enum Cause {
     Always(StepId),
     /// The undo of this step failed.
     Undo(StepId),
-    /// These steps had succeeded and cannot be undone; the rest is.
-    Irreversible(Vec<StepId>),
     /// This service did not come up.
     Service(ServiceName),
 }

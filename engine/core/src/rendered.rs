@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::units::{SecretName, Timestamp};
+use crate::units::{SecretName, StepId, Timestamp};
 
 /// An action with its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,10 +48,14 @@ pub enum Rendered {
     Assert,
     /// Values, which the core computed itself.
     Set(BTreeMap<String, Value>),
+    /// A pause, in milliseconds from its start.
+    WaitFor(u64),
     /// A pause until a moment.
-    Wait(Timestamp),
+    WaitUntil(Timestamp),
     /// What a person is to do.
     Manual(String),
+    /// Other steps, for the approval of a block.
+    Steps(Vec<StepId>),
 }
 
 /// A value, or the secret that it comes from.
@@ -77,4 +81,27 @@ pub enum RenderedBody {
     Json(Value),
     /// Sent as it is.
     Text(String),
+}
+
+impl Rendered {
+    /// Whether something runs outside of the engine's own decisions, and so takes one of the `max_parallel` places.
+    pub fn is_external(&self) -> bool {
+        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Http { .. })
+    }
+
+    /// The secrets it uses.
+    pub fn secrets(&self) -> Vec<&SecretName> {
+        let sources = match self {
+            Self::Run { env, .. } | Self::Argv { env, .. } => env,
+            Self::Http { headers, .. } => headers,
+            _ => return vec![],
+        };
+        sources
+            .values()
+            .filter_map(|source| match source {
+                RenderedSource::Secret { name, .. } => Some(name),
+                RenderedSource::Value(_) => None,
+            })
+            .collect()
+    }
 }

@@ -101,8 +101,7 @@ impl Timestamp {
 /// # Errors
 /// Says what is wrong with the text; a bare number is an error because nobody knows its unit.
 pub fn parse_duration(text: &str) -> Result<u64, DurationError> {
-    const UNITS: [(&str, u64); 5] =
-        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+    const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
     let mut rest = text.trim();
     if rest.is_empty() {
         return Err(DurationError::Empty);
@@ -171,7 +170,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_written() {
-        for (text, ms) in [("30s", 30_000), ("5m", 300_000), ("1h30m", 5_400_000), ("250ms", 250), ("1d2h3m4s5ms", 93_784_005)] {
+        for (text, ms) in
+            [("30s", 30_000), ("5m", 300_000), ("1h30m", 5_400_000), ("250ms", 250), ("1d2h3m4s5ms", 93_784_005)]
+        {
             assert_eq!(parse_duration(text), Ok(ms), "{text}");
             assert_eq!(format_duration(ms), text);
         }

@@ -1,0 +1,91 @@
+//! A person ends the run: once with grace, twice at once, three times by force.
+//!
+//! The level counts within a stage: an undo, or an `always` step, is cut only by the second request that it lives to see.
+
+use super::{Decided, Deciding};
+use crate::event::{AttemptId, BlockReason, Event, Identity, Phase, QuestionKind, StopReason};
+use crate::plan::OnFailure;
+use crate::run::{Doing, Live, Stage};
+use crate::units::StepIx;
+
+impl Deciding<'_> {
+    /// Whether a request to cancel keeps the given kind of attempt from being repeated.
+    pub(super) fn cancel_stops(&self, phase: Phase) -> bool {
+        let Some(cancel) = &self.run.cancel else { return false };
+        match (phase, self.run.stage) {
+            (Phase::Do, Stage::Main) => true,
+            _ => cancel.level >= 2,
+        }
+    }
+
+    pub(super) fn cancel_asked(&mut self, level: u8, by: Identity, reason: Option<String>) -> Decided {
+        let level = level.clamp(1, 3);
+        if self.run.cancel.as_ref().is_some_and(|cancel| cancel.level >= level) || self.run.stage == Stage::Stopping {
+            return Ok(());
+        }
+        self.emit(Event::CancelRequested { level, by, reason })?;
+        if self.run.stage == Stage::Main {
+            self.end_what_waits()?;
+        }
+        if level >= 2 {
+            self.end_what_waits()?;
+            self.stop_running(level >= 3)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn cancel_grace_due(&mut self) -> Decided {
+        let Some(cancel) = &self.run.cancel else { return Ok(()) };
+        let due = cancel.at.after(self.plan().cancel_grace_ms);
+        if self.run.stage != Stage::Main || cancel.grace_over || self.now < due {
+            return Ok(());
+        }
+        self.emit(Event::CancelGraceOver)?;
+        self.stop_running(false)
+    }
+
+    /// Ends pauses, polls between two looks, retries, and questions.
+    fn end_what_waits(&mut self) -> Decided {
+        let waits = |live: &Live| match live.doing {
+            Doing::Waiting | Doing::Asking | Doing::Polling { .. } => true,
+            Doing::Interrupted => !self.keeps_question(&live.attempt),
+            Doing::Executing | Doing::Stopping { .. } => false,
+        };
+        let live = self.run.live.iter().filter(|(_, live)| waits(live)).map(|(key, _)| *key);
+        let keys: Vec<(StepIx, Phase)> = live.chain(self.run.retries.keys().copied()).collect();
+        for (at, phase) in keys {
+            self.withdraw_questions(at, &BlockReason::Cancelled)?;
+            self.end_waiting(at, phase)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the fate of an interrupted attempt must still be known: what took effect is to be undone.
+    fn keeps_question(&self, attempt: &AttemptId) -> bool {
+        let Some(at) = self.made.index.get(&attempt.step) else { return false };
+        let level = self.run.cancel.as_ref().map_or(0, |cancel| cancel.level);
+        let rolls_back = self.plan().on_failure == OnFailure::Rollback && self.plan().step(*at).rollback.is_some();
+        let open = |question: &crate::event::Question| matches!(&question.kind, QuestionKind::Interrupted { attempt: of } if of == attempt);
+        level < 2 && rolls_back && self.run.questions.values().any(open)
+    }
+
+    fn stop_running(&mut self, force: bool) -> Decided {
+        let stops = |live: &&Live| match live.doing {
+            Doing::Executing => true,
+            Doing::Stopping { force: forced, .. } => force && !forced,
+            _ => false,
+        };
+        let running: Vec<AttemptId> = self.run.live.values().filter(stops).map(|live| live.attempt.clone()).collect();
+        for attempt in running {
+            let Some(at) = self.made.index.get(&attempt.step).copied() else { continue };
+            let step = self.plan().step(at);
+            let grace = match (attempt.phase, &step.rollback) {
+                (Phase::Undo, Some(undo)) => undo.kill_grace_ms,
+                _ => step.kill_grace_ms,
+            };
+            let kill_at = self.now.after(grace);
+            self.emit(Event::AttemptStopping { attempt, force, why: StopReason::Cancel, kill_at })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! Every choice of the engine. `decide` takes a state and an input, and says what follows as events.
+//!
+//! It is a loop around one rule: handle the input, then go on (`advance`) until nothing more can be decided now.
+//! Each event is applied as it is decided, so later choices of one decision see the earlier ones. The caller
+//! makes all events durable as one batch before it acts on the returned state.
+
+mod attempts;
+mod cancel;
+mod finish;
+mod prepare;
+mod questions;
+mod ready;
+mod scope;
+
+use std::sync::Arc;
+
+use crate::apply::IllegalEvent;
+use crate::evaluate::Evaluate;
+use crate::event::{Event, Timer};
+use crate::input::Input;
+use crate::plan::Plan;
+use crate::run::{Made, Run, ServiceState, Stage};
+use crate::units::Timestamp;
+
+/// What was decided.
+#[derive(Debug)]
+#[must_use = "the events are to be made durable before the state counts"]
+pub struct Decision {
+    /// The state after all events.
+    pub run: Run,
+    /// The events, in order; empty when the input changes nothing.
+    pub events: Vec<Event>,
+}
+
+/// Decides what follows from an input.
+///
+/// The state is taken and given back changed: a state that is ahead of the journal is never seen by a caller that
+/// could not write the events, because it has no other.
+///
+/// # Errors
+/// Only for a bug of the engine: it decided an event that its own state does not accept.
+pub fn decide(run: Run, input: Input, now: Timestamp, evaluate: &dyn Evaluate) -> Result<Decision, IllegalEvent> {
+    let mut run = run;
+    let mut events = Vec::new();
+    if let Input::Launched(created) = input {
+        let event = Event::RunCreated(created);
+        if run.apply(&event, now).is_ok() {
+            events.push(event);
+        }
+        return Ok(Decision { run, events });
+    }
+    let Some(made) = run.made.clone() else { return Ok(Decision { run, events }) };
+    if run.stage == Stage::Ended {
+        return Ok(Decision { run, events });
+    }
+    let mut deciding = Deciding { run, made, now, evaluate, events };
+    deciding.handle(input)?;
+    deciding.advance()?;
+    Ok(Decision { run: deciding.run, events: deciding.events })
+}
+
+type Decided = Result<(), IllegalEvent>;
+
+/// One decision being made.
+struct Deciding<'e> {
+    run: Run,
+    made: Arc<Made>,
+    now: Timestamp,
+    evaluate: &'e dyn Evaluate,
+    events: Vec<Event>,
+}
+
+impl Deciding<'_> {
+    fn emit(&mut self, event: Event) -> Decided {
+        self.run.apply(&event, self.now)?;
+        self.events.push(event);
+        Ok(())
+    }
+
+    fn plan(&self) -> &Plan {
+        &self.made.created.plan
+    }
+
+    fn handle(&mut self, input: Input) -> Decided {
+        match input {
+            Input::Launched(_) => Ok(()),
+            Input::EngineStarted(host) => self.emit(Event::EngineStarted { host }),
+            Input::ServiceReady { service, pid } => match self.run.services.get(&service) {
+                Some(ServiceState::Starting) => self.emit(Event::ServiceReady { service, pid }),
+                _ => Ok(()),
+            },
+            Input::ServiceFailed { service, reason } => match self.run.services.get(&service) {
+                Some(ServiceState::Starting) => self.emit(Event::ServiceFailed { service, reason }),
+                _ => Ok(()),
+            },
+            Input::ServiceStopped(service) => {
+                let gone = matches!(self.run.services.get(&service), None | Some(ServiceState::Stopped));
+                if self.run.stage == Stage::Stopping && !gone {
+                    self.emit(Event::ServiceStopped { service })?;
+                }
+                Ok(())
+            }
+            Input::Ended { attempt, result } => self.ended(&attempt, *result),
+            Input::Lost(attempt) => self.lost(&attempt),
+            Input::Answered(answered) => self.answered(*answered),
+            Input::Due(timer) => self.due(&timer),
+            Input::CancelAsked { level, by, reason } => self.cancel_asked(level, by, reason),
+        }
+    }
+
+    fn due(&mut self, timer: &Timer) -> Decided {
+        match timer {
+            Timer::Question(question) => self.question_due(question),
+            Timer::Overdue(attempt) => self.overdue(attempt),
+            Timer::Kill(attempt) => self.kill_due(attempt),
+            Timer::Retry(step, phase) => self.retry_due(step, *phase),
+            Timer::Poll(attempt) => self.poll_due(attempt),
+            Timer::Wait(attempt) => self.wait_due(attempt),
+            Timer::CancelGrace => self.cancel_grace_due(),
+        }
+    }
+
+    /// Goes on until nothing more can be decided without a new input.
+    fn advance(&mut self) -> Decided {
+        loop {
+            let before = self.events.len();
+            match self.run.stage {
+                Stage::New | Stage::Ended => return Ok(()),
+                Stage::Main | Stage::Always => self.advance_steps()?,
+                Stage::RollingBack => self.advance_undo()?,
+                Stage::Stopping => self.advance_stop()?,
+            }
+            if self.events.len() == before {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether commands may start: an engine has the run, and the services answer.
+    fn may_start(&self) -> bool {
+        let up = |state: &ServiceState| matches!(state, ServiceState::Ready { .. });
+        self.run.host.is_some() && self.run.services.values().all(up)
+    }
+}

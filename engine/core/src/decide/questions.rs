@@ -1,0 +1,180 @@
+//! Questions to people, and their answers.
+
+use super::scope::Locals;
+use super::{Decided, Deciding};
+use crate::event::{AttemptId, BlockReason, Event, Failure, Question, QuestionId, QuestionKind};
+use crate::input::{Answer, Answered};
+use crate::rendered::Rendered;
+use crate::run::StepState;
+use crate::units::{Digest, Role, StepIx, Timestamp};
+
+impl Deciding<'_> {
+    pub(super) fn ask_approval(&mut self, at: StepIx, digest: Digest) -> Decided {
+        let step = self.plan().step(at).id.clone();
+        let Some(approval) = self.plan().step(at).approval.clone() else { return Ok(()) };
+        let message = match approval.message.map(|message| self.text(at, &message, &Locals::new())).transpose() {
+            Ok(message) => message,
+            Err(error) => {
+                let failure = Failure::Evaluate(format!("`approval.message`: {error}"));
+                return self.fail_unstarted(at, failure);
+            }
+        };
+        let question = Question {
+            id: QuestionId(format!("approve:{step}")),
+            step,
+            kind: QuestionKind::Approval { from: approval.from, digest },
+            message,
+            due: approval.timeout_ms.map(|ms| self.now.after(ms)),
+        };
+        self.emit(Event::QuestionAsked { question })
+    }
+
+    pub(super) fn ask_manual(&mut self, attempt: AttemptId, text: String, due: Option<Timestamp>) -> Decided {
+        let question = Question {
+            id: QuestionId(format!("manual:{attempt}")),
+            step: attempt.step.clone(),
+            kind: QuestionKind::Manual { attempt },
+            message: Some(text),
+            due,
+        };
+        self.emit(Event::QuestionAsked { question })
+    }
+
+    pub(super) fn ask_interrupted(&mut self, attempt: AttemptId) -> Decided {
+        let question = Question {
+            id: QuestionId(format!("interrupt:{attempt}")),
+            step: attempt.step.clone(),
+            kind: QuestionKind::Interrupted { attempt },
+            message: None,
+            due: None,
+        };
+        self.emit(Event::QuestionAsked { question })
+    }
+
+    /// A person answered. An answer to a question that is not open changes nothing: it may have been read twice.
+    pub(super) fn answered(&mut self, answered: Answered) -> Decided {
+        let Some(question) = self.run.questions.get(&answered.question).cloned() else { return Ok(()) };
+        if let Some(reason) = refusal(&question, &answered) {
+            let Answered { question, by, .. } = answered;
+            return self.emit(Event::AnswerRefused { question, by, reason });
+        }
+        let Answered { answer, by, roles, written_at, .. } = answered;
+        let accepted = Event::QuestionAnswered {
+            question: question.id.clone(),
+            answer: answer.clone(),
+            by: by.clone(),
+            roles,
+            written_at,
+        };
+        self.emit(accepted)?;
+        let Some(at) = self.made.index.get(&question.step).copied() else { return Ok(()) };
+        match (question.kind, answer) {
+            (QuestionKind::Approval { .. }, Answer::Approve { .. }) => self.approved(at),
+            (QuestionKind::Approval { .. }, Answer::Reject { reason }) => {
+                self.fail_unstarted(at, Failure::Rejected { by, reason })
+            }
+            (QuestionKind::Manual { attempt }, Answer::Confirm { .. }) => self.settle_manual(&attempt, None),
+            (QuestionKind::Manual { attempt }, Answer::Reject { reason }) => {
+                self.settle_manual(&attempt, Some(Failure::Rejected { by, reason }))
+            }
+            (QuestionKind::Interrupted { attempt }, Answer::TookEffect { .. }) => {
+                self.settle_interrupted(at, &attempt, None)
+            }
+            (QuestionKind::Interrupted { attempt }, Answer::DidNot { .. }) => {
+                self.settle_interrupted(at, &attempt, Some(Failure::Interrupted))
+            }
+            (QuestionKind::Interrupted { attempt }, Answer::RunAgain { .. }) => self.run_again(at, attempt.phase),
+            // `refusal` lets no other pair through.
+            (_, _) => Ok(()),
+        }
+    }
+
+    fn approved(&mut self, at: StepIx) -> Decided {
+        let external = self.run.steps[at.at()].prepared.as_ref().is_some_and(|it| it.action.is_external());
+        if external || !self.may_start() { Ok(()) } else { self.start(at) }
+    }
+
+    pub(super) fn question_due(&mut self, id: &QuestionId) -> Decided {
+        let Some(question) = self.run.questions.get(id).cloned() else { return Ok(()) };
+        if question.due.is_none_or(|due| self.now < due) {
+            return Ok(());
+        }
+        self.emit(Event::QuestionExpired { question: id.clone() })?;
+        let Some(at) = self.made.index.get(&question.step).copied() else { return Ok(()) };
+        match question.kind {
+            QuestionKind::Approval { .. } => self.fail_unstarted(at, Failure::Expired),
+            QuestionKind::Manual { attempt } => self.settle_manual(&attempt, Some(Failure::Expired)),
+            QuestionKind::Interrupted { .. } => Ok(()),
+        }
+    }
+
+    /// Withdraws the open questions about a step.
+    pub(super) fn withdraw_questions(&mut self, at: StepIx, reason: &BlockReason) -> Decided {
+        let step = &self.made.created.plan.step(at).id;
+        let open = self.run.questions.values().filter(|question| question.step == *step);
+        let open: Vec<QuestionId> = open.map(|question| question.id.clone()).collect();
+        for question in open {
+            self.emit(Event::QuestionWithdrawn { question, reason: reason.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Withdraws the questions of manual steps: the run goes another way.
+    pub(super) fn withdraw_manual(&mut self, reason: &BlockReason) -> Decided {
+        let manual = |question: &&Question| matches!(question.kind, QuestionKind::Manual { .. });
+        let steps: Vec<_> = self.run.questions.values().filter(manual).map(|question| question.step.clone()).collect();
+        for step in steps {
+            let Some(at) = self.made.index.get(&step).copied() else { continue };
+            if self.run.steps[at.at()].state == StepState::Running {
+                self.withdraw_questions(at, reason)?;
+                self.end_waiting(at, crate::event::Phase::Do)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why an answer does not count.
+fn refusal(question: &Question, answered: &Answered) -> Option<String> {
+    if question.due.is_some_and(|due| answered.written_at > due) {
+        return Some("it came too late".to_owned());
+    }
+    match (&question.kind, &answered.answer) {
+        (QuestionKind::Approval { from, digest }, Answer::Approve { .. } | Answer::Reject { .. }) => {
+            let login = Role::new(answered.by.name.clone());
+            if !from.iter().any(|role| answered.roles.contains(role) || *role == login) {
+                let from: Vec<_> = from.iter().map(Role::as_str).collect();
+                return Some(format!("`{}` holds none of: {}", answered.by.name, from.join(", ")));
+            }
+            (answered.digest.as_ref() != Some(digest)).then(|| "it was given for something else".to_owned())
+        }
+        (QuestionKind::Manual { .. }, Answer::Confirm { .. } | Answer::Reject { .. }) => None,
+        (
+            QuestionKind::Interrupted { .. },
+            Answer::TookEffect { .. } | Answer::DidNot { .. } | Answer::RunAgain { .. },
+        ) => None,
+        (QuestionKind::Approval { .. }, _) => Some("it is neither an approval nor a rejection".to_owned()),
+        (QuestionKind::Manual { .. }, _) => Some("it neither confirms nor rejects the step".to_owned()),
+        (QuestionKind::Interrupted { .. }, _) => {
+            Some("it does not say whether the attempt took effect, did not, or is to run again".to_owned())
+        }
+    }
+}
+
+/// Whether an action is shown in full with its question.
+impl Rendered {
+    /// One line for a list of steps.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Run { text, .. } => text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim().to_owned(),
+            Self::Argv { argv, .. } => argv.join(" "),
+            Self::Http { method, url, .. } => format!("{method} {url}"),
+            Self::Assert => "assert".to_owned(),
+            Self::Set(values) => format!("set {}", values.keys().cloned().collect::<Vec<_>>().join(", ")),
+            Self::WaitFor(ms) => format!("wait {}", crate::units::format_duration(*ms)),
+            Self::WaitUntil(_) => "wait until a moment".to_owned(),
+            Self::Manual(text) => text.lines().next().unwrap_or("").to_owned(),
+            Self::Steps(steps) => format!("{} steps", steps.len()),
+        }
+    }
+}

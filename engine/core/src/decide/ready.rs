@@ -1,0 +1,217 @@
+//! Steps that nothing holds back any more: run, ask, skip or block them.
+
+use super::scope::Locals;
+use super::{Decided, Deciding};
+use crate::event::{BlockReason, Event, Failure, SkipReason};
+use crate::plan::{Body, Condition};
+use crate::rendered::Rendered;
+use crate::run::{Stage, StepState};
+use crate::units::{StepId, StepIx};
+
+impl Deciding<'_> {
+    /// Steps of the present stage: decides what can be, then goes to the next stage when all have settled.
+    pub(super) fn advance_steps(&mut self) -> Decided {
+        self.block_unstarted()?;
+        self.leave_questions()?;
+        if self.may_start() || self.all_is_held_back() {
+            while let Some(at) = self.run.ready.first().copied() {
+                self.consider(at)?;
+            }
+        }
+        if self.may_start() {
+            self.start_cleared()?;
+        }
+        while let Some(at) = self.run.closing.first().copied() {
+            self.close(at)?;
+        }
+        let left = if self.run.stage == Stage::Main { self.run.unsettled_main } else { self.run.unsettled_always };
+        if left == 0 { self.leave_steps() } else { Ok(()) }
+    }
+
+    /// Whether no step of this stage can start, so that even without an engine or a service all can be settled.
+    fn all_is_held_back(&self) -> bool {
+        let cancelled = self.run.cancel.as_ref().is_some_and(|cancel| cancel.in_main);
+        self.run.service_failed.is_some() || (cancelled && self.run.stage == Stage::Main)
+    }
+
+    /// Decides about one ready step.
+    fn consider(&mut self, at: StepIx) -> Decided {
+        if let Some(reason) = self.held_back(at) {
+            return self.block(at, reason);
+        }
+        if let Some(Condition { expression, .. }) = self.plan().step(at).condition.clone() {
+            match self.holds(at, &expression, &Locals::new()) {
+                Ok(true) => {}
+                Ok(false) => return self.skip(at, SkipReason::Condition),
+                Err(error) => return self.fail_unstarted(at, Failure::Evaluate(format!("`if`: {error}"))),
+            }
+        }
+        let is_block = !matches!(self.plan().step(at).body, Body::Action(_));
+        if is_block && self.plan().step(at).approval.is_none() {
+            return self.enter(at);
+        }
+        match self.prepare_step(at) {
+            Ok(action) => self.prepared(at, action),
+            Err(error) => self.fail_unstarted(at, Failure::Evaluate(error.to_string())),
+        }
+    }
+
+    fn prepared(&mut self, at: StepIx, action: Rendered) -> Decided {
+        let digest = self.approval_digest(at, &action);
+        let external = action.is_external();
+        let step = self.plan().step(at).id.clone();
+        self.emit(Event::StepPrepared { step, action, digest: digest.clone() })?;
+        if self.plan().step(at).approval.is_some() {
+            return self.ask_approval(at, digest);
+        }
+        if external { Ok(()) } else { self.start(at) }
+    }
+
+    /// Why a step that is otherwise ready must not start.
+    pub(super) fn held_back(&self, at: StepIx) -> Option<BlockReason> {
+        let step = self.plan().step(at);
+        if !step.always && self.run.cancel.as_ref().is_some_and(|cancel| cancel.in_main) {
+            return Some(BlockReason::Cancelled);
+        }
+        if let Some(service) = &self.run.service_failed {
+            return (!step.always || self.run.stage == Stage::Always).then(|| BlockReason::Service(service.clone()));
+        }
+        let asks_status = step.condition.as_ref().is_some_and(|condition| condition.asks_status);
+        if asks_status || (step.always && step.parent.is_none()) {
+            return None;
+        }
+        if let Some(ancestor) = self.run.taint_of_needs(at) {
+            return Some(BlockReason::Ancestor(ancestor));
+        }
+        let mut scope = step.parent;
+        loop {
+            // A failure of the run does not reach into `always`.
+            let failed = if scope.is_none() && step.always { None } else { self.run.failing.get(&scope) };
+            if let Some(failed) = failed {
+                return Some(BlockReason::Failure(failed.clone()));
+            }
+            scope = self.plan().step(scope?).parent;
+        }
+    }
+
+    /// After a failure or a request to cancel, blocks what was ready to start or asked about but has not started.
+    fn block_unstarted(&mut self) -> Decided {
+        if self.run.failing.is_empty() && self.run.cancel.is_none() && self.run.service_failed.is_none() {
+            return Ok(());
+        }
+        let asked = self.run.questions.values().filter_map(|question| self.made.index.get(&question.step).copied());
+        let unstarted: Vec<StepIx> = asked.chain(self.run.cleared.iter().copied()).collect();
+        for at in unstarted {
+            if matches!(self.run.steps[at.at()].state, StepState::Asked | StepState::Cleared)
+                && let Some(reason) = self.held_back(at)
+            {
+                self.withdraw_questions(at, &reason)?;
+                self.block(at, reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts what may start, while there is a place.
+    fn start_cleared(&mut self) -> Decided {
+        let places = self.plan().max_parallel.max(1) as usize;
+        while self.running_outside() < places {
+            let Some(at) = self.run.cleared.first().copied() else { return Ok(()) };
+            self.start(at)?;
+        }
+        Ok(())
+    }
+
+    /// Enters a block; in a switch, takes the case that fits.
+    pub(super) fn enter(&mut self, at: StepIx) -> Decided {
+        let step = self.plan().step(at).id.clone();
+        let Body::Switch { on, cases, default } = self.plan().step(at).body.clone() else {
+            return self.emit(Event::BlockEntered { step, case: None });
+        };
+        let failure = match self.value(at, &on, &Locals::new()) {
+            Err(error) => Failure::Evaluate(format!("`switch`: {error}")),
+            Ok(value) => {
+                let value = super::scope::as_text(value);
+                let fits = cases.iter().position(|case| case.value == value);
+                match fits.or_else(|| default.is_some().then_some(cases.len())) {
+                    Some(taken) => return self.take(at, step, taken),
+                    None => Failure::NoCase(value),
+                }
+            }
+        };
+        self.fail_unstarted(at, failure)
+    }
+
+    fn take(&mut self, at: StepIx, step: StepId, taken: usize) -> Decided {
+        let taken = u32::try_from(taken).unwrap_or(u32::MAX);
+        self.emit(Event::BlockEntered { step, case: Some(taken) })?;
+        let children: Vec<StepIx> = self.plan().step(at).children().collect();
+        for child in children {
+            if self.plan().step(child).case != Some(taken) {
+                self.skip(child, SkipReason::Branch)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Skips a step and all within it.
+    fn skip(&mut self, at: StepIx, reason: SkipReason) -> Decided {
+        let step = self.plan().step(at).id.clone();
+        self.emit(Event::StepSkipped { step: step.clone(), reason })?;
+        self.settle_within(at, |parent| Some(SkipReason::Parent(parent)), step)
+    }
+
+    /// Blocks a step and all within it.
+    pub(super) fn block(&mut self, at: StepIx, reason: BlockReason) -> Decided {
+        let step = self.plan().step(at).id.clone();
+        self.emit(Event::StepBlocked { step: step.clone(), reason })?;
+        self.settle_within(at, |_| None, step)
+    }
+
+    /// Fails a step that has not started, and blocks all within it.
+    pub(super) fn fail_unstarted(&mut self, at: StepIx, failure: Failure) -> Decided {
+        let step = self.plan().step(at).id.clone();
+        self.emit(Event::StepFailed { step: step.clone(), failure })?;
+        self.settle_within(at, |_| None, step)
+    }
+
+    /// Settles the steps within a block that is not entered: skipped where `skip` says so, else blocked.
+    fn settle_within(&mut self, at: StepIx, skip: impl Fn(StepId) -> Option<SkipReason>, parent: StepId) -> Decided {
+        for child in self.subtree(at) {
+            let step = self.plan().step(child).id.clone();
+            self.emit(match skip(parent.clone()) {
+                Some(reason) => Event::StepSkipped { step, reason },
+                None => Event::StepBlocked { step, reason: BlockReason::Parent(parent.clone()) },
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Settles a block all of whose steps have settled.
+    fn close(&mut self, at: StepIx) -> Decided {
+        let step = self.plan().step(at).id.clone();
+        let (mut failed, mut blocked, mut cancelled) = (vec![], None, false);
+        for child in self.plan().step(at).children() {
+            let plan = self.plan().step(child);
+            match &self.run.steps[child.at()].state {
+                StepState::Failed(_) if !plan.continue_on_failure => failed.push(plan.id.clone()),
+                StepState::Blocked(reason) => blocked = blocked.or_else(|| Some(reason.clone())),
+                StepState::Cancelled => cancelled = true,
+                _ => {}
+            }
+        }
+        if !failed.is_empty() {
+            return self.emit(Event::StepFailed { step, failure: Failure::Steps(failed) });
+        }
+        if cancelled {
+            return self.emit(Event::StepCancelled { step });
+        }
+        if let Some(reason) = blocked {
+            return self.emit(Event::StepBlocked { step, reason });
+        }
+        match self.block_outputs(at) {
+            Ok(outputs) => self.emit(Event::StepSucceeded { step, outputs }),
+            Err(failure) => self.emit(Event::StepFailed { step, failure }),
+        }
+    }
+}

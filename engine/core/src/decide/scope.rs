@@ -1,0 +1,54 @@
+//! What expressions see, and their evaluation.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Deciding;
+use crate::evaluate::{EvaluateError, Scope};
+use crate::plan::{Expression, Template};
+use crate::units::StepIx;
+
+/// Names that exist in one place only.
+pub(super) type Locals = BTreeMap<String, Value>;
+
+impl Deciding<'_> {
+    fn with_scope<T>(&self, at: StepIx, locals: &Locals, then: impl FnOnce(&Scope<'_>) -> T) -> T {
+        let run = &self.run;
+        let created = &self.made.created;
+        then(&Scope {
+            params: &created.params,
+            environment: &created.environment,
+            run: &self.made.run,
+            steps: &|id| run.view(id),
+            locals,
+            failure: run.taint_of_needs(at).is_some(),
+        })
+    }
+
+    pub(super) fn holds(&self, at: StepIx, expression: &Expression, locals: &Locals) -> Result<bool, EvaluateError> {
+        self.with_scope(at, locals, |scope| self.evaluate.condition(expression, scope))
+    }
+
+    pub(super) fn value(&self, at: StepIx, expression: &Expression, locals: &Locals) -> Result<Value, EvaluateError> {
+        self.with_scope(at, locals, |scope| self.evaluate.expression(expression, scope))
+    }
+
+    pub(super) fn render(&self, at: StepIx, template: &Template, locals: &Locals) -> Result<Value, EvaluateError> {
+        self.with_scope(at, locals, |scope| self.evaluate.template(template, scope))
+    }
+
+    /// A template's value as text: a string as it is, anything else as JSON, nothing as the empty text.
+    pub(super) fn text(&self, at: StepIx, template: &Template, locals: &Locals) -> Result<String, EvaluateError> {
+        Ok(as_text(self.render(at, template, locals)?))
+    }
+}
+
+/// A value as text: a string as it is, nothing as the empty text, anything else as JSON.
+pub(super) fn as_text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => crate::digest::canonical(&other),
+    }
+}

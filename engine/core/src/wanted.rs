@@ -1,0 +1,107 @@
+//! What should be going on now, derived from the state alone. After a crash nothing is going on, so resuming is to make
+//! it so: an ordinary reconcile.
+
+use std::collections::BTreeSet;
+
+use crate::event::{AttemptId, Phase, QuestionId, Timer};
+use crate::run::{Doing, Run, ServiceState, Stage};
+use crate::units::{ServiceName, Timestamp};
+
+/// Something that should be going on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// A service runs.
+    Service(ServiceName),
+    /// A process or request runs.
+    Execute(AttemptId),
+    /// That process or request is being ended.
+    Stop {
+        /// Which.
+        attempt: AttemptId,
+        /// Killed, rather than asked to end.
+        force: bool,
+    },
+    /// A person is asked.
+    Ask(QuestionId),
+    /// `decide` is to be told when a moment has come.
+    Timer {
+        /// When.
+        at: Timestamp,
+        /// What for.
+        timer: Timer,
+    },
+}
+
+impl Run {
+    /// What should be going on now.
+    pub fn wanted(&self) -> BTreeSet<Effect> {
+        let mut wanted = BTreeSet::new();
+        let Some(created) = self.created() else { return wanted };
+        if self.stage < Stage::Stopping {
+            let running = self.services.iter().filter(|(_, state)| **state != ServiceState::Failed);
+            wanted.extend(running.map(|(name, _)| Effect::Service(name.clone())));
+        }
+        for live in self.live.values() {
+            self.want_live(live, &mut wanted);
+        }
+        if self.services_answer() {
+            wanted.extend(self.retries.iter().map(|((at, phase), due)| {
+                let step = created.plan.step(*at).id.clone();
+                Effect::Timer { at: *due, timer: Timer::Retry(step, *phase) }
+            }));
+        }
+        for question in self.questions.values() {
+            wanted.insert(Effect::Ask(question.id.clone()));
+            if let Some(at) = question.due {
+                wanted.insert(Effect::Timer { at, timer: Timer::Question(question.id.clone()) });
+            }
+        }
+        if let Some(cancel) = &self.cancel {
+            let running = self.live.iter().any(|((_, phase), _)| *phase == Phase::Do);
+            if self.stage == Stage::Main && running && !cancel.grace_over {
+                let at = cancel.at.after(created.plan.cancel_grace_ms);
+                wanted.insert(Effect::Timer { at, timer: Timer::CancelGrace });
+            }
+        }
+        wanted
+    }
+
+    fn want_live(&self, live: &crate::run::Live, wanted: &mut BTreeSet<Effect>) {
+        let attempt = live.attempt.clone();
+        let mut timer = |at, timer| wanted.insert(Effect::Timer { at, timer });
+        match live.doing {
+            Doing::Executing => {
+                if let Some(due) = live.due {
+                    timer(due, Timer::Overdue(attempt.clone()));
+                }
+                wanted.insert(Effect::Execute(attempt));
+            }
+            Doing::Stopping { force, kill_at, .. } => {
+                if !force {
+                    timer(kill_at, Timer::Kill(attempt.clone()));
+                }
+                wanted.insert(Effect::Execute(attempt.clone()));
+                wanted.insert(Effect::Stop { attempt, force });
+            }
+            Doing::Polling { next } => {
+                if let Some(due) = live.due {
+                    timer(due, Timer::Overdue(attempt.clone()));
+                }
+                if self.services_answer() {
+                    timer(next, Timer::Poll(attempt));
+                }
+            }
+            Doing::Waiting => {
+                if let Some(due) = live.due {
+                    timer(due, Timer::Wait(attempt));
+                }
+            }
+            Doing::Asking | Doing::Interrupted => {}
+        }
+    }
+
+    /// Whether all services answer, so that steps may start.
+    pub fn services_answer(&self) -> bool {
+        self.services.values().all(|state| matches!(state, ServiceState::Ready { .. }))
+    }
+}
