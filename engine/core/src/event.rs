@@ -250,6 +250,9 @@ pub struct Created {
     pub params: Value,
     /// The environment's name; none when the run has none.
     pub environment_name: Option<String>,
+    /// The file that the environment came from: its roles are read anew at each answer.
+    #[serde(default)]
+    pub environment_file: Option<String>,
     /// The environment's resolved values: an object.
     pub environment: Value,
     /// Who holds which role, as it was at the start; answers are judged by what holds when they are read.
