@@ -1,0 +1,294 @@
+//! Where things lie: the state folder, and the folder of each run.
+//!
+//! ```text
+//! <state>/runs/<run id>/
+//!     journal/       every decision (sled)         status.json   the published snapshot
+//!     inbox/         answers and requests          engine.lock   held while an engine has the run
+//!     logs/          <step>.<attempt>.{out,err}    attempts/     what the supervisor knows of each command
+//!     scripts/       the texts of `run:`           outputs/      what scripts hand back
+//!     services/      data of services              bin/          this very binary, first on PATH of scripts
+//! ```
+//!
+//! Folders are 0700 and files 0600: a run holds what an incident shows.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use runbook_core::units::RunId;
+
+/// The folder that holds all runs.
+#[derive(Clone, Debug)]
+pub struct StateFolder {
+    path: PathBuf,
+}
+
+/// The folder of one run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunFolder {
+    path: PathBuf,
+    id: RunId,
+}
+
+/// Why a run was not found.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// No run has that id.
+    #[error("no run `{0}` in {1}")]
+    None(String, PathBuf),
+    /// There is no run at all.
+    #[error("no run yet in {0}")]
+    Empty(PathBuf),
+    /// Several runs have ids that begin so.
+    #[error("`{0}` fits {count} runs: {list}", count = .1.len(), list = .1.join(", "))]
+    Ambiguous(String, Vec<String>),
+    /// The folder cannot be read.
+    #[error("cannot read {0}: {1}")]
+    Io(PathBuf, #[source] io::Error),
+}
+
+impl StateFolder {
+    /// The state at a path; nothing is created.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the folder of a new run, with all that a run needs.
+    ///
+    /// # Errors
+    /// When a folder cannot be made.
+    pub fn create_run(&self, id: &RunId) -> io::Result<RunFolder> {
+        private_folder(&self.path.join("runs"))?;
+        let run = self.run(id);
+        for part in ["", "inbox", "logs", "attempts", "scripts", "outputs", "services", "bin"] {
+            private_folder(&run.path.join(part))?;
+        }
+        Ok(run)
+    }
+
+    /// The folder of a run.
+    pub fn run(&self, id: &RunId) -> RunFolder {
+        RunFolder { path: self.path.join("runs").join(id.as_str()), id: id.clone() }
+    }
+
+    /// All runs, the oldest first.
+    ///
+    /// # Errors
+    /// When the folder exists and cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunFolder>, FindError> {
+        let folder = self.path.join("runs");
+        let fail = |error| FindError::Io(folder.clone(), error);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+            entries => entries.map_err(fail)?,
+        };
+        let mut runs = vec![];
+        for entry in entries {
+            let name = entry.map_err(fail)?.file_name();
+            if let Some(id) = name.to_str().filter(|name| ulid::Ulid::from_string(name).is_ok()) {
+                runs.push(self.run(&RunId::new(id)));
+            }
+        }
+        runs.sort();
+        Ok(runs)
+    }
+
+    /// The run with an id, with an id that begins so when that is only one, or the newest for `last`.
+    ///
+    /// # Errors
+    /// When none or several fit.
+    pub fn find(&self, text: &str) -> Result<RunFolder, FindError> {
+        let runs = self.runs()?;
+        if text == "last" {
+            return runs.into_iter().next_back().ok_or_else(|| FindError::Empty(self.path.clone()));
+        }
+        let wanted = text.to_ascii_uppercase();
+        let fits = |run: &RunFolder| !wanted.is_empty() && run.id.as_str().starts_with(&wanted);
+        let mut found: Vec<RunFolder> = runs.into_iter().filter(fits).collect();
+        match (found.pop(), found.len()) {
+            (Some(run), 0) => Ok(run),
+            (Some(run), _) => {
+                found.push(run);
+                let ids = found.iter().map(|run| run.id.as_str().to_owned()).collect();
+                Err(FindError::Ambiguous(text.to_owned(), ids))
+            }
+            (None, _) => Err(FindError::None(text.to_owned(), self.path.clone())),
+        }
+    }
+}
+
+impl RunFolder {
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The run.
+    pub fn id(&self) -> &RunId {
+        &self.id
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    /// Where answers and requests are dropped.
+    pub fn inbox(&self) -> PathBuf {
+        self.path.join("inbox")
+    }
+
+    /// The published snapshot.
+    pub fn status(&self) -> PathBuf {
+        self.path.join("status.json")
+    }
+
+    /// Where a detached engine says what goes wrong with it.
+    pub fn engine_log(&self) -> PathBuf {
+        self.path.join("engine.log")
+    }
+
+    /// The log of one attempt: `out` or `err`.
+    pub fn log(&self, attempt: &str, stream: &str) -> PathBuf {
+        self.path.join("logs").join(format!("{attempt}.{stream}"))
+    }
+
+    /// The folder of all logs.
+    pub fn logs(&self) -> PathBuf {
+        self.path.join("logs")
+    }
+
+    /// Where the text of a script lies for its shell.
+    pub fn script(&self, name: &str) -> PathBuf {
+        self.path.join("scripts").join(name)
+    }
+
+    /// Where an attempt hands back values.
+    pub fn outputs(&self, attempt: &str) -> PathBuf {
+        self.path.join("outputs").join(attempt)
+    }
+
+    /// The data of a service.
+    pub fn service(&self, name: &str) -> PathBuf {
+        self.path.join("services").join(name)
+    }
+
+    /// What scripts find first on PATH.
+    pub fn bin(&self) -> PathBuf {
+        self.path.join("bin")
+    }
+
+    /// Takes the run for an engine; freed when the lock is dropped, or by any death of the process.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] when an engine has it.
+    pub fn lock(&self) -> Result<EngineLock, LockError> {
+        let path = self.path.join("engine.lock");
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = open.map_err(LockError::Io)?;
+        match file.try_lock() {
+            Ok(()) => Ok(EngineLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held),
+            Err(TryLockError::Error(error)) => Err(LockError::Io(error)),
+        }
+    }
+
+    /// Whether an engine has the run now.
+    pub fn has_engine(&self) -> bool {
+        let Ok(file) = File::open(self.path.join("engine.lock")) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+}
+
+/// The right to decide for a run.
+#[derive(Debug)]
+pub struct EngineLock {
+    _file: File,
+}
+
+/// Why a run cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another engine has it.
+    #[error("another engine has this run")]
+    Held,
+    /// The lock cannot be used.
+    #[error("cannot lock the run: {0}")]
+    Io(#[source] io::Error),
+}
+
+/// Makes a folder that only its user may enter, and those around it.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Writes a file that only its user may read, whole or not at all: nobody ever reads half of it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write as _;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // Names of unfinished files begin with a dot, so that a listing can pass them over.
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn state() -> (tempfile::TempDir, StateFolder) {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::new(folder.path().join("state"));
+        (folder, state)
+    }
+
+    #[test]
+    fn a_run_is_found_by_a_prefix_that_only_it_has() {
+        let (_folder, state) = state();
+        assert!(matches!(state.find("last"), Err(FindError::Empty(_))));
+        for id in ["01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW", "01BX5ZZKBKACTAV9WEVGEMMVRZ"] {
+            state.create_run(&RunId::new(id)).unwrap();
+        }
+        assert_eq!(state.find("01bx").unwrap().id().as_str(), "01BX5ZZKBKACTAV9WEVGEMMVRZ");
+        assert_eq!(state.find("last").unwrap().id().as_str(), "01BX5ZZKBKACTAV9WEVGEMMVRZ");
+        assert!(matches!(state.find("01A"), Err(FindError::Ambiguous(_, ids)) if ids.len() == 2));
+        assert!(matches!(state.find("7"), Err(FindError::None(..))));
+        assert!(matches!(state.find(""), Err(FindError::None(..))));
+    }
+
+    #[test]
+    fn only_the_user_may_look() {
+        let (_folder, state) = state();
+        let run = state.create_run(&RunId::new("01ARZ3NDEKTSV4RRFFQ69G5FAV")).unwrap();
+        write_whole(&run.status(), b"{}").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!([mode(run.path()), mode(&run.inbox()), mode(&run.status())], [0o700, 0o700, 0o600]);
+    }
+
+    #[test]
+    fn one_engine_at_a_time() {
+        let (_folder, state) = state();
+        let run = state.create_run(&RunId::new("01ARZ3NDEKTSV4RRFFQ69G5FAV")).unwrap();
+        assert!(!run.has_engine());
+        let lock = run.lock().unwrap();
+        assert!(run.has_engine());
+        assert!(matches!(run.lock(), Err(LockError::Held)));
+        drop(lock);
+        assert!(!run.has_engine());
+    }
+}

@@ -1,0 +1,178 @@
+//! The inbox of a run: answers and requests, dropped as files by anyone who may, read by the engine when it is there.
+//!
+//! Like a maildir: a file is written under a name that is passed over, then renamed. Who wrote it is the owner of the
+//! file, and when is its time; neither is taken from what the file says.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
+
+use rustix::fs::OFlags;
+use runbook_core::event::{Identity, QuestionId};
+use runbook_core::input::Answer;
+use runbook_core::units::{Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::folder::{RunFolder, write_whole};
+use crate::identity::identity_of;
+
+/// The version of the format below.
+const VERSION: u32 = 1;
+/// A longer message is not from this program.
+const BYTES_MAX: u64 = 64 * 1024;
+
+/// What a person wants of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    /// The answer to a question.
+    Answer {
+        /// Which question.
+        question: QuestionId,
+        /// The answer.
+        answer: Answer,
+        /// What the person saw, for an approval.
+        digest: Option<Digest>,
+    },
+    /// The run is to end.
+    Cancel {
+        /// How hard: 1 with grace, 2 TERM now, 3 KILL now.
+        level: u8,
+        /// Why, when said.
+        reason: Option<String>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    version: u32,
+    message: Message,
+}
+
+/// A message as found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    /// Its file, removed once what follows from it is durable.
+    pub file: PathBuf,
+    /// Its owner.
+    pub by: Identity,
+    /// When it was written.
+    pub written_at: Timestamp,
+    /// What it says.
+    pub message: Message,
+}
+
+/// Drops a message.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn put(run: &RunFolder, message: &Message) -> io::Result<()> {
+    let bytes = serde_json::to_vec(&Envelope { version: VERSION, message: message.clone() })?;
+    write_whole(&run.inbox().join(format!("{}.json", ulid::Ulid::generate())), &bytes)
+}
+
+/// All messages, the oldest first. What is no message is put aside as `<name>.refused`, and said in the log.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn read(run: &RunFolder) -> io::Result<Vec<Received>> {
+    let mut found = vec![];
+    for entry in fs::read_dir(run.inbox())? {
+        let file = entry?.path();
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with('.') || !name.ends_with(".json") {
+            continue;
+        }
+        match read_one(&file) {
+            Ok((by, written_at, message)) => found.push(Received { file, by, written_at, message }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::warn!(file = %file.display(), %error, "what is in the inbox is no message");
+                fs::rename(&file, file.with_extension("refused"))?;
+            }
+        }
+    }
+    // Answers count in the order in which they were written; names break ties.
+    found.sort_by(|a, b| (a.written_at, &a.file).cmp(&(b.written_at, &b.file)));
+    Ok(found)
+}
+
+fn read_one(path: &PathBuf) -> io::Result<(Identity, Timestamp, Message)> {
+    let refuse = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    // Neither a link, nor a pipe that would make the engine wait.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).map_err(|_| refuse("flags of this system are unknown"))?;
+    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() || about.nlink() != 1 {
+        return Err(refuse("it is not a regular file with one name"));
+    }
+    let mut text = String::new();
+    if file.take(BYTES_MAX + 1).read_to_string(&mut text)? as u64 > BYTES_MAX {
+        return Err(refuse("it is too long"));
+    }
+    let envelope: Envelope = serde_json::from_str(&text)?;
+    if envelope.version != VERSION {
+        return Err(refuse("it is of another version"));
+    }
+    let written = about.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let written_at = Timestamp(u64::try_from(written.as_millis()).unwrap_or(u64::MAX));
+    Ok((identity_of(about.uid()), written_at, envelope.message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folder::StateFolder;
+    use runbook_core::units::RunId;
+
+    fn run() -> (tempfile::TempDir, RunFolder) {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::new(folder.path());
+        let run = state.create_run(&RunId::new("01ARZ3NDEKTSV4RRFFQ69G5FAV")).unwrap();
+        (folder, run)
+    }
+
+    fn cancel(level: u8) -> Message {
+        Message::Cancel { level, reason: Some("drill".to_owned()) }
+    }
+
+    #[test]
+    fn messages_come_back_with_their_owner_in_order() {
+        let (_folder, run) = run();
+        put(&run, &cancel(1)).unwrap();
+        put(&run, &cancel(2)).unwrap();
+        let found = read(&run).unwrap();
+        assert_eq!(found.iter().map(|it| it.message.clone()).collect::<Vec<_>>(), [cancel(1), cancel(2)]);
+        assert_eq!(found[0].by, crate::identity::me());
+        assert!(found[0].written_at > Timestamp(1_600_000_000_000));
+    }
+
+    #[test]
+    fn links_pipes_garbage_and_long_files_are_put_aside() {
+        let (folder, run) = run();
+        let inbox = run.inbox();
+        let good = folder.path().join("good");
+        fs::write(&good, serde_json::to_vec(&Envelope { version: VERSION, message: cancel(1) }).unwrap()).unwrap();
+        std::os::unix::fs::symlink(&good, inbox.join("1.json")).unwrap();
+        fs::hard_link(&good, inbox.join("2.json")).unwrap();
+        fs::write(inbox.join("3.json"), "not json").unwrap();
+        fs::write(inbox.join("4.json"), vec![b' '; 70_000]).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            inbox.join("5.json"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        fs::write(inbox.join("6.json"), r#"{"version":2,"message":{"cancel":{"level":1,"reason":null}}}"#).unwrap();
+        assert_eq!(read(&run).unwrap(), []);
+        let refused = fs::read_dir(&inbox).unwrap().filter(|entry| {
+            entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "refused")
+        });
+        assert_eq!(refused.count(), 6);
+    }
+}
