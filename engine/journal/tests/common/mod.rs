@@ -9,31 +9,31 @@ use runbook_journal::{Journal, JournalError, Record, SledJournal};
 use serde_json::json;
 
 /// The moment of every test.
-pub const AT: Timestamp = Timestamp(1_700_000_000_000);
+pub(crate) const AT: Timestamp = Timestamp(1_700_000_000_000);
 
 /// An event with a text of this many bytes; `number` makes it differ from others.
-pub fn event(number: usize, bytes: usize) -> Event {
+pub(crate) fn event(number: usize, bytes: usize) -> Event {
     let text = format!("{number}:").chars().chain("abcdefghij".chars().cycle()).take(bytes).collect::<String>();
     Event::StepSucceeded { step: format!("step-{number}").as_str().into(), outputs: [("out".to_owned(), json!(text))].into() }
 }
 
 /// Small events with these numbers.
-pub fn events(numbers: std::ops::Range<usize>) -> Vec<Event> {
+pub(crate) fn events(numbers: std::ops::Range<usize>) -> Vec<Event> {
     numbers.map(|number| event(number, 100)).collect()
 }
 
 /// The events of records.
-pub fn of(records: Vec<Record>) -> Vec<Event> {
+pub(crate) fn of(records: Vec<Record>) -> Vec<Event> {
     records.into_iter().map(|record| record.event).collect()
 }
 
 /// Opens a journal and reads all its events.
-pub fn reopened(dir: &Path) -> Result<Vec<Event>, JournalError> {
+pub(crate) fn reopened(dir: &Path) -> Result<Vec<Event>, JournalError> {
     SledJournal::open(dir)?.load().map(of)
 }
 
 /// A new journal in `dir` with these batches.
-pub fn written(dir: &Path, batches: &[Vec<Event>]) -> SledJournal {
+pub(crate) fn written(dir: &Path, batches: &[Vec<Event>]) -> SledJournal {
     let mut journal = SledJournal::create(dir).unwrap();
     for batch in batches {
         journal.append(journal.next_seq(), AT, batch).unwrap();
@@ -42,7 +42,7 @@ pub fn written(dir: &Path, batches: &[Vec<Event>]) -> SledJournal {
 }
 
 /// Copies a folder with all that is in it.
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
@@ -56,7 +56,7 @@ pub fn copy(from: &Path, to: &Path) {
 }
 
 /// All files below a folder.
-pub fn files(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = vec![];
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -66,11 +66,11 @@ pub fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// A generator of numbers that are the same in each run of the tests.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// A number below `end`.
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
