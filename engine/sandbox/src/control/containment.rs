@@ -1,0 +1,111 @@
+//! Whether an incident is contained, worked out from the platform's own state: no step can claim it.
+
+use rusqlite::params;
+use serde_json::{Value, json};
+
+use crate::business::orders;
+use crate::control::credentials::{outside, suspicious_key, suspicious_session};
+use crate::control::{health, services, trading};
+use crate::platform::Work;
+use crate::reply::Failure;
+use crate::rows;
+
+/// The incidents that can be asked about.
+pub(crate) const TYPES: [&str; 4] = ["system_down", "security_breach", "trading_halted", "database_lost"];
+
+struct Check {
+    name: &'static str,
+    ok: bool,
+    detail: String,
+}
+
+/// The state of containment of one type of incident: `contained` is true when every check holds.
+pub(crate) fn report(work: &Work<'_>, kind: &str) -> Result<Value, Failure> {
+    let checks = match kind {
+        "system_down" => services_up(work)?,
+        "security_breach" => intruder_out(work)?,
+        "trading_halted" => trading_stopped(work)?,
+        "database_lost" => {
+            let mut checks = vec![books_whole(work)];
+            checks.extend(services_up(work)?);
+            checks
+        }
+        _ => {
+            let message = format!("unknown incident type `{kind}`; valid types: {}", TYPES.join(", "));
+            return Err(Failure::invalid(message));
+        }
+    };
+    let listed: Vec<Value> =
+        checks.iter().map(|check| json!({"name": check.name, "ok": check.ok, "detail": check.detail})).collect();
+    Ok(json!({
+        "type": kind,
+        "contained": checks.iter().all(|check| check.ok),
+        "checks": listed,
+        "checked_at": work.at(),
+    }))
+}
+
+fn services_up(work: &Work<'_>) -> Result<Vec<Check>, Failure> {
+    let mut checks = Vec::new();
+    for name in services::NAMES {
+        let service = services::get(work, name)?;
+        checks.push(Check { name, ok: service.state == "up", detail: format!("{name} is {}", service.state) });
+    }
+    Ok(checks)
+}
+
+fn books_whole(work: &Work<'_>) -> Check {
+    let problem = health::database_problem(work);
+    Check { name: "database", ok: problem.is_none(), detail: problem.unwrap_or_else(|| "books are whole".to_owned()) }
+}
+
+/// No credential of the intruder works, and nothing from outside was let through after the last of them was revoked.
+fn intruder_out(work: &Work<'_>) -> Result<Vec<Check>, Failure> {
+    let (keys, sessions) = health::suspicious_credentials(work)?;
+    let from_outside = outside("ip");
+    let sql = format!("SELECT max(at) FROM access_log WHERE outcome = 'accepted' AND {from_outside}");
+    let last_accepted = rows::text(work.control, &sql, [])?;
+    let sql = format!(
+        "SELECT max(at) FROM (SELECT max(revoked_at) AS at FROM api_keys WHERE {} UNION ALL
+         SELECT max(revoked_at) FROM sessions WHERE {})",
+        suspicious_key(),
+        suspicious_session()
+    );
+    let last_revoked = rows::text(work.control, &sql, [])?;
+    let sql = format!(
+        "SELECT count(*) FROM access_log WHERE outcome = 'denied' AND {from_outside} AND at >= coalesce(?1, '')"
+    );
+    let denied = rows::number(work.control, &sql, params![last_revoked])?;
+    let silent = match (&last_accepted, &last_revoked) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(accepted), Some(revoked)) => accepted <= revoked,
+    };
+    Ok(vec![
+        Check { name: "suspicious_keys", ok: keys == 0, detail: format!("{keys} suspicious keys are active") },
+        Check {
+            name: "suspicious_sessions",
+            ok: sessions == 0,
+            detail: format!("{sessions} suspicious sessions are active"),
+        },
+        Check {
+            name: "no_activity_since",
+            ok: silent,
+            detail: format!(
+                "last accepted from outside: {}; last revocation: {}; denied since: {denied}",
+                last_accepted.as_deref().unwrap_or("never"),
+                last_revoked.as_deref().unwrap_or("never"),
+            ),
+        },
+    ])
+}
+
+fn trading_stopped(work: &Work<'_>) -> Result<Vec<Check>, Failure> {
+    let state = trading::state(work)?;
+    let books = work.books()?;
+    let open = orders::open_count(&books)?;
+    Ok(vec![
+        Check { name: "trading", ok: state == trading::STOPPED, detail: format!("trading is {state}") },
+        Check { name: "open_orders", ok: open == 0, detail: format!("{open} orders are open") },
+    ])
+}

@@ -1,0 +1,79 @@
+//! A dump: a consistent copy of the books, made while they are in use, with its manifest beside it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::backup::Backup;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::manifest::{Format, Manifest, manifest_path};
+use crate::error::Error;
+use crate::folder::{self, Folder};
+use crate::rows::stamp;
+
+/// Dumps the books of a data folder into `to_file`, which must not exist yet, and writes its manifest beside it.
+///
+/// A damaged database is dumped as it is: the manifest lists what is wrong, and [`Format::Raw`] says that SQLite could
+/// not even read it. So it can always be put back.
+///
+/// # Errors
+/// [`Error::Damaged`] when there is no database file; [`Error::Io`] when the file exists or cannot be written.
+pub fn dump(data: &Path, to_file: &Path) -> Result<Manifest, Error> {
+    dump_at(data, to_file, Timestamp::now())
+}
+
+/// Like [`dump`], with the time that the manifest gives.
+///
+/// # Errors
+/// As for [`dump`].
+pub fn dump_at(data: &Path, to_file: &Path, created_at: Timestamp) -> Result<Manifest, Error> {
+    dump_file(&Folder::at(data).business(), to_file, created_at)
+}
+
+/// Dumps one database file.
+pub(crate) fn dump_file(source: &Path, to_file: &Path, created_at: Timestamp) -> Result<Manifest, Error> {
+    if !source.exists() {
+        return Err(Error::Damaged(vec!["database file is missing".to_owned()]));
+    }
+    if to_file.exists() {
+        let exists = io::Error::from(io::ErrorKind::AlreadyExists);
+        return Err(Error::io("cannot write", to_file)(exists));
+    }
+    let into = folder::parent(to_file);
+    let copy = tempfile::NamedTempFile::new_in(into).map_err(Error::io("cannot write in", into))?;
+    let format = match copy_database(source, copy.path()) {
+        Ok(()) => Format::Sqlite,
+        Err(error) if unreadable(&error) => {
+            fs::copy(source, copy.path()).map_err(Error::io("cannot copy", source))?;
+            Format::Raw
+        }
+        Err(error) => return Err(error.into()),
+    };
+    copy.as_file().sync_all().map_err(Error::io("cannot sync", to_file))?;
+    let name = to_file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let manifest = Manifest::describe(copy.path(), &name, format, stamp(created_at))?;
+    let text = serde_json::to_vec_pretty(&manifest)
+        .map_err(|error| Error::io("cannot write", manifest_path(to_file))(error.into()))?;
+    // The manifest first: a dump that can be seen has one.
+    folder::write_whole(&manifest_path(to_file), &text)?;
+    copy.persist_noclobber(to_file).map_err(|error| Error::io("cannot write", to_file)(error.error))?;
+    folder::sync_folder(into)?;
+    Ok(manifest)
+}
+
+fn copy_database(source: &Path, target: &Path) -> rusqlite::Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let from = Connection::open_with_flags(source, flags)?;
+    from.busy_timeout(crate::platform::BUSY_TIMEOUT)?;
+    // SQLite would copy the pages of a file that it cannot read; ask it to read first.
+    from.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    let mut to = Connection::open(target)?;
+    Backup::new(&from, &mut to)?.run_to_completion(1_000, Duration::from_millis(5), None)
+}
+
+fn unreadable(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}

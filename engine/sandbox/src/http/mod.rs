@@ -1,0 +1,182 @@
+//! The front door: one table of routes, one way in.
+//!
+//! ```text
+//!   gateway slow? → who is it → what it needs runs? → answered before (Idempotency-Key)? → handler → logs
+//! ```
+
+mod books;
+mod call;
+mod incidents;
+mod operate;
+mod route;
+mod sandbox;
+mod security;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{RawPathParams, RawQuery};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, on};
+
+use call::{Call, Headers};
+pub use route::{Access, Route, routes};
+
+use crate::control::{credentials, logs, services};
+use crate::platform::{Platform, Work};
+use crate::reply::{Failure, Reply};
+
+/// A degraded gateway loses each request whose number divides by this.
+const LOSES_EVERY: u64 = 3;
+
+/// The HTTP service over one platform.
+pub(crate) fn router(platform: Arc<Platform>) -> Router {
+    let mut router = Router::new();
+    for route in routes() {
+        let platform = Arc::clone(&platform);
+        let handler = move |path: RawPathParams, query: RawQuery, headers: HeaderMap, body: Bytes| {
+            answer(platform, route, Parts::new(&path, query, &headers, body))
+        };
+        let filter = match route.method {
+            "GET" => MethodFilter::GET,
+            "DELETE" => MethodFilter::DELETE,
+            _ => MethodFilter::POST,
+        };
+        router = router.route(route.path, on(filter, handler));
+    }
+    router
+        .fallback(|| async { respond(Err(Failure::new(404, "not_found", "no such route"))) })
+        .method_not_allowed_fallback(|| async {
+            respond(Err(Failure::new(405, "method_not_allowed", "this route has other methods")))
+        })
+}
+
+/// A request as it came in.
+struct Parts {
+    path: Vec<(String, String)>,
+    query: String,
+    headers: Headers,
+    body: Bytes,
+}
+
+impl Parts {
+    fn new(path: &RawPathParams, RawQuery(query): RawQuery, headers: &HeaderMap, body: Bytes) -> Self {
+        Self {
+            path: path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            query: query.unwrap_or_default(),
+            headers: Headers::new(headers),
+            body,
+        }
+    }
+}
+
+async fn answer(platform: Arc<Platform>, route: &'static Route, parts: Parts) -> Response {
+    if route.needs.contains(&"gateway")
+        && let Err(failure) = pass_gateway(&platform).await
+    {
+        return respond(Err(failure));
+    }
+    let worked = tokio::task::spawn_blocking(move || handle(&platform, route, parts)).await;
+    respond(
+        worked.unwrap_or_else(|error| {
+            Err(Failure::new(500, "internal_error", format!("request handler ended: {error}")))
+        }),
+    )
+}
+
+/// A gateway without connections left makes everybody wait and gives up on some.
+async fn pass_gateway(platform: &Arc<Platform>) -> Result<(), Failure> {
+    let asked = Arc::clone(platform);
+    let slow = tokio::task::spawn_blocking(move || {
+        asked.work(|work| Ok(services::get(work, "gateway")?.suffers(services::SLOW)))
+    });
+    if !matches!(slow.await, Ok(Ok(true))) {
+        return Ok(());
+    }
+    tokio::time::sleep(Duration::from_millis(platform.config.slow_ms)).await;
+    let number = platform.requests.fetch_add(1, Ordering::Relaxed) + 1;
+    if !number.is_multiple_of(LOSES_EVERY) {
+        return Ok(());
+    }
+    let failure = Failure::new(502, "bad_gateway", "gateway lost the connection to its upstream");
+    let logged = failure.clone();
+    let platform = Arc::clone(platform);
+    let _ = tokio::task::spawn_blocking(move || {
+        platform.work(|work| logs::error(work, "gateway", "error", logged.code, &logged.message))
+    })
+    .await;
+    Err(failure)
+}
+
+fn handle(platform: &Platform, route: &Route, parts: Parts) -> Result<Reply, Failure> {
+    let origin = parts.headers.origin.clone();
+    let result = platform.work(|work| work_on(work, route, parts));
+    if let Err(failure) = &result {
+        // The work was undone; what it was refused for is written in a unit of its own.
+        let _ = platform.work(|work| log_failure(work, route, &origin, failure));
+    }
+    result
+}
+
+fn work_on(work: &Work<'_>, route: &Route, parts: Parts) -> Result<Reply, Failure> {
+    let credential = parts.headers.credential(work, route.access)?;
+    for service in route.needs {
+        services::require(work, service)?;
+    }
+    let key = parts.headers.idempotency_key.clone().filter(|_| route.replays());
+    let digest = crate::secret::sha256(&parts.body);
+    let call = Call::new(parts, credential)?;
+    let place = call.concrete(route);
+    if let Some(key) = &key
+        && let Some(reply) = call::answered_before(work, &place, key, &digest)?
+    {
+        return Ok(reply);
+    }
+    let reply = (route.run)(work, &call)?;
+    if let Some(key) = &key {
+        call::keep_answer(work, &place, key, &digest, &reply)?;
+    }
+    if route.access == Access::Trader {
+        let name = call.credential.name();
+        logs::access(work, name, &call.origin, route.path, "accepted", "")?;
+    }
+    Ok(reply)
+}
+
+fn log_failure(work: &Work<'_>, route: &Route, origin: &str, failure: &Failure) -> Result<(), Failure> {
+    let action = format!("{} {}", route.method, route.path);
+    if failure.status >= 500 {
+        let service = route.needs.first().copied().unwrap_or("platform");
+        let message = format!("{action}: {}", failure.message);
+        return logs::error(work, service, "error", failure.code, &message);
+    }
+    let denied = matches!(failure.status, 401 | 403);
+    if denied || route.access == Access::Trader {
+        let outcome = if denied { "denied" } else { "refused" };
+        let name = credentials::Credential::None;
+        logs::access(work, name.name(), origin, route.path, outcome, &failure.message)?;
+    }
+    Ok(())
+}
+
+fn respond(result: Result<Reply, Failure>) -> Response {
+    let (status, body, replayed) = match result {
+        Ok(reply) => (reply.status, reply.body, reply.replayed),
+        Err(failure) => (failure.status, failure.body(), false),
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, axum::Json(body)).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        let scheme = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+    }
+    if replayed {
+        let yes = HeaderValue::from_static("true");
+        response.headers_mut().insert("idempotency-replayed", yes);
+    }
+    response
+}
