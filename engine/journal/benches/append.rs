@@ -16,7 +16,12 @@ const ROUNDS: u64 = 3000;
 
 /// The events that the end of one step and the start of the next bring.
 fn three_events(number: u64) -> Vec<Event> {
-    let attempt = |number: u64| AttemptId { step: format!("step-{number}").as_str().into(), phase: Phase::Do, number: 1, poll: 1 };
+    let attempt = |number: u64| AttemptId {
+        step: format!("step-{number}").as_str().into(),
+        phase: Phase::Do,
+        number: 1,
+        poll: 1,
+    };
     let host = Host { boot_id: "5f3ad5a3-96f0-4a9a-a4a9-0f4c2c1a9d0e".to_owned(), supervisor: "4211:88123".to_owned() };
     vec![
         Event::AttemptEnded { attempt: attempt(number), exit: Exit::Code(0), failure: None },
@@ -74,7 +79,10 @@ fn main() {
     drop(journal);
     measure("open and load of 9,000 records", 5, |_| drop(SledJournal::open(&path).unwrap().load().unwrap()));
     measure("create", 50, |number| drop(SledJournal::create(dir.join(format!("new-{number}"))).unwrap()));
-    let large = Event::StepSucceeded { step: "large".into(), outputs: [("out".to_owned(), "x".repeat(5_000_000).into())].into() };
+    let large = Event::StepSucceeded {
+        step: "large".into(),
+        outputs: [("out".to_owned(), "x".repeat(5_000_000).into())].into(),
+    };
     let mut journal = SledJournal::create(dir.join("large")).unwrap();
     measure("append of one event of 5 MB, durable", 3, |_| {
         journal.append(journal.next_seq(), Timestamp(0), std::slice::from_ref(&large)).unwrap();

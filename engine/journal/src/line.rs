@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::Digest as _;
 
+use crate::Record;
 use crate::error::{Flaw, JournalError};
 use crate::parts;
-use crate::Record;
 
 /// How deep an event may be nested. `serde_json` reads 127 levels, of which the line itself takes one.
 const DEPTH_MAX: usize = 120;
@@ -199,7 +199,16 @@ mod tests {
 
     #[test]
     fn numbers_come_back_as_they_were() {
-        for value in [json!(0.1 + 0.2), json!(1.0), json!(-0.0), json!(5e-324), json!(f64::MAX), json!(122.416_294_033_786_585), json!(u64::MAX), json!(i64::MIN)] {
+        for value in [
+            json!(0.1 + 0.2),
+            json!(1.0),
+            json!(-0.0),
+            json!(5e-324),
+            json!(f64::MAX),
+            json!(122.416_294_033_786_585),
+            json!(u64::MAX),
+            json!(i64::MIN),
+        ] {
             let event = handing_on(value);
             let line = sealed(&event).unwrap().line;
             let read = verify([&line]).unwrap();

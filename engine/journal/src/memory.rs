@@ -25,7 +25,8 @@ impl MemoryJournal {
     /// # Errors
     /// [`JournalError::Broken`] when they are not a journal from its first record on.
     pub fn from_lines(lines: Vec<Vec<u8>>) -> Result<Self, JournalError> {
-        let chain = verify(&lines)?.pop().map_or_else(Chain::start, |last| Chain { next: last.seq + 1, head: last.hash });
+        let chain =
+            verify(&lines)?.pop().map_or_else(Chain::start, |last| Chain { next: last.seq + 1, head: last.hash });
         Ok(Self { lines, chain })
     }
 

@@ -77,7 +77,8 @@ mod tests {
     use super::*;
 
     fn entries(lines: &[Vec<u8>]) -> Vec<([u8; 10], Vec<u8>)> {
-        let parts = (0u64..).zip(lines).flat_map(|(seq, line)| split(line).map(move |(part, value)| (seq, part, value)));
+        let parts =
+            (0u64..).zip(lines).flat_map(|(seq, line)| split(line).map(move |(part, value)| (seq, part, value)));
         parts.map(|(seq, part, value)| (key(seq, part), value.to_vec())).collect()
     }
 
@@ -95,7 +96,8 @@ mod tests {
 
     #[test]
     fn lines_of_any_length_come_back() {
-        let sizes = [1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES, 3 * PART_BYTES + 1, 300 * PART_BYTES];
+        let sizes =
+            [1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES, 3 * PART_BYTES + 1, 300 * PART_BYTES];
         let lines: Vec<_> = sizes.iter().zip(0u8..).map(|(size, byte)| vec![byte; *size]).collect();
         let entries = entries(&lines);
         assert_eq!(entries.len(), 1 + 1 + 1 + 2 + 3 + 4 + 300);

@@ -176,7 +176,10 @@ impl Journal for SledJournal {
 
 impl std::fmt::Debug for SledJournal {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("SledJournal").field("dir", &self.dir).field("next_seq", &self.chain.next).finish_non_exhaustive()
+        out.debug_struct("SledJournal")
+            .field("dir", &self.dir)
+            .field("next_seq", &self.chain.next)
+            .finish_non_exhaustive()
     }
 }
 

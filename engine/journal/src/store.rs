@@ -118,11 +118,7 @@ fn closed() -> JournalError {
 }
 
 /// Calls into sled; its panics and errors become ours.
-fn sled_call<T>(
-    dir: &Path,
-    action: &'static str,
-    work: impl FnOnce() -> sled::Result<T>,
-) -> Result<T, JournalError> {
+fn sled_call<T>(dir: &Path, action: &'static str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, JournalError> {
     let dir = dir.to_owned();
     match guarded(work) {
         Ok(Ok(value)) => Ok(value),

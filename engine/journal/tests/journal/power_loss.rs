@@ -1,12 +1,10 @@
 //! The loss of power in the middle of an append: any part of what was written since the last sync may be on the disk.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use common::{AT, Random, copy, event, events, reopened, written};
+use crate::fixtures::{AT, Random, copy, event, events, reopened, written};
 use runbook_core::event::Event;
 use runbook_journal::{Journal as _, SledJournal};
 

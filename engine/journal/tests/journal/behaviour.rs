@@ -1,11 +1,9 @@
 //! What every journal does, and what the one on disk adds.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use common::{AT, copy, event, events, files, of, reopened, written};
+use crate::fixtures::{AT, copy, event, events, files, of, reopened, written};
 use runbook_journal::{Fault, FaultyJournal, Journal, JournalError, MemoryJournal, SledJournal, first_prev, verify};
 
 /// Both kinds, under the same checks.
@@ -24,7 +22,10 @@ fn what_is_appended_is_loaded() {
         assert_eq!(journal.append(3, AT, &[]).unwrap(), []);
         all.extend(journal.append(3, AT.after(5), &events(3..4)).unwrap());
         assert_eq!(journal.load().unwrap(), all);
-        assert_eq!(all.iter().map(|record| (record.seq, record.at.0 - AT.0)).collect::<Vec<_>>(), [(0, 0), (1, 0), (2, 0), (3, 5)]);
+        assert_eq!(
+            all.iter().map(|record| (record.seq, record.at.0 - AT.0)).collect::<Vec<_>>(),
+            [(0, 0), (1, 0), (2, 0), (3, 5)]
+        );
         assert_eq!(all[0].prev, first_prev());
         assert!(all.windows(2).all(|pair| pair[1].prev == pair[0].hash));
         assert_eq!((journal.next_seq(), journal.head()), (4, &all[3].hash));
@@ -49,7 +50,8 @@ fn an_unexpected_number_writes_nothing() {
 #[test]
 fn one_event_that_cannot_be_written_keeps_back_its_whole_batch() {
     let deep = (0..200).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
-    let deep = runbook_core::event::Event::StepSucceeded { step: "a".into(), outputs: [("out".to_owned(), deep)].into() };
+    let deep =
+        runbook_core::event::Event::StepSucceeded { step: "a".into(), outputs: [("out".to_owned(), deep)].into() };
     each_journal(|journal| {
         let refused = journal.append(0, AT, &[event(0, 10), deep.clone()]);
         assert!(matches!(refused, Err(JournalError::TooDeep { seq: 1, .. })));

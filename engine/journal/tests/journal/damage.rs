@@ -1,12 +1,10 @@
 //! Files and entries that are not as they were written: a typed error that names the place, no panic, no abort.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use common::{AT, Random, copy, event, events, files, reopened, written};
+use crate::fixtures::{AT, Random, copy, event, events, files, reopened, written};
 use runbook_journal::{Flaw, Journal as _, JournalError, SledJournal};
 
 fn key(seq: u64, part: u16) -> Vec<u8> {

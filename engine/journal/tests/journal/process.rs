@@ -1,12 +1,10 @@
 //! What only a second process can show: `kill -9`, a lock held elsewhere, a disk that takes no more.
 
-mod common;
-
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use common::{AT, event, events, reopened, written};
+use crate::fixtures::{AT, event, events, reopened, written};
 use runbook_journal::{Journal as _, JournalError, SledJournal};
 
 /// Tells a child what it is and where; this program is started again to be it.
@@ -16,7 +14,7 @@ const DIR: &str = "JOURNAL_TEST_DIR";
 /// Starts this program again as a child with a role, under a shell that first does `setup`.
 fn child(role: &str, dir: &Path, setup: &str) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new("/bin/sh")
-        .args(["-c", &format!(r#"{setup} exec "$0" --exact --ignored --nocapture as_a_child"#)])
+        .args(["-c", &format!(r#"{setup} exec "$0" --exact --ignored --nocapture process::as_a_child"#)])
         .arg(std::env::current_exe().unwrap())
         .env(ROLE, role)
         .env(DIR, dir)

@@ -14,7 +14,10 @@ pub(crate) const AT: Timestamp = Timestamp(1_700_000_000_000);
 /// An event with a text of this many bytes; `number` makes it differ from others.
 pub(crate) fn event(number: usize, bytes: usize) -> Event {
     let text = format!("{number}:").chars().chain("abcdefghij".chars().cycle()).take(bytes).collect::<String>();
-    Event::StepSucceeded { step: format!("step-{number}").as_str().into(), outputs: [("out".to_owned(), json!(text))].into() }
+    Event::StepSucceeded {
+        step: format!("step-{number}").as_str().into(),
+        outputs: [("out".to_owned(), json!(text))].into(),
+    }
 }
 
 /// Small events with these numbers.
