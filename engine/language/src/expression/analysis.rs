@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::error::ExpressionError;
 use super::facts::{Fact, facts};
 use super::parse::{Path, parse, path_of, range_of};
-use super::split::{Piece, split};
+use super::split::{LITERAL_BRACES, Piece, split};
 
 /// The names that are there everywhere. Any other top-level name is local to its place.
 const GLOBAL_NAMES: [&str; 4] = ["params", "environment", "run", "steps"];
@@ -90,7 +90,11 @@ pub fn analyse_template(text: &str) -> Result<TemplateAnalysis, ExpressionError>
     let mut walk = Walk::default();
     for piece in &pieces {
         if let Piece::Expression { source, offset } = piece {
-            let tree = parse(source).map_err(|error| error.shifted(*offset))?;
+            let tree = parse(source).map_err(|error| {
+                let error = error.shifted(*offset);
+                // As in `docker ps --format '{{.Names}}'`, which means another language's braces.
+                if source.trim_start().starts_with('.') { error.hint(LITERAL_BRACES) } else { error }
+            })?;
             walk.base = *offset;
             walk.visit(&tree, &BTreeSet::new(), false);
         }
@@ -188,8 +192,7 @@ impl Walk {
                 }
             }
             Expr::Filter(filter) => {
-                let lenient = filter.name == "default" || (lenient && super::tables::may_find_nothing(filter.name));
-                filter.expr.iter().for_each(|operand| self.visit(operand, known, lenient));
+                filter.expr.iter().for_each(|operand| self.visit(operand, known, filter.name == "default"));
                 self.visit_args(&filter.args, known);
             }
             Expr::Test(test) => {

@@ -10,7 +10,7 @@ pub struct ExpressionError {
     pub message: String,
     /// Where it begins, in bytes from the start of the given text.
     pub offset: usize,
-    /// How many bytes it spans; at least 1 unless the text ends there.
+    /// How many bytes it spans; 0 where something is missing.
     pub len: usize,
     /// The way out, where one is known.
     pub hint: Option<String>,

@@ -24,13 +24,25 @@
 //! way to it, and minijinja's fuel. No clock, no randomness, no environment, no other template can be reached.
 
 mod analysis;
+mod bind;
 mod error;
+mod evaluator;
 mod facts;
+mod filters;
+mod names;
+mod operators;
 mod parse;
 mod split;
 mod structure;
 mod tables;
+#[cfg(test)]
+mod tests;
+mod values;
 
 pub use analysis::{Analysis, NameUse, TemplateAnalysis, TemplateKind, analyse_expression, analyse_template};
 pub use error::ExpressionError;
+pub use evaluator::Evaluator;
+pub use operators::WORK_MAX;
 pub use parse::TOKENS_MAX;
+pub use tables::{FILTERS, FUNCTIONS, Named, TESTS};
+pub use values::TEXT_MAX;

@@ -5,6 +5,7 @@ use minijinja::machinery::{Tokenizer, parse_expr};
 
 use super::error::ExpressionError;
 use super::structure;
+use super::values::label;
 
 /// Most words (names, signs, literals) in one expression.
 ///
@@ -13,13 +14,16 @@ pub const TOKENS_MAX: usize = 500;
 
 /// Reads an expression, and refuses what the language does not have: unknown filters, calls, an `if` without `else`.
 pub(super) fn parse(source: &str) -> Result<Expr<'_>, ExpressionError> {
+    if source.trim().is_empty() {
+        return Err(ExpressionError::new("an expression is missing", 0..source.len()));
+    }
     count_tokens(source)?;
     let tree = parse_expr(source).map_err(|error| {
-        let error = ExpressionError::from_syntax(&error, source);
-        if source.trim_start().starts_with("{{") {
-            error.hint("an expression stands here without `{{` and `}}`")
-        } else {
-            error
+        let braces = source.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+        match braces {
+            Some(inner) => ExpressionError::new("an expression stands here without braces", 0..source.len())
+                .hint(format!("write {}", label(inner))),
+            None => ExpressionError::from_syntax(&error, source),
         }
     })?;
     structure::check(&tree, source)?;

@@ -6,6 +6,9 @@ use minijinja::machinery::{Token, Tokenizer};
 
 use super::error::ExpressionError;
 
+/// The way out for who means the characters.
+pub(super) const LITERAL_BRACES: &str = "write `{{ '{{' }}` for the characters `{{` themselves";
+
 /// A part of a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Piece<'t> {
@@ -78,12 +81,10 @@ fn find_end(text: &str, open: usize, start: usize) -> Result<(usize, usize), Exp
             Ok(Some(_)) => {}
             Ok(None) => {
                 return Err(ExpressionError::new("`{{` is never closed", open..open + 2)
-                    .hint("close it with `}}`, or write `{{ '{{' }}` for the characters themselves"));
+                    .hint(format!("close it with `}}}}`, or {LITERAL_BRACES}")));
             }
             Err(error) => {
-                return Err(ExpressionError::from_syntax(&error, rest)
-                    .shifted(start)
-                    .hint("write `{{ '{{' }}` for the characters `{{` themselves"));
+                return Err(ExpressionError::from_syntax(&error, rest).shifted(start).hint(LITERAL_BRACES));
             }
         }
     }

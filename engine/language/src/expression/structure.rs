@@ -72,7 +72,8 @@ fn suggest(what: &str, name: &str, table: &[Named]) -> String {
         .filter(|(distance, _)| *distance <= (name.len() / 3).max(1))
         .collect();
     near.sort_unstable();
-    let quoted = |names: &mut dyn Iterator<Item = &str>| -> Vec<String> { names.map(|name| format!("`{name}`")).collect() };
+    let quoted =
+        |names: &mut dyn Iterator<Item = &str>| -> Vec<String> { names.map(|name| format!("`{name}`")).collect() };
     if near.is_empty() {
         format!("the {what}s are {}", quoted(&mut table.iter().map(|entry| entry.name)).join(", "))
     } else {
@@ -95,7 +96,9 @@ fn check_named_argument(filter: &str, args: &[CallArg<'_>], whole: &Expr<'_>) ->
             // The quote before the name is not part of it.
             known(what, text, name.span().start_offset + 1, table)
         }
-        Some(_) => Err(ExpressionError::new(format!("`{filter}` needs the name of a {what} as a text"), range_of(whole))),
+        Some(_) => {
+            Err(ExpressionError::new(format!("`{filter}` needs the name of a {what} as a text"), range_of(whole)))
+        }
     }
 }
 
