@@ -104,4 +104,19 @@ impl Rendered {
             })
             .collect()
     }
+
+    /// One line for a list of steps.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Run { text, .. } => text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim().to_owned(),
+            Self::Argv { argv, .. } => argv.join(" "),
+            Self::Http { method, url, .. } => format!("{method} {url}"),
+            Self::Assert => "assert".to_owned(),
+            Self::Set(values) => format!("set {}", values.keys().cloned().collect::<Vec<_>>().join(", ")),
+            Self::WaitFor(ms) => format!("wait {}", crate::units::format_duration(*ms)),
+            Self::WaitUntil(_) => "wait until a moment".to_owned(),
+            Self::Manual(text) => text.lines().next().unwrap_or("").to_owned(),
+            Self::Steps(steps) => format!("{} steps", steps.len()),
+        }
+    }
 }

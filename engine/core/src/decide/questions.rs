@@ -4,7 +4,6 @@ use super::scope::Locals;
 use super::{Decided, Deciding};
 use crate::event::{AttemptId, BlockReason, Event, Failure, Question, QuestionId, QuestionKind};
 use crate::input::{Answer, Answered};
-use crate::rendered::Rendered;
 use crate::run::StepState;
 use crate::units::{Digest, Role, StepIx, Timestamp};
 
@@ -157,24 +156,6 @@ fn refusal(question: &Question, answered: &Answered) -> Option<String> {
         (QuestionKind::Manual { .. }, _) => Some("it neither confirms nor rejects the step".to_owned()),
         (QuestionKind::Interrupted { .. }, _) => {
             Some("it does not say whether the attempt took effect, did not, or is to run again".to_owned())
-        }
-    }
-}
-
-/// Whether an action is shown in full with its question.
-impl Rendered {
-    /// One line for a list of steps.
-    pub fn summary(&self) -> String {
-        match self {
-            Self::Run { text, .. } => text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim().to_owned(),
-            Self::Argv { argv, .. } => argv.join(" "),
-            Self::Http { method, url, .. } => format!("{method} {url}"),
-            Self::Assert => "assert".to_owned(),
-            Self::Set(values) => format!("set {}", values.keys().cloned().collect::<Vec<_>>().join(", ")),
-            Self::WaitFor(ms) => format!("wait {}", crate::units::format_duration(*ms)),
-            Self::WaitUntil(_) => "wait until a moment".to_owned(),
-            Self::Manual(text) => text.lines().next().unwrap_or("").to_owned(),
-            Self::Steps(steps) => format!("{} steps", steps.len()),
         }
     }
 }

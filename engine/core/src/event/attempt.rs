@@ -1,0 +1,50 @@
+//! The names of attempts.
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::StepId;
+
+/// Of a step, or of its undo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The step itself.
+    Do,
+    /// Its undo.
+    Undo,
+}
+
+/// One attempt, or one poll of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AttemptId {
+    /// Of which step.
+    pub step: StepId,
+    /// Of the step or its undo.
+    pub phase: Phase,
+    /// Counted from 1.
+    pub number: u32,
+    /// Counted from 1; 1 where nothing is polled.
+    pub poll: u32,
+}
+
+impl AttemptId {
+    /// The first poll of an attempt.
+    pub fn first(step: StepId, phase: Phase, number: u32) -> Self {
+        Self { step, phase, number, poll: 1 }
+    }
+
+    /// The poll after this one.
+    #[must_use]
+    pub fn next_poll(&self) -> Self {
+        Self { poll: self.poll + 1, ..self.clone() }
+    }
+}
+
+/// `<step>.<number>`, `<step>.undo.<number>`, and `.<poll>` behind it from the second poll on: safe as a file name.
+impl std::fmt::Display for AttemptId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let undo = if self.phase == Phase::Undo { ".undo" } else { "" };
+        write!(out, "{}{undo}.{}", self.step, self.number)?;
+        if self.poll > 1 { write!(out, ".{}", self.poll) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,80 @@
+//! The first event, and what it is made of.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::plan::Plan;
+use crate::units::{Digest, Role, RunId, ServiceName};
+
+/// The first event: all that a run is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Created {
+    /// The run.
+    pub run: RunId,
+    /// The plan, in full.
+    pub plan: Plan,
+    /// Of the plan.
+    pub plan_digest: Digest,
+    /// The values of all params, `null` where an optional one has none: an object.
+    pub params: Value,
+    /// The environment's name; none when the run has none.
+    pub environment_name: Option<String>,
+    /// The file that the environment came from: its roles are read anew at each answer.
+    #[serde(default)]
+    pub environment_file: Option<String>,
+    /// The environment's resolved values: an object.
+    pub environment: Value,
+    /// Who holds which role, as it was at the start; answers are judged by what holds when they are read.
+    pub roles: BTreeMap<Role, Vec<String>>,
+    /// The services to start, with their ports and folders.
+    pub services: Vec<ServicePlan>,
+    /// The document's `env`, rendered; secrets by name.
+    pub env: BTreeMap<String, crate::rendered::RenderedSource>,
+    /// The folder that `dir` defaults to.
+    pub dir: String,
+    /// The file that the runbook came from, for people.
+    pub file: String,
+    /// Who started it.
+    pub by: Identity,
+}
+
+/// A service, with all that was chosen for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServicePlan {
+    /// Its name.
+    pub name: ServiceName,
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Its own environment variables.
+    pub env: BTreeMap<String, String>,
+    /// The port chosen for it.
+    pub port: u16,
+    /// Its data folder, inside the run's.
+    pub data: String,
+    /// The URL that answers 2xx when it is ready.
+    pub ready_url: String,
+    /// How long it may take to get ready, in milliseconds.
+    pub ready_timeout_ms: u64,
+    /// From TERM to KILL, in milliseconds.
+    pub kill_grace_ms: u64,
+}
+
+/// Where an engine runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// The kernel's boot id.
+    pub boot_id: String,
+    /// The supervisor's process id and start time, as `pid:ticks`.
+    pub supervisor: String,
+}
+
+/// A person, as the operating system knows them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Identity {
+    /// The user id.
+    pub uid: u32,
+    /// The login name; the number as text where there is none.
+    pub name: String,
+}

@@ -1,0 +1,249 @@
+//! What was decided: the journal. A run is the fold of its events.
+//!
+//! Events are a persisted format: a field is added with a default, never renamed; [`PLAN_VERSION`](crate::plan::PLAN_VERSION)
+//! grows when that is not enough. Each doc comment says which states accept the event.
+
+mod attempt;
+mod created;
+mod question;
+mod reason;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use attempt::{AttemptId, Phase};
+pub use created::{Created, Host, Identity, ServicePlan};
+pub use question::{Question, QuestionId, QuestionKind, Timer};
+pub use reason::{BlockReason, Cause, EndState, Failure, SkipReason, StopReason};
+
+use crate::input::{Answer, Exit};
+use crate::plan::OnInterrupt;
+use crate::rendered::Rendered;
+use crate::units::{Digest, Role, ServiceName, StepId, Timestamp};
+
+/// Something that was decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum Event {
+    /// The run exists. First, and only first.
+    RunCreated(Box<Created>),
+    /// An engine took the run. Any state before the end.
+    EngineStarted {
+        /// Where it runs.
+        host: Host,
+    },
+    /// A service answers. Starting, or again after a crash.
+    ServiceReady {
+        /// Which.
+        service: ServiceName,
+        /// Its process id.
+        pid: u32,
+    },
+    /// A service did not come up. Starting.
+    ServiceFailed {
+        /// Which.
+        service: ServiceName,
+        /// Why.
+        reason: String,
+    },
+    /// A service is gone, as wanted. Stopping.
+    ServiceStopped {
+        /// Which.
+        service: ServiceName,
+    },
+    /// A block or switch was entered. The step is pending and ready.
+    BlockEntered {
+        /// Which.
+        step: StepId,
+        /// The case that was taken, counted from 0, the default last; none for a block.
+        case: Option<u32>,
+    },
+    /// A step will not run, and counts as done. The step is pending.
+    StepSkipped {
+        /// Which.
+        step: StepId,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// A step will not run, and does not count as done. The step is pending, asked or prepared.
+    StepBlocked {
+        /// Which.
+        step: StepId,
+        /// Why.
+        reason: BlockReason,
+    },
+    /// What a step will do was computed. The step is pending and ready.
+    StepPrepared {
+        /// Which.
+        step: StepId,
+        /// What will run, with its values.
+        action: Rendered,
+        /// Of the action, its values, its undo, folder and secret references.
+        digest: Digest,
+    },
+    /// What an undo will do was computed. The step is to be undone next.
+    UndoPrepared {
+        /// Which.
+        step: StepId,
+        /// What will run, with its values.
+        action: Rendered,
+    },
+    /// A person is asked.
+    QuestionAsked {
+        /// What.
+        question: Question,
+    },
+    /// The answer that closed a question. The question is open.
+    QuestionAnswered {
+        /// Which question.
+        question: QuestionId,
+        /// What was answered.
+        answer: Answer,
+        /// By whom.
+        by: Identity,
+        /// The roles that this person held then.
+        roles: BTreeSet<Role>,
+        /// When the answer was written.
+        written_at: Timestamp,
+    },
+    /// An answer that does not count. Any state before the end.
+    AnswerRefused {
+        /// To which question.
+        question: QuestionId,
+        /// By whom.
+        by: Identity,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody answered in time. The question is open.
+    QuestionExpired {
+        /// Which question.
+        question: QuestionId,
+    },
+    /// The question is pointless now. The question is open.
+    QuestionWithdrawn {
+        /// Which question.
+        question: QuestionId,
+        /// Why.
+        reason: BlockReason,
+    },
+    /// An attempt, or the next poll of one, may start from now on. The step is prepared, waits to retry, or polls.
+    AttemptStarted {
+        /// Which.
+        attempt: AttemptId,
+        /// When it is overdue; for a `wait`, when it is over.
+        due: Option<Timestamp>,
+        /// Where it starts.
+        host: Host,
+    },
+    /// A poll did not find what it looks for. The attempt runs.
+    PollMissed {
+        /// Which.
+        attempt: AttemptId,
+        /// When to look again.
+        next: Timestamp,
+        /// What it found, in one sentence.
+        found: String,
+    },
+    /// A running attempt is being ended. The attempt runs.
+    AttemptStopping {
+        /// Which.
+        attempt: AttemptId,
+        /// Whether it is killed at once.
+        force: bool,
+        /// Why.
+        why: StopReason,
+        /// When it is killed, unless it is already.
+        kill_at: Timestamp,
+    },
+    /// An attempt ended. The attempt runs.
+    AttemptEnded {
+        /// Which.
+        attempt: AttemptId,
+        /// What became of it.
+        exit: Exit,
+        /// Why it counts as failed; none when it succeeded.
+        failure: Option<Failure>,
+    },
+    /// Nobody knows how an attempt ended. The attempt runs.
+    AttemptInterrupted {
+        /// Which.
+        attempt: AttemptId,
+        /// What follows.
+        then: OnInterrupt,
+    },
+    /// The next attempt waits. The last attempt failed.
+    RetryScheduled {
+        /// Of which step.
+        step: StepId,
+        /// Of the step or of its undo.
+        phase: Phase,
+        /// When it starts.
+        due: Timestamp,
+    },
+    /// A step ended well. It runs, or is a block all of whose steps have settled.
+    StepSucceeded {
+        /// Which.
+        step: StepId,
+        /// What it hands on.
+        outputs: BTreeMap<String, Value>,
+    },
+    /// A step ended badly. It runs, is asked, could not be prepared, or is a block.
+    StepFailed {
+        /// Which.
+        step: StepId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A step was ended by a person. It runs.
+    StepCancelled {
+        /// Which.
+        step: StepId,
+    },
+    /// A person wants the run to end. Any state before the end.
+    CancelRequested {
+        /// How hard: 1 with grace, 2 TERM now, 3 KILL now.
+        level: u8,
+        /// Who.
+        by: Identity,
+        /// Why, when said.
+        reason: Option<String>,
+    },
+    /// The grace that the first request to cancel leaves is over. The run is being cancelled.
+    CancelGraceOver,
+    /// All steps have settled and what succeeded is undone, in this order.
+    RollbackStarted {
+        /// The steps to undo, dependents first.
+        order: Vec<StepId>,
+        /// Steps that succeeded and cannot be undone.
+        irreversible: Vec<StepId>,
+    },
+    /// A step is undone. Its undo runs.
+    StepUndone {
+        /// Which.
+        step: StepId,
+    },
+    /// An undo ended badly: the run is stuck. Its undo runs, or could not be prepared.
+    UndoFailed {
+        /// Of which step.
+        step: StepId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The `always` steps begin. All steps have settled and the rollback, if any, is over.
+    AlwaysStarted,
+    /// Services are being stopped. All that was to run has run.
+    ServicesStopping,
+    /// The end.
+    RunEnded {
+        /// The state.
+        state: EndState,
+        /// Why, which with the state gives the exit code.
+        cause: Cause,
+        /// Steps that succeeded and could not be undone although the run was rolled back.
+        irreversible: Vec<StepId>,
+    },
+}

@@ -1,0 +1,69 @@
+//! Questions to people, and the timers that the core asks for.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AttemptId, Phase};
+use crate::units::{Digest, Role, StepId, Timestamp};
+
+/// A question, unique within its run: `approve:<step>`, `manual:<attempt>`, `interrupt:<attempt>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct QuestionId(pub String);
+
+/// A question to a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// Its id.
+    pub id: QuestionId,
+    /// About which step.
+    pub step: StepId,
+    /// What kind.
+    pub kind: QuestionKind,
+    /// What is asked, beyond what the kind says.
+    pub message: Option<String>,
+    /// When it expires.
+    pub due: Option<Timestamp>,
+}
+
+/// The kinds of questions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuestionKind {
+    /// May this step run?
+    Approval {
+        /// Roles or login names, of which one suffices.
+        from: Vec<Role>,
+        /// Of exactly what will run.
+        digest: Digest,
+    },
+    /// Has a person done this?
+    Manual {
+        /// In which attempt.
+        attempt: AttemptId,
+    },
+    /// Did this attempt take effect?
+    Interrupted {
+        /// Which.
+        attempt: AttemptId,
+    },
+}
+
+/// A timer that the core asked for; `decide` ignores one that no longer matters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timer {
+    /// A question expires.
+    Question(QuestionId),
+    /// An attempt is overdue.
+    Overdue(AttemptId),
+    /// TERM was not enough.
+    Kill(AttemptId),
+    /// The next attempt starts.
+    Retry(StepId, Phase),
+    /// The next poll starts.
+    Poll(AttemptId),
+    /// A `wait` is over.
+    Wait(AttemptId),
+    /// The grace after the first request to cancel is over.
+    CancelGrace,
+}

@@ -1,0 +1,114 @@
+//! Why steps were skipped, blocked, ended or failed, and how runs end.
+
+use serde::{Deserialize, Serialize};
+
+use super::Identity;
+use crate::input::Exit;
+use crate::units::{ServiceName, StepId};
+
+/// Why a step was skipped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// Its condition did not hold.
+    Condition,
+    /// Its branch was not taken.
+    Branch,
+    /// The block around it was skipped.
+    Parent(StepId),
+}
+
+/// Why a step will not run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockReason {
+    /// This step, among those it builds on, failed, was cancelled or was blocked.
+    Ancestor(StepId),
+    /// This step failed elsewhere, and after a failure nothing more starts.
+    Failure(StepId),
+    /// The run is being cancelled.
+    Cancelled,
+    /// The block around it was blocked, or failed before it was entered.
+    Parent(StepId),
+    /// A service did not come up.
+    Service(ServiceName),
+    /// The rollback begins.
+    Rollback,
+}
+
+/// Why an attempt is being ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// It is overdue.
+    Timeout,
+    /// A person cancelled the run.
+    Cancel,
+}
+
+/// Why something counts as failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The process or request ended badly.
+    Exit(Exit),
+    /// It took longer than its `timeout`, in milliseconds.
+    Timeout(u64),
+    /// An expression or template has no value, or an output cannot be used.
+    Evaluate(String),
+    /// A check of an `assert` does not hold.
+    Assert(String),
+    /// A person said no.
+    Rejected {
+        /// Who.
+        by: Identity,
+        /// Why, when said.
+        reason: Option<String>,
+    },
+    /// Nobody answered in time.
+    Expired,
+    /// The attempt was interrupted, and did not take effect or must not be repeated.
+    Interrupted,
+    /// A person ended it.
+    Cancelled,
+    /// Steps within the block failed.
+    Steps(Vec<StepId>),
+    /// No case fits the value, and there is no default.
+    NoCase(String),
+}
+
+/// How a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndState {
+    /// All went well.
+    Succeeded,
+    /// A step failed and nothing was undone, or not all could be.
+    Failed,
+    /// A step failed, or the run was cancelled, and what had succeeded is undone.
+    RolledBack,
+    /// An undo failed.
+    Stuck,
+    /// A person ended it, and nothing was to be undone.
+    Cancelled,
+}
+
+/// Why a run ended as it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// All went well.
+    None,
+    /// This step failed.
+    Step(StepId),
+    /// The approval of this step was refused or expired.
+    Rejected(StepId),
+    /// A person ended it.
+    Cancelled,
+    /// This step, of `always`, failed.
+    Always(StepId),
+    /// The undo of this step failed.
+    Undo(StepId),
+    /// This service did not come up.
+    Service(ServiceName),
+}

@@ -1,0 +1,39 @@
+//! How ends and failures read as phrases.
+
+use super::Failure;
+use crate::input::Exit;
+use crate::units::format_duration;
+
+/// How a process or request ended, as a phrase.
+impl std::fmt::Display for Exit {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(out, "exit code {code}"),
+            Self::Signal(signal) => write!(out, "ended by signal {signal}"),
+            Self::Status(status) => write!(out, "HTTP status {status}"),
+            Self::Error(reason) => out.write_str(reason),
+            Self::Done => out.write_str("done"),
+        }
+    }
+}
+
+/// Why something failed, as a phrase.
+impl std::fmt::Display for Failure {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exit(exit) => exit.fmt(out),
+            Self::Timeout(ms) => write!(out, "took longer than {}", format_duration(*ms)),
+            Self::Evaluate(reason) | Self::Assert(reason) => out.write_str(reason),
+            Self::Rejected { by, reason: Some(reason) } => write!(out, "rejected by {}: {reason}", by.name),
+            Self::Rejected { by, reason: None } => write!(out, "rejected by {}", by.name),
+            Self::Expired => out.write_str("nobody answered in time"),
+            Self::Interrupted => out.write_str("interrupted"),
+            Self::Cancelled => out.write_str("cancelled"),
+            Self::Steps(steps) => {
+                let names: Vec<_> = steps.iter().map(|step| format!("`{step}`")).collect();
+                write!(out, "{} failed", names.join(", "))
+            }
+            Self::NoCase(value) => write!(out, "no case fits `{value}`"),
+        }
+    }
+}

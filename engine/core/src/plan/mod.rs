@@ -1,0 +1,137 @@
+//! The lowered plan: what `language` makes of a runbook, and all that the engine ever reads of it.
+//!
+//! A plan is complete: it is stored in the first event of a run, so editing the YAML never changes a run in flight.
+//! Steps lie in one list, parents before their children, in the order written; `needs` are explicit.
+
+mod action;
+mod step;
+mod template;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use action::{Action, Argv, Check, Http, HttpBody, Script, Wait};
+pub use step::{Approval, Body, Case, Condition, OnInterrupt, Retry, Step, Undo, Until};
+pub use template::{EnvSource, Expression, SecretSource, Template};
+
+use crate::units::{SecretName, StepIx};
+
+/// The version of the format below. It grows when an old engine could not run a new plan.
+pub const PLAN_VERSION: u32 = 1;
+
+/// A runbook, checked and lowered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`PLAN_VERSION`] of the engine that lowered it.
+    pub version: u32,
+    /// What the runbook says about itself.
+    pub about: About,
+    /// The declared params.
+    pub params: BTreeMap<String, Param>,
+    /// The document's `env`, for every `run` and `argv`.
+    pub env: BTreeMap<String, EnvSource>,
+    /// Where secrets come from, by name; the environment's override the runbook's at launch.
+    pub secrets: BTreeMap<SecretName, SecretSource>,
+    /// Most attempts at once.
+    pub max_parallel: u32,
+    /// What happens after a step failed.
+    pub on_failure: OnFailure,
+    /// From the first request to cancel to TERM, in milliseconds.
+    pub cancel_grace_ms: u64,
+    /// All steps: those of `steps`, then those of `always`; parents before children.
+    pub steps: Vec<Step>,
+}
+
+/// What a runbook says about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// The id, such as `p0-response`.
+    pub id: String,
+    /// One line.
+    pub title: String,
+    /// Markdown, for the person who runs it.
+    pub description: Option<String>,
+    /// Who keeps it.
+    pub owner: Option<String>,
+    /// Such as `P0`.
+    pub severity: Option<String>,
+    /// For lists and retention.
+    pub tags: Vec<String>,
+    /// Where the procedure comes from.
+    pub source: Vec<Source>,
+    /// Targets, in milliseconds, by name: `acknowledge`, `resolve`.
+    pub sla: BTreeMap<String, u64>,
+}
+
+/// A section of a manual.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// The manual's name.
+    pub manual: String,
+    /// The heading.
+    pub section: String,
+}
+
+/// A declared param.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Param {
+    /// The type of its value.
+    pub kind: ParamKind,
+    /// The allowed values; empty when all of the type are.
+    pub choices: Vec<Value>,
+    /// Whether a run needs a value.
+    pub required: bool,
+    /// The value when none is given. A duration is its text, such as `5m`.
+    pub default: Option<Value>,
+    /// For the person who is asked for it.
+    pub description: Option<String>,
+}
+
+/// The type of a param.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParamKind {
+    /// Text.
+    String,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A duration: `5m` in expressions, so that it fits where a duration is due; exported to scripts in seconds.
+    Duration,
+    /// A list, exported as JSON.
+    List,
+    /// An object, exported as JSON.
+    Object,
+}
+
+/// What a run does after a step failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Start nothing more (but `failure()` and `always()`), then end as failed.
+    Stop,
+    /// The same, then undo what succeeded.
+    Rollback,
+}
+
+impl Plan {
+    /// The step at a place of this plan.
+    pub fn step(&self, at: StepIx) -> &Step {
+        &self.steps[at.at()]
+    }
+
+    /// The places and steps, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (StepIx, &Step)> {
+        (0u32..).map(StepIx).zip(&self.steps)
+    }
+
+    /// Where a step stands.
+    pub fn find(&self, id: &str) -> Option<StepIx> {
+        self.iter().find(|(_, step)| step.id.as_str() == id).map(|(at, _)| at)
+    }
+}

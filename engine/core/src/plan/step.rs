@@ -1,0 +1,177 @@
+//! One step: its place, its conditions, and the rules of its attempts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Expression, Template};
+use crate::units::{Role, StepId, StepIx};
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its id.
+    pub id: StepId,
+    /// One line; the id where none is written.
+    pub title: String,
+    /// The block, or switch, that it lies in.
+    pub parent: Option<StepIx>,
+    /// Which case of its parent, when that is a switch; counted from 0, the default last.
+    pub case: Option<u32>,
+    /// Whether it belongs to `always`.
+    pub always: bool,
+    /// What must have settled before it starts.
+    pub needs: Vec<StepIx>,
+    /// Its `if`.
+    pub condition: Option<Condition>,
+    /// What it does.
+    pub body: Body,
+    /// Bounds one attempt, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// From TERM to KILL, in milliseconds.
+    pub kill_grace_ms: u64,
+    /// How failed attempts are repeated.
+    pub retry: Option<Retry>,
+    /// Polls within one attempt until it holds.
+    pub until: Option<Until>,
+    /// Who must agree before it starts.
+    pub approval: Option<Approval>,
+    /// What happens to an attempt whose fate is unknown.
+    pub on_interrupt: OnInterrupt,
+    /// `on_failure: continue`: its failure counts as done.
+    pub continue_on_failure: bool,
+    /// How it is undone.
+    pub rollback: Option<Undo>,
+    /// There is no way to undo it.
+    pub irreversible: bool,
+    /// Values for later steps, computed from the result.
+    pub outputs: BTreeMap<String, Template>,
+}
+
+/// The `if` of a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Condition {
+    /// What must hold.
+    pub expression: Expression,
+    /// Whether it calls `failure()` or `always()`, and so is asked also after a failure.
+    pub asks_status: bool,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// It acts.
+    Action(Action),
+    /// It holds other steps.
+    Block {
+        /// Its direct children, in the order written.
+        children: Vec<StepIx>,
+    },
+    /// It holds lists of steps of which one is taken.
+    Switch {
+        /// Whose value chooses.
+        on: Expression,
+        /// The value of each case and its steps.
+        cases: Vec<Case>,
+        /// The steps for any other value. Without it, an unknown value fails the step.
+        default: Option<Vec<StepIx>>,
+    },
+}
+
+/// One case of a switch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// Taken when the value equals this, compared as text.
+    pub value: String,
+    /// Its direct children, in the order written.
+    pub children: Vec<StepIx>,
+}
+
+/// How failed attempts are repeated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Attempts in all: 3 means three runs.
+    pub attempts_max: u32,
+    /// From a failure to the next attempt, in milliseconds.
+    pub delay_ms: u64,
+    /// Whether the delay doubles each time.
+    pub exponential: bool,
+    /// The delay never grows beyond this, in milliseconds.
+    pub delay_max_ms: Option<u64>,
+}
+
+impl Retry {
+    /// The delay after the given failed attempt, counted from 1.
+    pub fn delay_after(&self, failed: u32) -> u64 {
+        let doubled = if self.exponential {
+            1u64.checked_shl(failed.saturating_sub(1)).map_or(u64::MAX, |by| self.delay_ms.saturating_mul(by))
+        } else {
+            self.delay_ms
+        };
+        doubled.min(self.delay_max_ms.unwrap_or(u64::MAX))
+    }
+}
+
+/// `until` and `every`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Until {
+    /// What ends the poll.
+    pub condition: Expression,
+    /// From one poll to the next, in milliseconds.
+    pub every_ms: u64,
+}
+
+/// Who must agree before a step starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Roles or login names, of which one suffices.
+    pub from: Vec<Role>,
+    /// How long the question stays open, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Shown with the question.
+    pub message: Option<Template>,
+}
+
+/// What happens to an attempt whose fate is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnInterrupt {
+    /// Start a new attempt.
+    Rerun,
+    /// Ask a person.
+    Ask,
+    /// Count it as failed.
+    Fail,
+}
+
+/// How a step is undone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Undo {
+    /// What undoes it; it sees the step's outputs.
+    pub action: Action,
+    /// Whether a failed or killed step is undone too.
+    pub also_failed: bool,
+    /// Bounds one attempt, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// From TERM to KILL, in milliseconds.
+    pub kill_grace_ms: u64,
+    /// How failed attempts are repeated.
+    pub retry: Option<Retry>,
+    /// What happens to an attempt whose fate is unknown.
+    pub on_interrupt: OnInterrupt,
+}
+
+impl Step {
+    /// Its direct children, of all cases.
+    pub fn children(&self) -> impl Iterator<Item = StepIx> {
+        let lists: Vec<&[StepIx]> = match &self.body {
+            Body::Action(_) => vec![],
+            Body::Block { children } => vec![children],
+            Body::Switch { cases, default, .. } => {
+                cases.iter().map(|case| case.children.as_slice()).chain(default.as_deref()).collect()
+            }
+        };
+        lists.into_iter().flatten().copied()
+    }
+}

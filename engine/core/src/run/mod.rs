@@ -1,0 +1,185 @@
+//! The state of a run: the fold of its events.
+
+mod parts;
+mod step;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use parts::{Cancel, Doing, End, Live, Rollback, ServiceState, Stage};
+pub use step::{Prepared, StepRun, StepState, UndoRun, UndoState};
+
+use crate::evaluate::StepView;
+use crate::event::{AttemptId, Created, Host, Phase, Question, QuestionId};
+use crate::plan::{Plan, Step};
+use crate::rendered::Rendered;
+use crate::units::{ServiceName, StepId, StepIx, Timestamp};
+
+/// The state of a run. Empty until [`RunCreated`](crate::event::Event::RunCreated) is applied.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Run {
+    pub(crate) made: Option<Arc<Made>>,
+    pub(crate) host: Option<Host>,
+    pub(crate) stage: Stage,
+    pub(crate) steps: Vec<StepRun>,
+    pub(crate) services: BTreeMap<ServiceName, ServiceState>,
+    /// Pending steps that nothing holds back any more: the next decision is about them.
+    pub(crate) ready: BTreeSet<StepIx>,
+    /// Prepared steps that may start as soon as there is a place.
+    pub(crate) cleared: BTreeSet<StepIx>,
+    /// Entered blocks all of whose steps have settled.
+    pub(crate) closing: BTreeSet<StepIx>,
+    pub(crate) live: BTreeMap<(StepIx, Phase), Live>,
+    pub(crate) retries: BTreeMap<(StepIx, Phase), Timestamp>,
+    pub(crate) questions: BTreeMap<QuestionId, Question>,
+    /// Where a failure holds back what has not started: the whole run (`None`) or a block; and who failed there first.
+    pub(crate) failing: BTreeMap<Option<StepIx>, StepId>,
+    /// The first step that failed of those that fail the run because their approval was refused or expired.
+    pub(crate) rejected: Option<StepId>,
+    pub(crate) always_failed: Option<StepId>,
+    pub(crate) cancel: Option<Cancel>,
+    pub(crate) rollback: Option<Rollback>,
+    pub(crate) service_failed: Option<ServiceName>,
+    pub(crate) unsettled_main: u32,
+    pub(crate) unsettled_always: u32,
+    pub(crate) settled: u64,
+    pub(crate) started_at: Timestamp,
+    pub(crate) end: Option<End>,
+}
+
+/// What never changes in a run, and what is derived from it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Made {
+    pub(crate) created: Created,
+    pub(crate) index: BTreeMap<StepId, StepIx>,
+    pub(crate) dependents: Vec<Vec<StepIx>>,
+    /// What `run` is in expressions.
+    pub(crate) run: Value,
+}
+
+impl Run {
+    /// What the run was made of; none before it exists.
+    pub fn created(&self) -> Option<&Created> {
+        self.made.as_ref().map(|made| &made.created)
+    }
+
+    /// How far it is.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// How it ended, if it did.
+    pub fn end(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+
+    /// When it was created.
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// The steps with their states, in the order written.
+    pub fn steps(&self) -> impl Iterator<Item = (StepIx, &Step, &StepRun)> {
+        let plan = self.created().map(|created| &created.plan.steps);
+        (0u32..).map(StepIx).zip(plan.into_iter().flatten()).zip(&self.steps).map(|((at, step), run)| (at, step, run))
+    }
+
+    /// The state of a step.
+    pub fn step(&self, id: &StepId) -> Option<&StepRun> {
+        let at = self.made.as_ref()?.index.get(id)?;
+        self.steps.get(at.at())
+    }
+
+    /// The plan's text of a step.
+    pub fn step_plan(&self, id: &StepId) -> Option<&Step> {
+        let made = self.made.as_ref()?;
+        Some(made.created.plan.step(*made.index.get(id)?))
+    }
+
+    /// The running attempts.
+    pub fn live(&self) -> impl Iterator<Item = &Live> {
+        self.live.values()
+    }
+
+    /// The open questions, by id.
+    pub fn questions(&self) -> &BTreeMap<QuestionId, Question> {
+        &self.questions
+    }
+
+    /// When the next attempt of a step, or of its undo, starts.
+    pub fn retry_due(&self, step: &StepId, phase: Phase) -> Option<Timestamp> {
+        let at = self.made.as_ref()?.index.get(step)?;
+        self.retries.get(&(*at, phase)).copied()
+    }
+
+    /// The state of each service.
+    pub fn services(&self) -> &BTreeMap<ServiceName, ServiceState> {
+        &self.services
+    }
+
+    /// The request to cancel, if there was one.
+    pub fn cancel(&self) -> Option<&Cancel> {
+        self.cancel.as_ref()
+    }
+
+    /// The rollback, if it began.
+    pub fn rollback(&self) -> Option<&Rollback> {
+        self.rollback.as_ref()
+    }
+
+    /// Where the present engine runs; none before the first.
+    pub fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
+    }
+
+    /// Whether the run has failed, or been cancelled, so far.
+    pub fn is_failing(&self) -> bool {
+        self.failing.contains_key(&None) || self.cancel.is_some()
+    }
+
+    /// What exactly the attempt runs, with its values.
+    pub fn action_of(&self, attempt: &AttemptId) -> Option<&Rendered> {
+        let step = self.step(&attempt.step)?;
+        match attempt.phase {
+            Phase::Do => step.prepared.as_ref().map(|prepared| &prepared.action),
+            Phase::Undo => step.undo.action.as_ref(),
+        }
+    }
+
+    pub(crate) fn plan(&self) -> Option<&Plan> {
+        self.created().map(|created| &created.plan)
+    }
+
+    /// What expressions see of a step.
+    pub(crate) fn view(&self, id: &StepId) -> Option<StepView<'_>> {
+        let step = self.step(id)?;
+        Some(StepView {
+            succeeded: step.state == StepState::Succeeded,
+            failed: matches!(step.state, StepState::Failed(_)),
+            skipped: matches!(step.state, StepState::Skipped(_)),
+            exit_code: step.exit_code,
+            outputs: &step.outputs,
+        })
+    }
+}
+
+impl Made {
+    pub(crate) fn new(created: Created) -> Self {
+        let plan = &created.plan;
+        let mut dependents = vec![vec![]; plan.steps.len()];
+        for (at, step) in plan.iter() {
+            for need in &step.needs {
+                dependents[need.at()].push(at);
+            }
+        }
+        let index = plan.iter().map(|(at, step)| (step.id.clone(), at)).collect();
+        let run = serde_json::json!({
+            "id": created.run.as_str(),
+            "runbook": plan.about.id,
+            "started_by": created.by.name,
+        });
+        Self { created, index, dependents, run }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a run's state is made of, beside its steps.
+
+use crate::event::{AttemptId, Cause, EndState, Identity, StopReason};
+use crate::units::{StepId, StepIx, Timestamp};
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Not created yet.
+    #[default]
+    New,
+    /// Its steps run.
+    Main,
+    /// What succeeded is being undone.
+    RollingBack,
+    /// Its `always` steps run.
+    Always,
+    /// Its services are being stopped.
+    Stopping,
+    /// It is over.
+    Ended,
+}
+
+/// A running attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// Which.
+    pub attempt: AttemptId,
+    /// When it is overdue; for a `wait`, when it is over.
+    pub due: Option<Timestamp>,
+    /// When this attempt (not this poll) started.
+    pub started_at: Timestamp,
+    /// What is going on.
+    pub doing: Doing,
+}
+
+/// What is going on in a running attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// A process or request.
+    Executing,
+    /// Nothing until its time: a `wait`.
+    Waiting,
+    /// A person is asked: `manual`.
+    Asking,
+    /// Nothing until the next poll.
+    Polling {
+        /// When that is.
+        next: Timestamp,
+    },
+    /// A process or request that is being ended.
+    Stopping {
+        /// Whether it is killed.
+        force: bool,
+        /// Why.
+        why: StopReason,
+        /// When it is killed, unless it is already.
+        kill_at: Timestamp,
+    },
+    /// A person is asked what became of it.
+    Interrupted,
+}
+
+/// The state of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceState {
+    /// It is to answer before anything starts: at first, and again after a crash.
+    Starting,
+    /// It answers.
+    Ready {
+        /// Its process id.
+        pid: u32,
+    },
+    /// It did not come up.
+    Failed,
+    /// It is gone, as wanted.
+    Stopped,
+}
+
+/// A request to cancel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancel {
+    /// How hard, within the present stage.
+    pub level: u8,
+    /// When the first one came.
+    pub at: Timestamp,
+    /// Who asked first.
+    pub by: Identity,
+    /// Whether it came while the steps ran, and so decides how the run ends.
+    pub in_main: bool,
+    /// Whether the grace is over.
+    pub grace_over: bool,
+}
+
+/// The way back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rollback {
+    /// The steps to undo, dependents first.
+    pub order: Vec<StepIx>,
+    /// How many of them are done with.
+    pub done: usize,
+    /// Steps that succeeded and cannot be undone.
+    pub irreversible: Vec<StepId>,
+    /// The step whose undo failed.
+    pub failed: Option<StepId>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The state.
+    pub state: EndState,
+    /// Why.
+    pub cause: Cause,
+    /// Steps that succeeded and could not be undone although the run was rolled back.
+    pub irreversible: Vec<StepId>,
+    /// When.
+    pub at: Timestamp,
+}

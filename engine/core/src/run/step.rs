@@ -1,0 +1,157 @@
+//! The state of one step and of its undo.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::event::{BlockReason, Failure, SkipReason};
+use crate::plan::{Body, Step};
+use crate::rendered::Rendered;
+use crate::units::{Digest, StepId, Timestamp};
+
+/// The state of one step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepRun {
+    /// Where it stands.
+    pub state: StepState,
+    /// Attempts started so far.
+    pub attempts: u32,
+    /// Attempts that failed and count against `max_attempts`.
+    pub failures: u32,
+    /// The exit code of the last attempt that had one.
+    pub exit_code: Option<i32>,
+    /// What it handed on.
+    pub outputs: BTreeMap<String, Value>,
+    /// What it will do, once that is known.
+    pub prepared: Option<Prepared>,
+    /// Its undo.
+    pub undo: UndoRun,
+    /// When its first attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When it settled.
+    pub ended_at: Option<Timestamp>,
+    /// The step that spoils this one for those that need it.
+    pub(crate) taint: Option<StepId>,
+    /// The same, from the needs of the block around it; known once that is entered.
+    pub(crate) inherited: Option<StepId>,
+    pub(crate) unmet: u32,
+    pub(crate) open_children: u32,
+    /// The count of settled steps when it settled: later means a larger number.
+    pub(crate) settled_as: u64,
+}
+
+/// What a step will do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prepared {
+    /// The action with its values.
+    pub action: Rendered,
+    /// What an approval is bound to.
+    pub digest: Digest,
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepState {
+    /// Nothing was decided yet.
+    Pending,
+    /// Its approval is asked.
+    Asked,
+    /// It may start when there is a place.
+    Cleared,
+    /// An attempt runs, waits, or is asked about.
+    Running,
+    /// The next attempt waits for its time.
+    Retrying,
+    /// A block whose steps run.
+    Entered,
+    /// It ended well.
+    Succeeded,
+    /// It ended badly.
+    Failed(Failure),
+    /// It was not to run.
+    Skipped(SkipReason),
+    /// It could not run.
+    Blocked(BlockReason),
+    /// A person ended it.
+    Cancelled,
+}
+
+impl StepState {
+    /// Whether nothing more happens to the step, but an undo.
+    pub fn is_settled(&self) -> bool {
+        match self {
+            Self::Pending | Self::Asked | Self::Cleared | Self::Running | Self::Retrying | Self::Entered => false,
+            Self::Succeeded | Self::Failed(_) | Self::Skipped(_) | Self::Blocked(_) | Self::Cancelled => true,
+        }
+    }
+
+    /// The word for it, the same everywhere.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Asked => "waiting",
+            Self::Cleared => "queued",
+            Self::Running | Self::Entered => "running",
+            Self::Retrying => "retrying",
+            Self::Succeeded => "succeeded",
+            Self::Failed(_) => "failed",
+            Self::Skipped(_) => "skipped",
+            Self::Blocked(_) => "blocked",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// The state of one step's undo.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UndoRun {
+    /// Where it stands.
+    pub state: UndoState,
+    /// Attempts started so far.
+    pub attempts: u32,
+    /// Attempts that failed and count against `max_attempts`.
+    pub failures: u32,
+    /// What it will do, once that is known.
+    pub action: Option<Rendered>,
+}
+
+/// Where an undo stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum UndoState {
+    /// It is not to be undone, or not yet known to be.
+    #[default]
+    None,
+    /// It will be undone.
+    Pending,
+    /// An attempt runs or waits.
+    Running,
+    /// It is undone.
+    Undone,
+    /// The undo failed.
+    Failed(Failure),
+}
+
+impl StepRun {
+    pub(crate) fn new(step: &Step) -> Self {
+        let open_children = match step.body {
+            Body::Action(_) => 0,
+            Body::Block { .. } | Body::Switch { .. } => u32::try_from(step.children().count()).unwrap_or(u32::MAX),
+        };
+        Self {
+            state: StepState::Pending,
+            attempts: 0,
+            failures: 0,
+            exit_code: None,
+            outputs: BTreeMap::new(),
+            prepared: None,
+            undo: UndoRun::default(),
+            started_at: None,
+            ended_at: None,
+            taint: None,
+            inherited: None,
+            unmet: u32::try_from(step.needs.len()).unwrap_or(u32::MAX),
+            open_children,
+            settled_as: 0,
+        }
+    }
+}
