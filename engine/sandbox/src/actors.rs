@@ -25,7 +25,10 @@ const ORDERS_MAX: i64 = 400;
 
 /// Starts both, against the platform's own address.
 pub(crate) fn start(platform: &Arc<Platform>, address: SocketAddr, tasks: &mut JoinSet<()>) {
-    let client = reqwest::Client::new();
+    // Through a proxy the platform would not find itself.
+    let Ok(client) = reqwest::Client::builder().no_proxy().build() else {
+        return;
+    };
     tasks.spawn(intrude(Arc::clone(platform), client.clone(), address));
     tasks.spawn(resend(Arc::clone(platform), client, address));
 }

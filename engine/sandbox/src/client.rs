@@ -47,15 +47,20 @@ impl Client {
         let read = |path| {
             fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(|_| Error::NotServed(data.to_owned()))
         };
-        Ok(Self {
-            http: reqwest::Client::builder()
-                .no_proxy()
-                .timeout(TIMEOUT)
-                .build()
-                .map_err(|error| Error::Rejected(error.to_string()))?,
-            address: read(folder.address())?,
-            token: read(folder.token())?,
-        })
+        Self::new(read(folder.address())?, read(folder.token())?)
+    }
+
+    /// A client for a platform that is known by its address, such as `127.0.0.1:8000`, and its admin token.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] when the HTTP client cannot be made.
+    pub fn new(address: impl Into<String>, token: impl Into<String>) -> Result<Self, Error> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(TIMEOUT)
+            .build()
+            .map_err(|error| Error::Rejected(error.to_string()))?;
+        Ok(Self { http, address: address.into(), token: token.into() })
     }
 
     /// Where the platform listens, such as `127.0.0.1:8000`.

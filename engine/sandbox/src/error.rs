@@ -16,6 +16,9 @@ pub enum Error {
     /// Nobody serves this folder, or its address and token are not there.
     #[error("no platform is being served from `{}`", .0.display())]
     NotServed(PathBuf),
+    /// The folder holds no platform.
+    #[error("`{}` is not a data folder of the platform", .0.display())]
+    NotAPlatform(PathBuf),
     /// The platform did not answer.
     #[error("platform at `{address}` did not answer: {why}")]
     Unreachable {

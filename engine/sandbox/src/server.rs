@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::fs::File;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
@@ -16,6 +18,9 @@ use crate::error::Error;
 use crate::folder::{self, Folder};
 use crate::platform::Platform;
 use crate::{actors, background, http, rehearsal};
+
+/// How long a shutdown waits for requests under way; a connection that never sends one must not keep the process.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// A platform whose address is bound and whose rehearsal is set up. [`Server::run`] makes it answer.
 pub struct Server {
@@ -67,7 +72,7 @@ impl Server {
         self.platform.folder.root()
     }
 
-    /// Answers until `shutdown` is ready; requests that are under way are finished.
+    /// Answers until `shutdown` is ready; requests that are under way get two seconds to finish.
     ///
     /// # Errors
     /// [`Error::Io`] when the listener fails.
@@ -75,10 +80,22 @@ impl Server {
         let mut tasks: JoinSet<()> = background::start(&self.platform);
         actors::start(&self.platform, self.address, &mut tasks);
         let router = http::router(Arc::clone(&self.platform));
-        let served = axum::serve(self.listener, router)
-            .with_graceful_shutdown(shutdown)
-            .await
-            .map_err(Error::io("cannot serve", self.address.to_string()));
+        let (told, heard) = oneshot::channel();
+        let drained = async {
+            match heard.await {
+                Ok(()) => tokio::time::sleep(DRAIN).await,
+                // The server ended before it was told to.
+                Err(_) => std::future::pending().await,
+            }
+        };
+        let server = axum::serve(self.listener, router).with_graceful_shutdown(async move {
+            shutdown.await;
+            let _ = told.send(());
+        });
+        let served = tokio::select! {
+            served = server.into_future() => served.map_err(Error::io("cannot serve", self.address.to_string())),
+            () = drained => Ok(()),
+        };
         tasks.shutdown().await;
         // Nobody should look for a platform that has gone. A crash leaves the file, and the next start replaces it.
         let _ = fs::remove_file(self.platform.folder.address());

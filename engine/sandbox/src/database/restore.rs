@@ -31,7 +31,7 @@ pub fn restore(file: &Path, data: &Path, allow_damaged: bool) -> Result<Manifest
     }
     let folder = Folder::at(data);
     if !folder.control().exists() {
-        return Err(Error::NotServed(data.to_owned()));
+        return Err(Error::NotAPlatform(data.to_owned()));
     }
     // Holding the lock keeps a server from starting; if a server has it, its writers must be stopped.
     let served = match folder.lock() {

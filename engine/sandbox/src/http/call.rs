@@ -153,13 +153,13 @@ impl Call {
         Ok(named.unwrap_or_else(|| self.credential.name()))
     }
 
-    /// The route with its parameters filled in: `POST /api/incidents/INC-0001/resolve`.
+    /// Who asks for what: `admin POST /api/incidents/INC-0001/resolve`.
     pub(super) fn concrete(&self, route: &Route) -> String {
         let mut path = route.path.to_owned();
         for (name, value) in &self.path {
             path = path.replace(&format!("{{{name}}}"), value);
         }
-        format!("{} {path}", route.method)
+        format!("{} {} {path}", self.credential.name(), route.method)
     }
 }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, RawPathParamsRejection};
 use axum::extract::{RawPathParams, RawQuery};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -38,8 +39,14 @@ pub(crate) fn router(platform: Arc<Platform>) -> Router {
     let mut router = Router::new();
     for route in routes() {
         let platform = Arc::clone(&platform);
-        let handler = move |path: RawPathParams, query: RawQuery, headers: HeaderMap, body: Bytes| {
-            answer(platform, route, Parts::new(&path, query, &headers, body))
+        let handler = move |path: Params, query: RawQuery, headers: HeaderMap, body: Body| {
+            let parts = Parts::new(path, query, &headers, body);
+            async move {
+                match parts {
+                    Ok(parts) => answer(platform, route, parts).await,
+                    Err(failure) => respond(Err(failure)),
+                }
+            }
         };
         let filter = match route.method {
             "GET" => MethodFilter::GET,
@@ -55,6 +62,10 @@ pub(crate) fn router(platform: Arc<Platform>) -> Router {
         })
 }
 
+// Taken as results, so that what axum refuses is refused as JSON too.
+type Params = Result<RawPathParams, RawPathParamsRejection>;
+type Body = Result<Bytes, BytesRejection>;
+
 /// A request as it came in.
 struct Parts {
     path: Vec<(String, String)>,
@@ -64,14 +75,20 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(path: &RawPathParams, RawQuery(query): RawQuery, headers: &HeaderMap, body: Bytes) -> Self {
-        Self {
+    fn new(path: Params, RawQuery(query): RawQuery, headers: &HeaderMap, body: Body) -> Result<Self, Failure> {
+        let path = path.map_err(|refused| refusal(refused.status(), &refused.body_text()))?;
+        let body = body.map_err(|refused| refusal(refused.status(), &refused.body_text()))?;
+        Ok(Self {
             path: path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             query: query.unwrap_or_default(),
             headers: Headers::new(headers),
             body,
-        }
+        })
     }
+}
+
+fn refusal(status: StatusCode, why: &str) -> Failure {
+    Failure::new(status.as_u16(), "invalid_request", why)
 }
 
 async fn answer(platform: Arc<Platform>, route: &'static Route, parts: Parts) -> Response {
