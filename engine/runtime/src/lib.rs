@@ -1,8 +1,14 @@
 //! The shell round the pure core: it runs what the core decided, and tells it what happened.
 
+mod engine;
 pub mod exit_code;
 pub mod folder;
+mod handback;
 pub mod identity;
 pub mod inbox;
 pub mod secrets;
+pub mod status;
 pub mod supervisor;
+mod words;
+
+pub use engine::{Engine, EngineError, Options, Outcome, Reporter, load, now};

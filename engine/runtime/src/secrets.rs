@@ -6,10 +6,7 @@ use std::fs;
 use runbook_core::plan::SecretSource;
 use runbook_core::units::SecretName;
 
-use crate::supervisor::Secret;
-
-/// A shorter value is no secret: masking it would hide every text.
-pub const BYTES_MIN: usize = 4;
+use crate::supervisor::{MASK_MIN_BYTES, Secret};
 
 /// Why a secret has no value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +33,7 @@ pub enum SecretError {
         reason: String,
     },
     /// The value is too short to be masked.
-    #[error("secret `{0}` has fewer than {BYTES_MIN} characters")]
+    #[error("secret `{0}` has fewer than {MASK_MIN_BYTES} characters")]
     TooShort(SecretName),
 }
 
@@ -70,7 +67,7 @@ impl Secrets {
                 text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text)).unwrap_or(&text).to_owned()
             }
         };
-        if value.len() < BYTES_MIN { Err(SecretError::TooShort(name.clone())) } else { Ok(Secret::new(value)) }
+        if value.len() < MASK_MIN_BYTES { Err(SecretError::TooShort(name.clone())) } else { Ok(Secret::new(value)) }
     }
 
     /// All values that can be had now: what is to be masked.

@@ -1,0 +1,152 @@
+//! Taking a run: the first time, after a crash, and after the supervisor was lost. Finds out what became of what ran.
+//!
+//! | the supervisor says | and so the attempt |
+//! |---|---|
+//! | it runs | is adopted |
+//! | it ended | ended so, even past its timeout |
+//! | nobody saw the end | is lost: `on_interrupt` decides |
+//! | never heard of it, same boot | never started: it is started |
+//! | never heard of it, other boot | is lost: files may be, too |
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::symlink;
+
+use runbook_core::event::{AttemptId, Host};
+use runbook_core::input::Input;
+use runbook_core::rendered::Rendered;
+use runbook_core::run::{Doing, Stage};
+use tokio::sync::mpsc;
+
+use super::services::Services;
+use super::told::{Inbox, Signals};
+use super::{Driver, Engine, EngineError, Options};
+use crate::secrets::Secrets;
+use crate::supervisor::{CommandState, Identity, KnownCommand, SupervisorClient, Welcome};
+
+impl Driver {
+    /// Takes the run: checks what it needs, finds the supervisor, and learns what became of what ran.
+    pub(super) async fn start(engine: Engine, options: Options) -> Result<Self, EngineError> {
+        let signals = Signals::listen()?;
+        let inbox = Inbox::watch(&engine.folder);
+        let secrets = Secrets::new(engine.secret_sources());
+        engine.check_secrets(&secrets, false)?;
+        link_program(&engine, &options)?;
+        let withhold = secrets.variables();
+        let (supervisor, welcome) =
+            SupervisorClient::connect_or_start(engine.folder.path(), &options.exe, &withhold).await?;
+        let is_resumed = engine.run.host().is_some();
+        let mut driver = Self {
+            services: Services::new(is_resumed),
+            finished: mpsc::unbounded_channel(),
+            running: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            stopping: BTreeSet::new(),
+            muted: BTreeSet::new(),
+            client: None,
+            published: None,
+            is_stale: true,
+            engine,
+            options,
+            secrets,
+            supervisor,
+            signals,
+            inbox,
+        };
+        driver.adopt(welcome)?;
+        Ok(driver)
+    }
+
+    /// The supervisor is gone while the engine lives: finds or starts another one, and goes on.
+    pub(super) async fn replace_supervisor(&mut self) -> Result<(), EngineError> {
+        tracing::warn!("the supervisor is gone; starting another one");
+        let withhold = self.secrets.variables();
+        let folder = self.engine.folder.path().to_owned();
+        let (client, welcome) = SupervisorClient::connect_or_start(&folder, &self.options.exe, &withhold).await?;
+        self.supervisor = client;
+        self.running.clear();
+        self.stopping.clear();
+        self.adopt(welcome)
+    }
+
+    fn adopt(&mut self, welcome: Welcome) -> Result<(), EngineError> {
+        let Identity { process, boot_id } = welcome.identity;
+        let supervisor = format!("{}:{}", process.pid, process.start_time);
+        let known: BTreeMap<String, KnownCommand> =
+            welcome.commands.into_iter().map(|command| (command.key.to_string(), command)).collect();
+        self.services.adopt(&known);
+        // Learned before anything is decided: what ran then, and in which boot it was started.
+        let ran = self.attempts_that_ran();
+        self.take(Input::EngineStarted(Host { boot_id: boot_id.clone(), supervisor }))?;
+        for (attempt, is_command, started_in) in ran {
+            let key = attempt.to_string();
+            match known.get(&key).map(|command| &command.state) {
+                Some(CommandState::Running(_)) => drop(self.running.insert(key, attempt)),
+                Some(CommandState::Ended(ended)) => {
+                    self.running.insert(key.clone(), attempt);
+                    self.command_ended(&key, ended)?;
+                }
+                None if self.requests.contains_key(&attempt) => {}
+                None if is_command && started_in.as_deref() == Some(boot_id.as_str()) => {}
+                None => self.take(Input::Lost(attempt))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn attempts_that_ran(&self) -> Vec<(AttemptId, bool, Option<String>)> {
+        let run = &self.engine.run;
+        let ran = run.live().filter(|live| matches!(live.doing, Doing::Executing | Doing::Stopping { .. }));
+        ran.map(|live| {
+            let action = run.action_of(&live.attempt);
+            let is_command = matches!(action, Some(Rendered::Run { .. } | Rendered::Argv { .. }));
+            (live.attempt.clone(), is_command, self.engine.boots.get(&live.attempt).cloned())
+        })
+        .collect()
+    }
+}
+
+impl Engine {
+    pub(super) fn journal_len(&self) -> u64 {
+        use runbook_journal::Journal as _;
+        self.journal.next_seq()
+    }
+
+    fn secret_sources(&self) -> BTreeMap<runbook_core::units::SecretName, runbook_core::plan::SecretSource> {
+        self.run.created().map(|created| created.plan.secrets.clone()).unwrap_or_default()
+    }
+
+    /// Checks that every secret that may still be needed can be had. Those that a service writes are looked for only
+    /// once the services answer.
+    pub(super) fn check_secrets(&self, secrets: &Secrets, services_answer: bool) -> Result<(), EngineError> {
+        let Some(created) = self.run.created() else { return Ok(()) };
+        let services = self.folder.path().join("services");
+        let by_service = |name: &runbook_core::units::SecretName| match created.plan.secrets.get(name) {
+            Some(runbook_core::plan::SecretSource::File(file)) => std::path::Path::new(file).starts_with(&services),
+            _ => false,
+        };
+        let mut needed = BTreeSet::new();
+        for (_, step, state) in self.run.steps() {
+            let over = state.state.is_settled() && (self.run.stage() > Stage::RollingBack || step.rollback.is_none());
+            if !over {
+                needed.extend(super::uses::secrets(step, &created.plan.env));
+            }
+        }
+        let missing = needed.into_iter().filter(|name| services_answer || !by_service(name));
+        let missing: Vec<String> =
+            missing.filter_map(|name| secrets.resolve(&name).err()).map(|error| error.to_string()).collect();
+        if missing.is_empty() { Ok(()) } else { Err(EngineError::Precondition(missing)) }
+    }
+}
+
+/// Scripts find the running program first on their PATH.
+fn link_program(engine: &Engine, options: &Options) -> Result<(), EngineError> {
+    let link = engine.folder.bin().join("runbook");
+    if std::fs::read_link(&link).is_ok_and(|target| target == options.exe) {
+        return Ok(());
+    }
+    match std::fs::remove_file(&link) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => symlink(&options.exe, &link)?,
+    }
+    Ok(())
+}

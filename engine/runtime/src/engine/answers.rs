@@ -1,0 +1,41 @@
+//! What people say: read from the inbox, made durable, then removed. Read twice it changes nothing.
+
+use std::fs;
+
+use runbook_core::input::{Answered, Input};
+
+use super::{Driver, EngineError};
+use crate::identity::roles_of;
+use crate::inbox::{self, Message, Received};
+
+impl Driver {
+    /// Takes everything in the inbox.
+    pub(super) fn read_inbox(&mut self) -> Result<(), EngineError> {
+        for received in inbox::read(&self.engine.folder)? {
+            let file = received.file.clone();
+            let input = self.input_of(received);
+            self.take(input)?;
+            fs::remove_file(&file)?;
+        }
+        Ok(())
+    }
+
+    fn input_of(&self, received: Received) -> Input {
+        let Received { by, written_at, message, .. } = received;
+        match message {
+            Message::Cancel { level, reason } => Input::CancelAsked { level, by, reason },
+            Message::Answer { question, answer, digest } => {
+                let roles = roles_of(&by, &self.roles_now());
+                Input::Answered(Box::new(Answered { question, answer, by, roles, digest, written_at }))
+            }
+        }
+    }
+
+    /// Who holds which role now; where that cannot be read, as it was at the start.
+    fn roles_now(&self) -> crate::identity::Roles {
+        (self.options.roles)().unwrap_or_else(|reason| {
+            tracing::warn!(reason, "the roles cannot be read; those of the start count");
+            self.engine.run.created().map(|created| created.roles.clone()).unwrap_or_default()
+        })
+    }
+}

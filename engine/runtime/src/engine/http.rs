@@ -1,0 +1,202 @@
+//! `http`: a request that the engine makes itself. It is lost with the engine; `on_interrupt` decides what follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use runbook_core::event::AttemptId;
+use runbook_core::input::{AttemptResult, Exit};
+use runbook_core::rendered::{RenderedBody, RenderedSource};
+use serde_json::{Map, Value};
+
+use super::Driver;
+use super::command::log_name;
+use crate::supervisor::Masker;
+
+/// The most of a body that is read, in bytes.
+const BODY_MAX: usize = 1 << 20;
+
+/// The most of a body that goes into the log, in bytes.
+const LOGGED_MAX: usize = 64 * 1024;
+
+/// A server that does not even accept a connection is down; the step's own `timeout` bounds the rest.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Makes the client. Redirects are not followed: their statuses are results like any other.
+pub(super) fn client() -> Result<reqwest::Client, String> {
+    // Fails only where a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("runbook/", env!("CARGO_PKG_VERSION")))
+        .build();
+    client.map_err(|error| sentence(&error))
+}
+
+struct Exchange {
+    request: reqwest::RequestBuilder,
+    log: PathBuf,
+    masker: Masker,
+    wants_response: bool,
+    line: String,
+}
+
+impl Driver {
+    /// The client that requests and readiness checks share.
+    pub(super) fn http_client(&mut self) -> Result<reqwest::Client, String> {
+        if let Some(client) = &self.client {
+            return Ok(client.clone());
+        }
+        let made = client()?;
+        self.client = Some(made.clone());
+        Ok(made)
+    }
+
+    pub(super) fn start_request(
+        &mut self,
+        attempt: &AttemptId,
+        method: &str,
+        url: &str,
+        headers: &BTreeMap<String, RenderedSource>,
+        body: Option<RenderedBody>,
+    ) -> Result<(), String> {
+        let client = self.http_client()?;
+        let method = method.parse().map_err(|_| format!("`{method}` is not a method"))?;
+        let line = format!("{method} {url}");
+        let mut request = client.request(method, url);
+        if let Some(RenderedBody::Json(value)) = &body {
+            request = request.header("content-type", "application/json").body(value.to_string());
+        }
+        if let Some(RenderedBody::Text(text)) = body {
+            request = request.body(text);
+        }
+        let known = self.secrets.known();
+        let exchange = Exchange {
+            request: request.headers(self.headers(headers)?),
+            log: self.engine.folder.log(&log_name(attempt), "out"),
+            masker: Masker::new(&known).map_err(|error| error.to_string())?,
+            wants_response: self.locals_of(attempt).contains("response"),
+            line,
+        };
+        let (tell, attempt_of_task) = (self.finished.0.clone(), attempt.clone());
+        let task = tokio::spawn(async move {
+            let result = exchange.run().await;
+            // Nobody listens any more when the engine is leaving.
+            let _ = tell.send((attempt_of_task, result));
+        });
+        self.requests.insert(attempt.clone(), task);
+        Ok(())
+    }
+
+    fn headers(&self, headers: &BTreeMap<String, RenderedSource>) -> Result<HeaderMap, String> {
+        let mut map = HeaderMap::new();
+        for (name, source) in headers {
+            let (value, is_secret) = match source {
+                RenderedSource::Value(value) => (value.clone(), false),
+                RenderedSource::Secret { name, prefix } => {
+                    let value = self.secrets.resolve(name).map_err(|error| error.to_string())?;
+                    (format!("{prefix}{}", value.expose()), true)
+                }
+            };
+            let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is not a header"))?;
+            let value = HeaderValue::from_str(&value);
+            let mut value = value.map_err(|_| format!("the value of header `{name}` cannot be sent"))?;
+            value.set_sensitive(is_secret);
+            map.insert(key, value);
+        }
+        Ok(map)
+    }
+}
+
+impl Exchange {
+    async fn run(self) -> AttemptResult {
+        let started = std::time::Instant::now();
+        let response = match self.request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                let reason = self.masker.mask(&sentence(&error));
+                write_log(&self.log, &format!("{}\n{reason}\n", self.masker.mask(&self.line)));
+                return AttemptResult { exit: Exit::Error(reason), ..AttemptResult::default() };
+            }
+        };
+        let status = response.status().as_u16();
+        let headers = headers_of(&response);
+        let (body, is_whole) = match read_body(response).await {
+            Ok(read) => read,
+            Err(error) => {
+                let reason = self.masker.mask(&sentence(&error));
+                write_log(&self.log, &format!("{}\nHTTP {status}, then: {reason}\n", self.masker.mask(&self.line)));
+                return AttemptResult { exit: Exit::Error(reason), ..AttemptResult::default() };
+            }
+        };
+        let body = self.masker.mask(&String::from_utf8_lossy(&body));
+        let ms = started.elapsed().as_millis();
+        let shown = &body[..body.floor_char_boundary(LOGGED_MAX)];
+        write_log(&self.log, &format!("{}\nHTTP {status} in {ms} ms\n{shown}\n", self.masker.mask(&self.line)));
+        let mut result = AttemptResult { exit: Exit::Status(status), ..AttemptResult::default() };
+        if !self.wants_response {
+            return result;
+        }
+        if !is_whole {
+            result.unusable = Some("the response is longer than 1 MiB, and an expression reads it".to_owned());
+        }
+        let mut response = Map::new();
+        response.insert("status".to_owned(), status.into());
+        response.insert("headers".to_owned(), Value::Object(headers));
+        if let Ok(json) = serde_json::from_str(&body) {
+            response.insert("json".to_owned(), json);
+        }
+        response.insert("body".to_owned(), Value::String(body));
+        result.locals.insert("response".to_owned(), Value::Object(response));
+        result
+    }
+}
+
+fn headers_of(response: &reqwest::Response) -> Map<String, Value> {
+    let text = |value: &HeaderValue| Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned());
+    response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+}
+
+/// The body up to a bound, and whether that is all.
+async fn read_body(mut response: reqwest::Response) -> reqwest::Result<(Vec<u8>, bool)> {
+    let mut body = vec![];
+    while let Some(chunk) = response.chunk().await? {
+        let room = BODY_MAX - body.len();
+        if chunk.len() > room {
+            body.extend_from_slice(&chunk[..room]);
+            return Ok((body, false));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((body, true))
+}
+
+/// The log is for people: that it cannot be written does not fail the step.
+fn write_log(path: &PathBuf, text: &str) {
+    let file = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    if let Err(error) = file.and_then(|mut file| file.write_all(text.as_bytes())) {
+        tracing::warn!(%error, path = %path.display(), "cannot write the log of a request");
+    }
+}
+
+/// An error with its causes as one sentence: what the library says first hides why.
+fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut parts = BTreeSet::new();
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let part = error.to_string();
+        if parts.insert(part.clone()) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&part);
+        }
+        next = error.source();
+    }
+    text
+}

@@ -1,0 +1,283 @@
+//! The engine of one run: one loop that takes what happens, lets the core decide, makes that durable, and acts on it.
+//!
+//! ```text
+//!          ┌──────────── what happened: a command ended, a timer, an answer, a signal
+//!          ▼
+//!   decide (core) ──► append (journal, durable) ──► reporters ──► reconcile: wanted() against what is live
+//!          ▲                                                            │
+//!          └──────────── supervisor, HTTP, services, inbox ◄────────────┘
+//! ```
+//!
+//! After a crash nothing is live, so resuming is the same loop: its first reconcile finds more to do.
+
+mod adopt;
+mod answers;
+mod command;
+mod error;
+mod http;
+mod params;
+mod reconcile;
+mod services;
+mod told;
+mod uses;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use runbook_core::decide;
+use runbook_core::evaluate::Evaluate;
+use runbook_core::event::{AttemptId, Created, Event, Timer};
+use runbook_core::input::{AttemptResult, Input};
+use runbook_core::run::{End, Run};
+use runbook_core::units::Timestamp;
+use runbook_journal::{Journal, Record, SledJournal};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::folder::{EngineLock, LockError, RunFolder, StateFolder};
+use crate::identity::Roles;
+use crate::secrets::Secrets;
+use crate::status::Status;
+use crate::supervisor::SupervisorClient;
+
+pub use error::EngineError;
+use services::Services;
+use told::{Inbox, Signals};
+
+/// Snapshots are published at most this often, unless the run stops for somebody.
+const PUBLISH_EVERY: Duration = Duration::from_millis(100);
+
+/// Sees everything that is decided. What it does with that never matters to the run.
+pub trait Reporter {
+    /// These records are durable; the run is the state after them.
+    fn records(&mut self, records: &[Record], run: &Run);
+
+    /// A new snapshot was published.
+    fn status(&mut self, status: &Status);
+}
+
+/// What an engine needs from its surroundings.
+pub struct Options {
+    /// This very program: the supervisor is started from it, and scripts find it first on PATH.
+    pub exe: PathBuf,
+    /// Whether to leave when only questions remain.
+    pub exit_when_waiting: bool,
+    /// Reads who holds which role, anew at each answer. An error is a sentence; then the roles at the start count.
+    pub roles: Box<dyn Fn() -> Result<Roles, String>>,
+    /// Who is told.
+    pub reporters: Vec<Box<dyn Reporter>>,
+}
+
+/// How an engine left its run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The run is over.
+    Ended(End),
+    /// Only questions remain, and the engine was told not to wait.
+    Waiting,
+}
+
+/// A run and the right to decide for it.
+pub struct Engine {
+    folder: RunFolder,
+    journal: SledJournal,
+    run: Run,
+    evaluate: Box<dyn Evaluate>,
+    /// The boot in which each running attempt was started.
+    boots: BTreeMap<AttemptId, String>,
+    _lock: EngineLock,
+}
+
+impl Engine {
+    /// Makes the folder and the journal of a new run, and its first event durable.
+    ///
+    /// # Errors
+    /// When a folder or the journal cannot be written.
+    pub fn create(state: &StateFolder, created: Created, evaluate: Box<dyn Evaluate>) -> Result<Self, EngineError> {
+        let folder = state.create_run(&created.run)?;
+        let lock = folder.lock().map_err(EngineError::from)?;
+        let journal = SledJournal::create(&folder.journal())?;
+        let run = Run::default();
+        let mut engine = Self { folder, journal, run, evaluate, boots: BTreeMap::new(), _lock: lock };
+        engine.take(Input::Launched(Box::new(created)))?;
+        Ok(engine)
+    }
+
+    /// Takes a run that exists, to go on with it.
+    ///
+    /// # Errors
+    /// When another engine has it, or the journal is damaged.
+    pub fn open(folder: RunFolder, evaluate: Box<dyn Evaluate>) -> Result<Self, EngineError> {
+        let lock = folder.lock().map_err(EngineError::from)?;
+        let mut journal = SledJournal::open(&folder.journal())?;
+        let (run, boots) = fold(&journal.load()?)?;
+        Ok(Self { folder, journal, run, evaluate, boots, _lock: lock })
+    }
+
+    /// The folder of the run.
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// The state of the run.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Decides, and makes the decision durable before anyone learns of it.
+    fn take(&mut self, input: Input) -> Result<Vec<Record>, EngineError> {
+        let now = now();
+        let decision = decide(std::mem::take(&mut self.run), input, now, &*self.evaluate)?;
+        let records = if decision.events.is_empty() {
+            vec![]
+        } else {
+            self.journal.append(self.journal.next_seq(), now, &decision.events)?
+        };
+        self.run = decision.run;
+        note_boots(&mut self.boots, decision.events.iter());
+        Ok(records)
+    }
+
+    /// Goes on with the run until it ends.
+    ///
+    /// # Errors
+    /// When the journal cannot be written, the supervisor cannot be reached, or a precondition is not met. The run is
+    /// then as it is in the journal, and can be resumed.
+    pub async fn drive(self, options: Options) -> Result<Outcome, EngineError> {
+        if let Some(end) = self.run.end() {
+            return Ok(Outcome::Ended(end.clone()));
+        }
+        Driver::start(self, options).await?.go().await
+    }
+}
+
+/// An engine at work: what is live, and where news comes from.
+struct Driver {
+    engine: Engine,
+    options: Options,
+    secrets: Secrets,
+    supervisor: SupervisorClient,
+    services: Services,
+    /// What runs, by the key that the supervisor knows it by.
+    running: BTreeMap<String, AttemptId>,
+    requests: BTreeMap<AttemptId, tokio::task::JoinHandle<()>>,
+    /// What was told to end, and how hard.
+    stopping: BTreeSet<(AttemptId, bool)>,
+    /// Timers that changed nothing: not told again until something else changes.
+    muted: BTreeSet<Timer>,
+    finished: (mpsc::UnboundedSender<(AttemptId, AttemptResult)>, mpsc::UnboundedReceiver<(AttemptId, AttemptResult)>),
+    client: Option<reqwest::Client>,
+    signals: Signals,
+    inbox: Inbox,
+    published: Option<Instant>,
+    is_stale: bool,
+}
+
+impl Driver {
+    async fn go(mut self) -> Result<Outcome, EngineError> {
+        self.read_inbox()?;
+        loop {
+            self.reconcile().await?;
+            self.publish(false);
+            if let Some(end) = self.engine.run.end().cloned() {
+                self.publish(true);
+                self.supervisor.send(&crate::supervisor::Request::Leave);
+                return Ok(Outcome::Ended(end));
+            }
+            if self.options.exit_when_waiting && self.only_questions_remain() {
+                self.publish(true);
+                return Ok(Outcome::Waiting);
+            }
+            self.wait_for_news().await?;
+        }
+    }
+
+    /// Decides about an input, and tells the reporters.
+    fn take(&mut self, input: Input) -> Result<(), EngineError> {
+        let records = self.engine.take(input)?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.muted.clear();
+        self.is_stale = true;
+        for reporter in &mut self.options.reporters {
+            reporter.records(&records, &self.engine.run);
+        }
+        Ok(())
+    }
+
+    /// Publishes a snapshot when there is news, not too often; at once when nothing else will happen by itself.
+    fn publish(&mut self, at_once: bool) {
+        let waits = self.engine.run.live().next().is_none() && !self.engine.run.questions().is_empty();
+        let is_due = self.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY);
+        if !self.is_stale || !(at_once || waits || is_due) {
+            return;
+        }
+        let Some(status) = Status::of(&self.engine.run, now(), Some(std::process::id())) else { return };
+        if let Err(error) = status.publish(&self.engine.folder) {
+            tracing::warn!(%error, "cannot publish the status");
+        }
+        for reporter in &mut self.options.reporters {
+            reporter.status(&status);
+        }
+        self.published = Some(Instant::now());
+        self.is_stale = false;
+    }
+
+    fn only_questions_remain(&self) -> bool {
+        let run = &self.engine.run;
+        let asks = |effect: &runbook_core::Effect| {
+            use runbook_core::Effect::{Ask, Service, Timer as At};
+            matches!(effect, Ask(_) | Service(_) | At { timer: Timer::Question(_), .. })
+        };
+        !run.questions().is_empty() && run.services_answer() && run.wanted().iter().all(asks)
+    }
+}
+
+/// The state after all records, and the boot in which each running attempt was started.
+fn fold(records: &[Record]) -> Result<(Run, BTreeMap<AttemptId, String>), EngineError> {
+    let mut run = Run::default();
+    let mut boots = BTreeMap::new();
+    for record in records {
+        run.apply(&record.event, record.at)?;
+    }
+    note_boots(&mut boots, records.iter().map(|record| &record.event));
+    Ok((run, boots))
+}
+
+fn note_boots<'e>(boots: &mut BTreeMap<AttemptId, String>, events: impl Iterator<Item = &'e Event>) {
+    for event in events {
+        match event {
+            Event::AttemptStarted { attempt, host, .. } => drop(boots.insert(attempt.clone(), host.boot_id.clone())),
+            Event::AttemptEnded { attempt, .. } => drop(boots.remove(attempt)),
+            _ => {}
+        }
+    }
+}
+
+/// Reads a run from its journal without taking it: for looking at a run that no engine has.
+///
+/// # Errors
+/// When an engine has it, or the journal is damaged.
+pub fn load(folder: &RunFolder) -> Result<(Run, Vec<Record>), EngineError> {
+    let _lock = folder.lock().map_err(EngineError::from)?;
+    let records = SledJournal::open(&folder.journal())?.load()?;
+    let (run, _) = fold(&records)?;
+    Ok((run, records))
+}
+
+/// Now, by the clock on the wall: due times must outlive the process.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl From<LockError> for EngineError {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held => Self::InUse,
+            LockError::Io(error) => Self::Io(error),
+        }
+    }
+}

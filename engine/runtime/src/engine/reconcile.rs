@@ -1,0 +1,79 @@
+//! Makes it so: compares what should be going on with what is, and acts on the difference.
+
+use runbook_core::Effect;
+use runbook_core::event::AttemptId;
+use runbook_core::input::{AttemptResult, Exit, Input};
+use runbook_core::rendered::Rendered;
+
+use super::{Driver, EngineError};
+use crate::supervisor::{Key, Request};
+
+impl Driver {
+    /// Starts what should run and does not, ends what should end.
+    pub(super) async fn reconcile(&mut self) -> Result<(), EngineError> {
+        loop {
+            let wanted = self.engine.run.wanted();
+            let before = self.engine.journal_len();
+            let services = wanted.iter().filter_map(|effect| match effect {
+                Effect::Service(name) => Some(name.clone()),
+                _ => None,
+            });
+            self.reconcile_services(services.collect()).await?;
+            for effect in wanted {
+                match effect {
+                    Effect::Execute(attempt) => self.execute(attempt)?,
+                    Effect::Stop { attempt, force } => self.stop(attempt, force)?,
+                    Effect::Service(_) | Effect::Ask(_) | Effect::Timer { .. } => {}
+                }
+            }
+            // What could not even be started has changed the state: look again.
+            if self.engine.journal_len() == before {
+                return Ok(());
+            }
+        }
+    }
+
+    fn execute(&mut self, attempt: AttemptId) -> Result<(), EngineError> {
+        let key = attempt.to_string();
+        if self.running.contains_key(&key) || self.requests.contains_key(&attempt) {
+            return Ok(());
+        }
+        // An attempt that was never started before a crash waits for the services like any other.
+        if !self.engine.run.services_answer() {
+            return Ok(());
+        }
+        let started = match self.engine.run.action_of(&attempt).cloned() {
+            Some(action @ (Rendered::Run { .. } | Rendered::Argv { .. })) => self.start_command(&attempt, &action),
+            Some(Rendered::Http { method, url, headers, body, expect: _ }) => {
+                self.start_request(&attempt, &method, &url, &headers, body)
+            }
+            _ => return Ok(()),
+        };
+        match started {
+            Ok(()) => Ok(()),
+            Err(reason) => {
+                let result = AttemptResult { exit: Exit::Error(reason), ..AttemptResult::default() };
+                self.take(Input::Ended { attempt, result: Box::new(result) })
+            }
+        }
+    }
+
+    fn stop(&mut self, attempt: AttemptId, force: bool) -> Result<(), EngineError> {
+        if !self.stopping.insert((attempt.clone(), force)) {
+            return Ok(());
+        }
+        if let Some(request) = self.requests.remove(&attempt) {
+            request.abort();
+            let result =
+                AttemptResult { exit: Exit::Error("the request was given up".to_owned()), ..Default::default() };
+            return self.take(Input::Ended { attempt, result: Box::new(result) });
+        }
+        let key = attempt.to_string();
+        if self.running.contains_key(&key)
+            && let Ok(key) = Key::new(key)
+        {
+            self.supervisor.send(&Request::Signal { key, force });
+        }
+        Ok(())
+    }
+}

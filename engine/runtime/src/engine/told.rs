@@ -1,0 +1,191 @@
+//! Where news comes from: the supervisor, requests, services, timers, the inbox, signals.
+
+use std::time::Duration;
+
+use notify::{RecursiveMode, Watcher as _};
+use runbook_core::Effect;
+use runbook_core::event::Timer;
+use runbook_core::input::{AttemptResult, Input};
+use runbook_core::units::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::{Driver, EngineError, PUBLISH_EVERY, now};
+use crate::folder::RunFolder;
+use crate::supervisor::{Ended, Exit, Lost, Notification};
+
+/// A watch may miss a file on some file systems, and clocks are set: never sleep longer than this.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// The signals that mean something to a run.
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// Listened to and ignored: a lost terminal leaves the run going.
+    hangup: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> Result<Self, EngineError> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for a signal; whether it asks the run to end.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            _ = self.interrupt.recv() => true,
+            _ = self.terminate.recv() => true,
+            _ = self.hangup.recv() => false,
+        }
+    }
+}
+
+/// Says when something was dropped into the inbox.
+pub(super) struct Inbox {
+    changed: mpsc::UnboundedReceiver<()>,
+    /// Ends the watch when dropped; none where the system has no watch left to give, and then looking suffices.
+    _watcher: Option<notify::RecommendedWatcher>,
+}
+
+impl Inbox {
+    pub(super) fn watch(run: &RunFolder) -> Self {
+        let (tell, changed) = mpsc::unbounded_channel();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| event.kind.is_create() || event.kind.is_modify()) {
+                // Nobody listens any more when the engine is leaving.
+                let _ = tell.send(());
+            }
+        });
+        let watcher = watcher.and_then(|mut watcher| {
+            watcher.watch(&run.inbox(), RecursiveMode::NonRecursive)?;
+            Ok(watcher)
+        });
+        if let Err(error) = &watcher {
+            tracing::warn!(%error, "cannot watch the inbox; looking every two seconds");
+        }
+        Self { changed, _watcher: watcher.ok() }
+    }
+
+    async fn next(&mut self) {
+        if self.changed.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+        while self.changed.try_recv().is_ok() {}
+    }
+}
+
+/// One piece of news.
+enum News {
+    Supervisor(Result<Notification, Lost>),
+    Finished(runbook_core::event::AttemptId, AttemptResult),
+    Service(super::services::Answered),
+    Signal(bool),
+    Inbox,
+    Time,
+}
+
+impl Driver {
+    /// Waits until something happens, and takes it.
+    pub(super) async fn wait_for_news(&mut self) -> Result<(), EngineError> {
+        let sleep = tokio::time::sleep(self.until_next_timer());
+        let news = tokio::select! {
+            said = self.supervisor.next() => News::Supervisor(said),
+            Some((attempt, result)) = self.finished.1.recv() => News::Finished(attempt, result),
+            Some(answered) = self.services.next() => News::Service(answered),
+            asks_to_end = self.signals.next() => News::Signal(asks_to_end),
+            () = self.inbox.next() => News::Inbox,
+            () = sleep => News::Time,
+        };
+        match news {
+            News::Supervisor(Ok(said)) => self.supervisor_said(said),
+            News::Supervisor(Err(Lost)) => self.replace_supervisor().await,
+            News::Finished(attempt, result) => {
+                self.requests.remove(&attempt);
+                self.take(Input::Ended { attempt, result: Box::new(result) })
+            }
+            News::Service(answered) => self.service_answered(answered),
+            News::Signal(asks_to_end) => {
+                if asks_to_end {
+                    self.cancel_harder()
+                } else {
+                    Ok(())
+                }
+            }
+            News::Inbox => self.read_inbox(),
+            News::Time => {
+                // An answer written in time counts although it is read late: look before any timer is told.
+                self.read_inbox()?;
+                self.tell_due_timers()
+            }
+        }
+    }
+
+    fn supervisor_said(&mut self, said: Notification) -> Result<(), EngineError> {
+        match said {
+            Notification::Ended { key, ended } => self.command_ended(key.as_str(), &ended),
+            Notification::Unknown { key } => match self.running.remove(key.as_str()) {
+                Some(attempt) => self.take(Input::Lost(attempt)),
+                None => Ok(()),
+            },
+            Notification::Started { key, started } => {
+                self.services.runs(&key, started.process.pid);
+                Ok(())
+            }
+            Notification::Welcome(_) | Notification::Refused(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn command_ended(&mut self, key: &str, ended: &Ended) -> Result<(), EngineError> {
+        if let Some(service) = self.services.of_key(key) {
+            return self.service_ended(&service, ended);
+        }
+        let Some(attempt) = self.running.remove(key) else { return Ok(()) };
+        if ended.exit == Exit::Unknown {
+            return self.take(Input::Lost(attempt));
+        }
+        let result = self.result_of(&attempt, ended);
+        self.take(Input::Ended { attempt, result: Box::new(result) })
+    }
+
+    /// Each signal asks a little harder than what the run is at.
+    fn cancel_harder(&mut self) -> Result<(), EngineError> {
+        let level = self.engine.run.cancel().map_or(0, |cancel| cancel.level) + 1;
+        self.take(Input::CancelAsked { level, by: crate::identity::me(), reason: None })
+    }
+
+    fn timers(&self) -> impl Iterator<Item = (Timestamp, Timer)> {
+        let timer = |effect| match effect {
+            Effect::Timer { at, timer } => Some((at, timer)),
+            _ => None,
+        };
+        self.engine.run.wanted().into_iter().filter_map(timer).filter(|(_, timer)| !self.muted.contains(timer))
+    }
+
+    fn until_next_timer(&self) -> Duration {
+        let now = now();
+        let timer = self.timers().map(|(at, _)| at).min();
+        let until = timer.map_or(LOOK_AGAIN, |at| Duration::from_millis(at.0.saturating_sub(now.0)));
+        let until = if self.is_stale { until.min(PUBLISH_EVERY) } else { until };
+        let until = self.services.until_next_kill(now).map_or(until, |kill| until.min(kill));
+        until.min(LOOK_AGAIN)
+    }
+
+    fn tell_due_timers(&mut self) -> Result<(), EngineError> {
+        let now = now();
+        let mut due: Vec<(Timestamp, Timer)> = self.timers().filter(|(at, _)| *at <= now).collect();
+        due.sort();
+        for (_, timer) in due {
+            // One that changes nothing would otherwise be told for ever.
+            let before = self.engine.journal_len();
+            self.take(Input::Due(timer.clone()))?;
+            if self.engine.journal_len() == before {
+                self.muted.insert(timer);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! What a script hands back through `$RUNBOOK_OUTPUT`: `name=value` lines, or the heredoc form for more than a line.
+//!
+//! ```text
+//! version=1.4.2
+//! notes<<END
+//! two
+//! lines
+//! END
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use serde_json::Value;
+
+/// The most that one attempt may hand back, in bytes: it goes into the journal.
+pub(crate) const BYTES_MAX: u64 = 1 << 20;
+
+/// Reads what an attempt handed back; nothing when it wrote no file.
+///
+/// # Errors
+/// A sentence that says what is wrong with the file, and where.
+pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Value>, String> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        file => file.map_err(|error| format!("cannot read $RUNBOOK_OUTPUT: {error}"))?,
+    };
+    let mut text = String::new();
+    let read = file.take(BYTES_MAX + 1).read_to_string(&mut text);
+    read.map_err(|error| format!("cannot read $RUNBOOK_OUTPUT: {error}"))?;
+    if text.len() as u64 > BYTES_MAX {
+        return Err("$RUNBOOK_OUTPUT holds more than 1 MiB".to_owned());
+    }
+    parse(&text)
+}
+
+fn parse(text: &str) -> Result<BTreeMap<String, Value>, String> {
+    let mut found = BTreeMap::new();
+    let mut lines = text.lines().zip(1..);
+    while let Some((line, number)) = lines.next() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let equals = line.find('=');
+        let heredoc = line.find("<<").filter(|at| equals.is_none_or(|equals| *at < equals));
+        let (name, value) = match (heredoc, equals) {
+            (Some(at), _) => {
+                let end = line[at + 2..].trim();
+                if end.is_empty() {
+                    return Err(format!("line {number} of $RUNBOOK_OUTPUT has no word after `<<`"));
+                }
+                let mut body: Vec<&str> = vec![];
+                loop {
+                    match lines.next() {
+                        Some((line, _)) if line == end => break,
+                        Some((line, _)) => body.push(line),
+                        None => return Err(format!("`{end}` of line {number} of $RUNBOOK_OUTPUT never comes")),
+                    }
+                }
+                (&line[..at], body.join("\n"))
+            }
+            (None, Some(at)) => (&line[..at], line[at + 1..].to_owned()),
+            (None, None) => return Err(format!("line {number} of $RUNBOOK_OUTPUT is not `name=value`")),
+        };
+        let name = name.trim();
+        if !is_name(name) {
+            return Err(format!("line {number} of $RUNBOOK_OUTPUT: `{name}` is not a name such as `new_version`"));
+        }
+        found.insert(name.to_owned(), Value::String(value));
+    }
+    Ok(found)
+}
+
+fn is_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|first| first.is_ascii_lowercase())
+        && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_heredocs_are_read() {
+        let found = parse("a=1\n\nb=x=y \nc<<END\none\n two=2\nEND\na=again\n").unwrap();
+        let text = |name: &str| found[name].as_str().unwrap().to_owned();
+        assert_eq!([text("a"), text("b"), text("c")], ["again", "x=y ", "one\n two=2"]);
+        assert_eq!(parse("q=a << b").unwrap()["q"], "a << b");
+    }
+
+    #[test]
+    fn what_is_neither_is_refused_with_its_line() {
+        for (text, part) in [
+            ("a=1\nnonsense", "line 2"),
+            ("a<<END\nx", "never comes"),
+            ("a<<", "no word"),
+            ("A=1", "`A` is not a name"),
+            ("=1", "`` is not a name"),
+        ] {
+            assert!(parse(text).unwrap_err().contains(part), "{text}");
+        }
+    }
+
+    #[test]
+    fn too_much_is_refused_and_nothing_is_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("out");
+        assert_eq!(read(&file), Ok(BTreeMap::new()));
+        std::fs::write(&file, format!("a={}", "x".repeat(1 << 20))).unwrap();
+        assert!(read(&file).unwrap_err().contains("more than 1 MiB"));
+    }
+}

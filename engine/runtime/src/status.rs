@@ -1,0 +1,315 @@
+//! The published snapshot of a run, `status.json`: what `status`, `show`, `attach` and the live view all draw.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use runbook_core::event::{EndState, Phase, Question, QuestionKind};
+use runbook_core::plan::{Body, Step};
+use runbook_core::rendered::Rendered;
+use runbook_core::run::{Doing, Live, Run, ServiceState, Stage, StepRun, StepState, UndoState};
+use runbook_core::units::{StepId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::exit_code::ExitCode;
+use crate::folder::{RunFolder, write_whole};
+
+/// The version of the format below.
+pub const STATUS_VERSION: u32 = 1;
+
+/// A run, as seen from outside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`STATUS_VERSION`].
+    pub version: u32,
+    /// The run's id.
+    pub run: String,
+    /// The runbook's id.
+    pub runbook: String,
+    /// The runbook's title.
+    pub title: String,
+    /// One of: pending, running, waiting, rolling_back, succeeded, failed, rolled_back, stuck, cancelled.
+    pub state: String,
+    /// What it is doing beyond that: the steps, the rollback, the `always` steps, the services.
+    pub stage: String,
+    /// Who started it.
+    pub started_by: String,
+    /// The environment, when it has one.
+    pub environment: Option<String>,
+    /// Its params.
+    pub params: Value,
+    /// When it was created, in milliseconds since 1970.
+    pub started_at: u64,
+    /// When it ended.
+    pub ended_at: Option<u64>,
+    /// When this snapshot was taken.
+    pub updated_at: u64,
+    /// The process that decides for it; a reader checks the engine's lock.
+    pub engine_pid: Option<u32>,
+    /// The request to cancel, when there was one.
+    pub cancel: Option<CancelStatus>,
+    /// What a person must answer.
+    pub questions: Vec<QuestionStatus>,
+    /// Its services.
+    pub services: BTreeMap<String, String>,
+    /// Its steps, in the order written.
+    pub steps: Vec<StepStatus>,
+    /// Why it ended as it did, as a sentence.
+    pub cause: Option<String>,
+    /// The exit code, once it ended.
+    pub exit_code: Option<u8>,
+    /// Steps that succeeded and could not be undone.
+    pub irreversible: Vec<String>,
+}
+
+/// A request to cancel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelStatus {
+    /// Who asked.
+    pub by: String,
+    /// How hard.
+    pub level: u8,
+    /// When running commands are told to end.
+    pub term_at: u64,
+}
+
+/// A question that is open.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuestionStatus {
+    /// Its id.
+    pub id: String,
+    /// About which step.
+    pub step: String,
+    /// `approval`, `manual` or `interrupted`.
+    pub kind: String,
+    /// What is asked.
+    pub message: Option<String>,
+    /// Who may approve.
+    pub from: Vec<String>,
+    /// What an approval is bound to.
+    pub digest: Option<String>,
+    /// Exactly what will run, or ran.
+    pub action: Option<Rendered>,
+    /// How it would be undone.
+    pub undo: Option<Value>,
+    /// When it expires.
+    pub due: Option<u64>,
+    /// The attempt whose fate is unknown.
+    pub attempt: Option<String>,
+}
+
+/// A step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepStatus {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// The block around it.
+    pub parent: Option<String>,
+    /// Whether it belongs to `always`.
+    pub always: bool,
+    /// Whether it is a block.
+    pub is_block: bool,
+    /// pending, waiting, queued, running, retrying, succeeded, failed, skipped, blocked, cancelled.
+    pub state: String,
+    /// Why it is so, as a phrase.
+    pub detail: Option<String>,
+    /// Attempts started so far.
+    pub attempts: u32,
+    /// The name of the log of the last attempt, without its ending.
+    pub log: Option<String>,
+    /// The exit code of the last attempt.
+    pub exit_code: Option<i32>,
+    /// When the first attempt started.
+    pub started_at: Option<u64>,
+    /// When it settled.
+    pub ended_at: Option<u64>,
+    /// The state of its undo: pending, running, undone, failed.
+    pub undo: Option<String>,
+    /// Why its undo is so.
+    pub undo_detail: Option<String>,
+    /// What it handed on.
+    pub outputs: BTreeMap<String, Value>,
+}
+
+impl Status {
+    /// Draws a run; none before it exists.
+    pub fn of(run: &Run, now: Timestamp, engine_pid: Option<u32>) -> Option<Self> {
+        let created = run.created()?;
+        let end = run.end();
+        Some(Self {
+            version: STATUS_VERSION,
+            run: created.run.to_string(),
+            runbook: created.plan.about.id.clone(),
+            title: created.plan.about.title.clone(),
+            state: state_of(run).to_owned(),
+            stage: stage_word(run).to_owned(),
+            started_by: created.by.name.clone(),
+            environment: created.environment_name.clone(),
+            params: created.params.clone(),
+            started_at: run.started_at().0,
+            ended_at: end.map(|end| end.at.0),
+            updated_at: now.0,
+            engine_pid,
+            cancel: run.cancel().filter(|_| end.is_none()).map(|cancel| CancelStatus {
+                by: cancel.by.name.clone(),
+                level: cancel.level,
+                term_at: cancel.at.after(created.plan.cancel_grace_ms).0,
+            }),
+            questions: run.questions().values().map(|question| question_of(run, question)).collect(),
+            services: run.services().iter().map(|(name, state)| (name.to_string(), service_word(state))).collect(),
+            steps: steps_of(run),
+            cause: end.and_then(|end| crate::words::cause(run, &end.cause)),
+            exit_code: end.map(|end| ExitCode::of(end.state, &end.cause) as u8),
+            irreversible: end.map(|end| end.irreversible.iter().map(StepId::to_string).collect()).unwrap_or_default(),
+        })
+    }
+
+    /// Publishes the snapshot.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn publish(&self, folder: &RunFolder) -> io::Result<()> {
+        write_whole(&folder.status(), &serde_json::to_vec(self)?)
+    }
+
+    /// Reads the last published snapshot.
+    ///
+    /// # Errors
+    /// When there is none, or it is of another version.
+    pub fn read(folder: &RunFolder) -> io::Result<Self> {
+        let status: Self = serde_json::from_slice(&std::fs::read(folder.status())?)?;
+        if status.version == STATUS_VERSION {
+            return Ok(status);
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidData, "the status is of another version of this program"))
+    }
+}
+
+/// The state of a run in one word.
+pub fn state_of(run: &Run) -> &'static str {
+    if let Some(end) = run.end() {
+        return match end.state {
+            EndState::Succeeded => "succeeded",
+            EndState::Failed => "failed",
+            EndState::RolledBack => "rolled_back",
+            EndState::Stuck => "stuck",
+            EndState::Cancelled => "cancelled",
+        };
+    }
+    let acts = |live: &Live| matches!(live.doing, Doing::Executing | Doing::Stopping { .. } | Doing::Polling { .. });
+    match run.stage() {
+        Stage::New => "pending",
+        Stage::RollingBack => "rolling_back",
+        _ if run.live().any(acts) || run.questions().is_empty() => "running",
+        _ => "waiting",
+    }
+}
+
+fn stage_word(run: &Run) -> &'static str {
+    match run.stage() {
+        Stage::New => "new",
+        Stage::Main if !run.services_answer() => "starting services",
+        Stage::Main => "steps",
+        Stage::RollingBack => "rollback",
+        Stage::Always => "always",
+        Stage::Stopping => "stopping services",
+        Stage::Ended => "ended",
+    }
+}
+
+fn service_word(state: &ServiceState) -> String {
+    match state {
+        ServiceState::Starting => "starting".to_owned(),
+        ServiceState::Ready { pid } => format!("ready (pid {pid})"),
+        ServiceState::Failed => "failed".to_owned(),
+        ServiceState::Stopped => "stopped".to_owned(),
+    }
+}
+
+fn question_of(run: &Run, question: &Question) -> QuestionStatus {
+    let plan = run.step_plan(&question.step);
+    let state = run.step(&question.step);
+    let prepared = state.and_then(|state| state.prepared.as_ref()).map(|prepared| prepared.action.clone());
+    let (kind, from, digest, attempt) = match &question.kind {
+        QuestionKind::Approval { from, digest } => {
+            ("approval", from.iter().map(ToString::to_string).collect(), Some(digest.to_string()), None)
+        }
+        QuestionKind::Manual { attempt } => ("manual", vec![], None, Some(attempt)),
+        QuestionKind::Interrupted { attempt } => ("interrupted", vec![], None, Some(attempt)),
+    };
+    QuestionStatus {
+        id: question.id.0.clone(),
+        step: question.step.to_string(),
+        kind: kind.to_owned(),
+        message: question.message.clone(),
+        from,
+        digest,
+        action: attempt.and_then(|attempt| run.action_of(attempt).cloned()).or(prepared),
+        undo: plan.and_then(|plan| plan.rollback.as_ref()).and_then(|undo| serde_json::to_value(&undo.action).ok()),
+        due: question.due.map(|due| due.0),
+        attempt: attempt.map(ToString::to_string),
+    }
+}
+
+fn steps_of(run: &Run) -> Vec<StepStatus> {
+    let plan = run.created().map(|created| &created.plan);
+    let live: BTreeMap<(&StepId, Phase), &Live> =
+        run.live().map(|live| ((&live.attempt.step, live.attempt.phase), live)).collect();
+    let one = |(step, state): (&Step, &StepRun)| {
+        let own = live.get(&(&step.id, Phase::Do)).copied();
+        let undoing = live.get(&(&step.id, Phase::Undo)).copied();
+        let (undo, undo_detail) = undo_of(state, undoing);
+        StepStatus {
+            id: step.id.to_string(),
+            title: step.title.clone(),
+            parent: step.parent.and_then(|at| plan.map(|plan| plan.step(at).id.to_string())),
+            always: step.always,
+            is_block: !matches!(step.body, Body::Action(_)),
+            state: if asks(own) { "waiting".to_owned() } else { state.state.word().to_owned() },
+            detail: detail_of(run, step, state, own),
+            attempts: state.attempts,
+            log: (state.attempts > 0).then(|| format!("{}.{}", step.id, state.attempts)),
+            exit_code: state.exit_code,
+            started_at: state.started_at.map(|at| at.0),
+            ended_at: state.ended_at.map(|at| at.0),
+            undo,
+            undo_detail,
+            outputs: state.outputs.clone(),
+        }
+    };
+    run.steps().map(|(_, step, state)| one((step, state))).collect()
+}
+
+fn asks(live: Option<&Live>) -> bool {
+    live.is_some_and(|live| matches!(live.doing, Doing::Asking | Doing::Interrupted))
+}
+
+fn detail_of(run: &Run, step: &Step, state: &StepRun, live: Option<&Live>) -> Option<String> {
+    if let Some(live) = live {
+        return crate::words::doing(live);
+    }
+    match &state.state {
+        StepState::Failed(failure) => Some(failure.to_string()),
+        StepState::Blocked(reason) => Some(crate::words::blocked(reason)),
+        StepState::Skipped(reason) => Some(crate::words::skipped(reason)),
+        StepState::Asked => Some("waits for approval".to_owned()),
+        StepState::Cleared => Some("waits for a place".to_owned()),
+        StepState::Retrying => {
+            let of = step.retry.as_ref().map_or(1, |retry| retry.attempts_max);
+            run.retry_due(&step.id, Phase::Do).map(|_| format!("attempt {} of {of} next", state.failures + 1))
+        }
+        _ => None,
+    }
+}
+
+fn undo_of(state: &StepRun, live: Option<&Live>) -> (Option<String>, Option<String>) {
+    match &state.undo.state {
+        UndoState::None => (None, None),
+        UndoState::Pending => (Some("pending".to_owned()), None),
+        UndoState::Running => (Some("running".to_owned()), live.and_then(crate::words::doing)),
+        UndoState::Undone => (Some("undone".to_owned()), None),
+        UndoState::Failed(failure) => (Some("failed".to_owned()), Some(failure.to_string())),
+    }
+}

@@ -1,0 +1,67 @@
+//! The reasons of the core as phrases: the same words in the status, the live view, messages and reports.
+
+use runbook_core::event::{BlockReason, Cause, SkipReason, StopReason};
+use runbook_core::run::{Doing, Live, Run, StepState, UndoState};
+
+/// Why a step was blocked.
+pub(crate) fn blocked(reason: &BlockReason) -> String {
+    match reason {
+        BlockReason::Ancestor(step) => format!("`{step}` before it did not succeed"),
+        BlockReason::Failure(step) => format!("not started after `{step}` failed"),
+        BlockReason::Cancelled => "not started: the run was cancelled".to_owned(),
+        BlockReason::Parent(step) => format!("`{step}` around it did not start"),
+        BlockReason::Service(service) => format!("service `{service}` did not come up"),
+        BlockReason::Rollback => "the run is rolled back".to_owned(),
+    }
+}
+
+/// Why a step was skipped.
+pub(crate) fn skipped(reason: &SkipReason) -> String {
+    match reason {
+        SkipReason::Condition => "its condition does not hold".to_owned(),
+        SkipReason::Branch => "another branch was taken".to_owned(),
+        SkipReason::Parent(step) => format!("`{step}` around it was skipped"),
+    }
+}
+
+/// What a running attempt does, where that says more than "running".
+pub(crate) fn doing(live: &Live) -> Option<String> {
+    Some(match live.doing {
+        Doing::Executing if live.attempt.poll > 1 => format!("poll {}", live.attempt.poll),
+        Doing::Executing => return None,
+        Doing::Waiting => "waits".to_owned(),
+        Doing::Asking => "waits for a person to do it".to_owned(),
+        Doing::Polling { .. } => format!("not yet, after {} polls", live.attempt.poll),
+        Doing::Stopping { force: true, .. } => "being killed".to_owned(),
+        Doing::Stopping { why: StopReason::Timeout, .. } => "overdue, being ended".to_owned(),
+        Doing::Stopping { why: StopReason::Cancel, .. } => "being ended".to_owned(),
+        Doing::Interrupted => "interrupted: a person must say what became of it".to_owned(),
+    })
+}
+
+/// Why a run ended as it did; nothing for one that succeeded.
+pub(crate) fn cause(run: &Run, cause: &Cause) -> Option<String> {
+    let failure = |id| match run.step(id).map(|step| &step.state) {
+        Some(StepState::Failed(failure)) => failure.to_string(),
+        Some(other) => other.word().to_owned(),
+        None => String::new(),
+    };
+    Some(match cause {
+        Cause::None => return None,
+        Cause::Step(step) => format!("step `{step}` failed: {}", failure(step)),
+        Cause::Rejected(step) => format!("step `{step}` was not approved: {}", failure(step)),
+        Cause::Cancelled => match run.cancel() {
+            Some(cancel) => format!("cancelled by {}", cancel.by.name),
+            None => "cancelled".to_owned(),
+        },
+        Cause::Always(step) => format!("step `{step}` of `always` failed: {}", failure(step)),
+        Cause::Undo(step) => {
+            let why = match run.step(step).map(|step| &step.undo.state) {
+                Some(UndoState::Failed(failure)) => failure.to_string(),
+                _ => String::new(),
+            };
+            format!("the rollback of step `{step}` failed: {why}")
+        }
+        Cause::Service(service) => format!("service `{service}` did not come up"),
+    })
+}
