@@ -199,16 +199,10 @@ mod tests {
 
     #[test]
     fn numbers_come_back_as_they_were() {
-        for value in [
-            json!(0.1 + 0.2),
-            json!(1.0),
-            json!(-0.0),
-            json!(5e-324),
-            json!(f64::MAX),
-            json!(122.416_294_033_786_585),
-            json!(u64::MAX),
-            json!(i64::MIN),
-        ] {
+        let edges = [json!(1.0), json!(-0.0), json!(5e-324), json!(f64::MAX), json!(u64::MAX), json!(i64::MIN)];
+        // A reader that is off by the last bit is off for a few in a hundred of these.
+        let roots = (1..500).map(|number| json!(f64::from(number).sqrt().exp() * 1e-30));
+        for value in edges.into_iter().chain(roots) {
             let event = handing_on(value);
             let line = sealed(&event).unwrap().line;
             let read = verify([&line]).unwrap();

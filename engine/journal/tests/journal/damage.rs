@@ -18,8 +18,7 @@ fn after(change: impl Fn(&sled::Db)) -> Result<(), JournalError> {
     drop(written(&path, &[events(0..3), vec![event(3, 9000)], events(4..5)]));
     let db = open_raw(&path);
     change(&db);
-    db.flush().unwrap();
-    drop(db);
+    close(&path, db);
     match SledJournal::open(&path) {
         Ok(_) => Ok(()),
         Err(JournalError::InUse { .. }) => panic!("the test still has it open"),
@@ -30,6 +29,13 @@ fn after(change: impl Fn(&sled::Db)) -> Result<(), JournalError> {
 /// Opens the database as any program can.
 fn open_raw(path: &Path) -> sled::Db {
     sled::Config::new().path(path).flush_every_ms(None).open().unwrap()
+}
+
+/// Closes the database, and returns when sled's threads have let go of it too.
+fn close(path: &Path, db: sled::Db) {
+    db.flush().unwrap();
+    drop(db);
+    fs::File::open(path.join("db")).unwrap().lock().unwrap();
 }
 
 fn flaw(result: Result<(), JournalError>) -> (u64, Flaw) {
@@ -157,6 +163,7 @@ fn a_cut_database_file_is_an_error() {
     }
     fs::remove_file(whole.join("db")).unwrap();
     assert!(matches!(reopened(&whole), Err(JournalError::Damaged { .. })));
+    assert!(!whole.join("db").exists(), "a new one in its place would hide the loss");
 }
 
 /// Whether damage led to an error that says so.

@@ -1,6 +1,5 @@
 //! Tests of the journals as their users see them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![expect(clippy::print_stdout, reason = "children of the tests talk to them so")]
 
 mod behaviour;
 mod damage;

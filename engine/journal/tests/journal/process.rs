@@ -18,6 +18,7 @@ fn child(role: &str, dir: &Path, setup: &str) -> (Child, BufReader<ChildStdout>)
         .arg(std::env::current_exe().unwrap())
         .env(ROLE, role)
         .env(DIR, dir)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -60,7 +61,7 @@ fn as_a_child() {
             };
             let append = journal.append(number, AT, &events(0..1)).unwrap_err();
             let load = journal.load().unwrap_err();
-            let poisoned = |error| matches!(error, JournalError::Poisoned(_));
+            let poisoned = |error| matches!(error, JournalError::Poisoned(first) if first == failure.to_string());
             println!("said: {number} {} {} {failure}", poisoned(append), poisoned(load));
         }
         other => panic!("{other}"),
