@@ -88,9 +88,32 @@ async fn lost_books_take_the_engine_down_but_not_the_control_plane() {
     assert_eq!((status, &health["database"]), (503, &json!("damaged")), "{health}");
     assert_eq!(sandbox.anonymous("GET", "/api/accounts").await.0, 503);
     sandbox.post("/api/incidents", json!({"type": "database_lost"})).await;
-    sandbox.post("/api/services/engine/start", json!({})).await;
-    let engine = sandbox.wait_for("/api/services/engine", |engine| engine["state"] != "starting").await;
-    assert_eq!(engine["state"], "down", "it cannot start over lost books");
     let (status, body) = sandbox.admin("DELETE", "/api/sandbox/fault/database_lost", None).await;
     assert_eq!((status, &body["error"]["code"]), (409, &json!("no_backup")), "nothing to mend it with");
+}
+
+/// The engine's own turns are out of the way here: they would notice the lost books too.
+async fn lost_books_and_an_idle_engine() -> Sandbox {
+    let sandbox = Sandbox::with(|config| config.fill_interval_ms = 3_600_000).await;
+    fault(&sandbox.data(), "database_lost").await.unwrap();
+    sandbox
+}
+
+#[tokio::test]
+async fn the_engine_does_not_start_over_lost_books() {
+    let sandbox = lost_books_and_an_idle_engine().await;
+    sandbox.post("/api/services/all/restart", json!({})).await;
+    let engine = sandbox.wait_for("/api/services/engine", |engine| engine["state"] != "restarting").await;
+    assert_eq!(engine["state"], "down");
+    let quotes = sandbox.wait_for("/api/services/market_data", |feed| feed["state"] != "restarting").await;
+    assert_eq!(quotes["state"], "up", "the feed does without them");
+}
+
+#[tokio::test]
+async fn what_fails_halfway_is_undone() {
+    let sandbox = lost_books_and_an_idle_engine().await;
+    let before = sandbox.get("/api/services/engine").await;
+    let (status, body) = sandbox.admin("POST", "/api/sandbox/fault/trading_halted", None).await;
+    assert_eq!((status, &body["error"]["code"]), (503, &json!("database_damaged")));
+    assert_eq!(sandbox.get("/api/services/engine").await, before);
 }

@@ -1,5 +1,7 @@
 //! The platform, tested from outside: over HTTP on a free loopback port, and by its database functions.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails, in its helpers too")]
+
 mod access;
 mod books;
 mod database;

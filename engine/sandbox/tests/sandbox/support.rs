@@ -1,7 +1,5 @@
 //! A platform on a free port for each test, quick enough to wait for, and a client without patience.
 
-#![expect(clippy::unwrap_used, reason = "a helper of tests: a panic is how it fails")]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
