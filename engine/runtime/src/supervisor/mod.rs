@@ -10,25 +10,43 @@
 //!                  attempts/<key>.json
 //! ```
 
+mod adopt;
 mod client;
+mod command;
+mod descriptors;
+mod mask;
+mod output;
 mod process;
 mod program;
 mod protocol;
+mod reactor;
+mod requests;
+mod server;
+mod socket;
+mod spawn;
 mod status;
+mod stop;
+mod tree;
 
 pub use client::{ClientError, Lost, SupervisorClient};
+pub use mask::{MASK_MIN_BYTES, MaskError, Masker};
 pub use process::{boot_id, is_alive, wait_gone};
 pub use program::{ProgramNotFound, resolve_program};
 pub use protocol::{
     CommandKind, CommandState, Ended, Exit, Identity, InvalidKey, Key, KnownCommand, Notification, PROTOCOL_VERSION,
     ProcessId, Refusal, Request, Secret, Span, SpawnErrorKind, StartRequest, Started, Stop, Welcome,
 };
+pub use server::{SupervisorError, read_identity, serve};
 pub use status::{AttemptStatus, read_status};
 
 /// Name of the hidden subcommand that calls `serve`.
 pub const SUBCOMMAND: &str = "__supervise";
 /// The socket, in the run folder.
 const SOCKET_FILE: &str = "supervisor.sock";
+/// Held by the living supervisor, in the run folder.
+const LOCK_FILE: &str = "supervisor.lock";
+/// Who it is, in the run folder.
+const IDENTITY_FILE: &str = "supervisor.json";
 /// What the supervisor itself has to say, in the run folder.
 const LOG_FILE: &str = "supervisor.log";
 /// What a supervisor writes to its standard output once it listens.

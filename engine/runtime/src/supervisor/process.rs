@@ -108,6 +108,26 @@ pub fn boot_id() -> io::Result<String> {
     Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
+/// Now, in the clock of [`ProcessId::start_time`].
+pub(super) fn ticks() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let (seconds, nanos) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
+    let per_second = rustix::param::clock_ticks_per_second();
+    seconds * per_second + nanos * per_second / 1_000_000_000
+}
+
+/// When a process started, in milliseconds since 1970, as exactly as a clock tick.
+pub(super) fn started_at_ms(process: ProcessId) -> u64 {
+    let ago = ticks().saturating_sub(process.start_time) * 1000 / rustix::param::clock_ticks_per_second();
+    now_ms().saturating_sub(ago)
+}
+
+/// Now, in milliseconds since 1970.
+pub(super) fn now_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// This process.
 pub(super) fn own() -> io::Result<ProcessId> {
     let stat = stat(std::process::id()).ok_or_else(|| io::Error::other("/proc does not show this process"))?;
@@ -140,7 +160,10 @@ mod tests {
         let mut child = std::process::Command::new("/bin/sleep").arg("60").spawn().expect("sleep starts");
         let process = stat(child.id()).expect("it is there").id;
         assert!(is_alive(process));
-        assert!(!is_alive(ProcessId { start_time: process.start_time + 1, ..process }), "another start is another process");
+        assert!(
+            !is_alive(ProcessId { start_time: process.start_time + 1, ..process }),
+            "another start is another process"
+        );
         assert!(!wait_gone(process, Duration::ZERO).expect("can look"));
         child.kill().expect("can be killed");
         assert!(wait_gone(process, Duration::from_secs(10)).expect("can wait"));

@@ -16,6 +16,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use serde::{Deserialize, Serialize};
 
+use super::output::OutputFile;
 use super::protocol::{CommandKind, Ended, Key, Started};
 
 /// Folder of the status files, in the run folder.
@@ -52,6 +53,15 @@ pub(super) struct StatusFile {
     pub(super) key: Key,
     pub(super) kind: CommandKind,
     pub(super) phase: Phase,
+    /// Where its output goes; none when the files could not even be opened.
+    pub(super) output: Option<Output>,
+}
+
+/// The two output files of a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Output {
+    pub(super) stdout: OutputFile,
+    pub(super) stderr: OutputFile,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,14 +124,16 @@ impl StatusFolder {
     }
 
     /// Writes the whole file beside, then renames it into place. Not synced: it must outlive processes, not the machine.
-    pub(super) fn write(&self, key: &Key, kind: CommandKind, phase: Phase) -> io::Result<()> {
-        let file = StatusFile { version: VERSION, boot_id: self.boot_id.clone(), key: key.clone(), kind, phase };
-        let text = serde_json::to_vec(&file)?;
+    pub(super) fn write(&self, key: &Key, kind: CommandKind, output: Option<&Output>, phase: Phase) -> io::Result<()> {
+        let (boot_id, key) = (self.boot_id.clone(), key.clone());
         let beside = format!(".{key}.new");
+        let name = file_name(&key);
+        let file = StatusFile { version: VERSION, boot_id, key, kind, phase, output: output.cloned() };
+        let text = serde_json::to_vec(&file)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let mut new = File::from(openat(&self.folder, &beside, flags, Mode::RUSR | Mode::WUSR)?);
         let written = new.write_all(&text).and_then(|()| {
-            renameat(&self.folder, &beside, &self.folder, file_name(key))?;
+            renameat(&self.folder, &beside, &self.folder, &name)?;
             Ok(())
         });
         if written.is_err() {
@@ -143,7 +155,8 @@ impl StatusFolder {
             found.push(std::fs::read(&path).and_then(|text| parse(&text)).unwrap_or_else(|error| {
                 tracing::warn!(path = %path.display(), %error, "a status file cannot be read");
                 let boot_id = self.boot_id.clone();
-                StatusFile { version: VERSION, boot_id, key, kind: CommandKind::Attempt, phase: Phase::Starting }
+                let (kind, phase) = (CommandKind::Attempt, Phase::Starting);
+                StatusFile { version: VERSION, boot_id, key, kind, phase, output: None }
             }));
         }
         Ok(found)

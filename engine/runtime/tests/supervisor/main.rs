@@ -1,0 +1,28 @@
+//! The supervisor with real processes. This binary is its own supervisor: called as `… __supervise <run folder>` it serves.
+
+mod ends;
+mod load;
+mod outputs;
+mod recovery;
+mod rig;
+mod trees;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use runbook_runtime::supervisor;
+
+fn main() {
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|first| first == supervisor::SUBCOMMAND) {
+        let folder = args.next().expect("a run folder");
+        supervisor::serve(folder.as_ref()).expect("supervises");
+        return;
+    }
+    let mut trials = Vec::new();
+    for (name, test) in [ends::TESTS, trees::TESTS, outputs::TESTS, recovery::TESTS, load::TESTS].concat() {
+        trials.push(Trial::test(name, move || {
+            test();
+            Ok::<(), Failed>(())
+        }));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}

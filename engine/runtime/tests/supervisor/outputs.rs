@@ -1,0 +1,1 @@
+use crate::rig::Test; pub(crate) const TESTS: &[Test] = &[];
