@@ -49,7 +49,7 @@ impl Evaluator {
         Self { env }
     }
 
-    /// The value of an expression, which is never undefined.
+    /// The value of an expression. minijinja hands out even an undefined one; who takes it refuses that.
     ///
     /// The text is read anew each time: that costs microseconds, less than keeping trees that borrow from it.
     fn value(&self, source: &str, from: &Expression, scope: &Scope<'_>) -> Result<Value, EvaluateError> {
@@ -64,9 +64,7 @@ impl Evaluator {
         let mut output = make_string_output(&mut nothing);
         let (value, _) = eval(&self.env, &instructions, Value::UNDEFINED, &blocks, &mut output, AutoEscape::None)
             .map_err(|error| EvaluateError(sentence(&error, source)))?;
-        value
-            .filter(|value| !value.is_undefined())
-            .ok_or_else(|| EvaluateError(format!("{} is undefined", label(source))))
+        Ok(value.unwrap_or_default())
     }
 
     /// The text of a template with braces within.

@@ -54,6 +54,8 @@ fn a_result_has_at_most_so_many_bytes() {
         json!({"fits": "x".repeat(TEXT_MAX - 8), "large": "x".repeat(TEXT_MAX), "half": "x".repeat(TEXT_MAX / 2 - 8)});
     assert!(world.expression("params.fits").is_ok());
     assert!(world.template("{{ params.half }}{{ params.half }}").is_ok());
+    let message = world.expression("(params.half + params.half + params.half) | length").unwrap_err();
+    assert!(message.contains("a text is larger than 1024 KiB"), "{message}");
     let too_large = "is larger than 1024 KiB";
     for text in
         ["{{ params.large }}", "{{ params.fits }} {{ params.fits }}", "{{ [params.half, params.half, params.half] }}"]

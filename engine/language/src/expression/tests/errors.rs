@@ -23,6 +23,7 @@ fn what_is_undefined_is_named() {
         ("params.list[params.i + 5]", "`params.list[params.i + 5]` is undefined"),
         ("params.objects[0].nope", "`params.objects[0].nope` is undefined"),
         ("params.empty | first", "`params.empty | first` is undefined"),
+        ("(params.empty | last) is none", "`params.empty | last` is undefined"),
         ("'x' if params.nope else 'y'", "`params.nope` is undefined"),
         ("[params.nope]", "`params.nope` is undefined"),
         ("{'a': params.nope}", "`params.nope` is undefined"),
@@ -82,6 +83,7 @@ fn a_wrong_type_is_named_with_the_way_out() {
         ("[none] | join", "an item to join is none"),
         ("params.list | select('gt', 1)", "a test compares text with a number"),
         ("{1: 2}", "key that is not text"),
+        ("params.objects | map(attribute='nope')", "is or holds undefined"),
     ] {
         let message = world.expression(source).unwrap_err();
         assert!(message.contains(part), "{source}: {message}");

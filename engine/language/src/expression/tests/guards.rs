@@ -35,6 +35,7 @@ fn guards_hold_where_the_step_is_known_to_have_succeeded() {
         ("steps.a.succeeded and [1, {'k': OUT}][params.i] == 1", true),
         ("not (steps.a.succeeded and params.x) or OUT", true),
         ("(not steps.a.succeeded or params.x) and OUT", false),
+        ("(not steps.a.succeeded and params.x) or OUT", false),
     ] {
         assert_eq!(uses(&text.replace("OUT", output)), [(guarded, false)], "{text}");
     }

@@ -91,6 +91,8 @@ fn conditions_are_boolean_and_stop_early() {
         ("not params.yes", false),
         ("params.n == 3 and params.name in ['gateway', 'engine']", true),
         ("params.name not in ['engine']", true),
+        ("3 not in [1, 2] == [1, 2]", true),
+        ("2 not in [1, 2] == [1, 2]", false),
         ("1 < params.n <= 3", true),
         ("1 < params.n < 3", false),
         ("params.n == 3.0", true),
