@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::event::{AttemptId, Phase, QuestionId, Timer};
+use crate::event::{AttemptId, QuestionId, Timer};
 use crate::run::{Doing, Run, ServiceState, Stage};
 use crate::units::{ServiceName, Timestamp};
 
@@ -12,7 +12,7 @@ use crate::units::{ServiceName, Timestamp};
 pub enum Effect {
     /// A service runs.
     Service(ServiceName),
-    /// A process or request runs.
+    /// A process or request runs. One that was never started is started once [`Run::services_answer`].
     Execute(AttemptId),
     /// That process or request is being ended.
     Stop {
@@ -44,12 +44,11 @@ impl Run {
         for live in self.live.values() {
             self.want_live(live, &mut wanted);
         }
-        if self.services_answer() {
-            wanted.extend(self.retries.iter().map(|((at, phase), due)| {
-                let step = created.plan.step(*at).id.clone();
-                Effect::Timer { at: *due, timer: Timer::Retry(step, *phase) }
-            }));
-        }
+        // A retry that could not start when its time has come needs no timer: what makes way for it starts it.
+        wanted.extend(self.retries.iter().filter(|(key, _)| self.may_repeat(**key)).map(|((at, phase), due)| {
+            let step = created.plan.step(*at).id.clone();
+            Effect::Timer { at: *due, timer: Timer::Retry(step, *phase) }
+        }));
         for question in self.questions.values() {
             wanted.insert(Effect::Ask(question.id.clone()));
             if let Some(at) = question.due {
@@ -57,8 +56,7 @@ impl Run {
             }
         }
         if let Some(cancel) = &self.cancel {
-            let running = self.live.iter().any(|((_, phase), _)| *phase == Phase::Do);
-            if self.stage == Stage::Main && running && !cancel.grace_over {
+            if self.stage == Stage::Main && self.outside > 0 && !cancel.grace_over {
                 let at = cancel.at.after(created.plan.cancel_grace_ms);
                 wanted.insert(Effect::Timer { at, timer: Timer::CancelGrace });
             }

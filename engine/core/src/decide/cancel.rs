@@ -3,7 +3,7 @@
 //! The level counts within a stage: an undo, or an `always` step, is cut only by the second request that it lives to see.
 
 use super::{Decided, Deciding};
-use crate::event::{AttemptId, BlockReason, Event, Identity, Phase, QuestionKind, StopReason};
+use crate::event::{AttemptId, BlockReason, Event, Identity, Phase, StopReason};
 use crate::plan::OnFailure;
 use crate::run::{Doing, Live, Stage};
 use crate::units::StepIx;
@@ -48,7 +48,7 @@ impl Deciding<'_> {
     fn end_what_waits(&mut self) -> Decided {
         let waits = |live: &Live| match live.doing {
             Doing::Waiting | Doing::Asking | Doing::Polling { .. } => true,
-            Doing::Interrupted => !self.keeps_question(&live.attempt),
+            Doing::Interrupted => !self.must_know_fate(&live.attempt),
             Doing::Executing | Doing::Stopping { .. } => false,
         };
         let live = self.run.live.iter().filter(|(_, live)| waits(live)).map(|(key, _)| *key);
@@ -60,13 +60,14 @@ impl Deciding<'_> {
         Ok(())
     }
 
-    /// Whether the fate of an interrupted attempt must still be known: what took effect is to be undone.
-    fn keeps_question(&self, attempt: &AttemptId) -> bool {
+    /// Whether the fate of an interrupted attempt must be known although the run is cancelled: what took effect is to be
+    /// undone, or named as what cannot be.
+    pub(super) fn must_know_fate(&self, attempt: &AttemptId) -> bool {
         let Some(at) = self.made.index.get(&attempt.step) else { return false };
         let level = self.run.cancel.as_ref().map_or(0, |cancel| cancel.level);
-        let rolls_back = self.plan().on_failure == OnFailure::Rollback && self.plan().step(*at).rollback.is_some();
-        let open = |question: &crate::event::Question| matches!(&question.kind, QuestionKind::Interrupted { attempt: of } if of == attempt);
-        level < 2 && rolls_back && self.run.questions.values().any(open)
+        let step = self.plan().step(*at);
+        let matters = step.rollback.is_some() || step.irreversible;
+        level < 2 && attempt.phase == Phase::Do && matters && self.plan().on_failure == OnFailure::Rollback
     }
 
     fn stop_running(&mut self, force: bool) -> Decided {

@@ -12,8 +12,7 @@ impl Deciding<'_> {
         if self.run.stage == Stage::Always {
             return self.stop_services();
         }
-        let broken = self.run.is_failing() || self.run.service_failed.is_some();
-        if broken && self.plan().on_failure == OnFailure::Rollback && self.run.service_failed.is_none() {
+        if self.run.went_wrong() && self.plan().on_failure == OnFailure::Rollback {
             return self.start_rollback();
         }
         self.emit(Event::AlwaysStarted)
@@ -25,7 +24,9 @@ impl Deciding<'_> {
         let mut irreversible = vec![];
         for (at, step) in self.plan().iter().filter(|(_, step)| !step.always) {
             let run = &self.run.steps[at.at()];
-            let ended_badly = matches!(run.state, StepState::Failed(_) | StepState::Cancelled) && run.attempts > 0;
+            // A block that was entered has no attempts of its own, and is blocked when one of its steps was.
+            let bad = matches!(run.state, StepState::Failed(_) | StepState::Cancelled | StepState::Blocked(_));
+            let ended_badly = bad && run.started_at.is_some();
             let succeeded = run.state == StepState::Succeeded;
             if step.rollback.as_ref().is_some_and(|undo| succeeded || (undo.also_failed && ended_badly)) {
                 found.push((run.settled_as, at));
@@ -33,6 +34,9 @@ impl Deciding<'_> {
             if succeeded && step.irreversible {
                 irreversible.push(step.id.clone());
             }
+        }
+        if found.is_empty() && irreversible.is_empty() && self.run.service_failed.is_some() {
+            return self.emit(Event::AlwaysStarted);
         }
         found.sort_unstable_by(|a, b| b.cmp(a));
         let order = found.into_iter().map(|(_, at)| self.plan().step(at).id.clone()).collect();
@@ -45,10 +49,17 @@ impl Deciding<'_> {
             return self.emit(Event::AlwaysStarted);
         }
         let at = rollback.order[rollback.done];
-        if self.run.steps[at.at()].undo.state != UndoState::Pending || !self.may_start() {
+        if self.run.steps[at.at()].undo.state != UndoState::Pending {
             return Ok(());
         }
         let step = self.plan().step(at).id.clone();
+        let cut = self.cancel_stops(Phase::Undo).then_some(Failure::Cancelled);
+        if let Some(failure) = cut.or_else(|| self.no_service()) {
+            return self.emit(Event::UndoFailed { step, failure });
+        }
+        if !self.may_start() {
+            return Ok(());
+        }
         let Some(undo) = self.plan().step(at).rollback.clone() else { return Ok(()) };
         match self.prepare(at, &undo.action, &self.undo_locals(at, Phase::Undo)) {
             Ok(action) => {
@@ -74,9 +85,11 @@ impl Deciding<'_> {
         self.emit(Event::RunEnded { state, cause, irreversible: irreversible.unwrap_or_default() })
     }
 
-    /// A run that will be rolled back does not wait for people: what they would confirm is undone anyway.
+    /// A run that will be rolled back does not wait for people: what they would confirm is undone anyway. Those are still
+    /// asked whom a step calls because of the failure.
     pub(super) fn leave_questions(&mut self) -> Decided {
-        if self.plan().on_failure == OnFailure::Rollback && self.run.is_failing() && self.run.stage == Stage::Main {
+        let rolls_back = self.plan().on_failure == OnFailure::Rollback && self.run.went_wrong();
+        if rolls_back && self.run.stage == Stage::Main {
             self.withdraw_manual(&BlockReason::Rollback)?;
         }
         Ok(())

@@ -7,17 +7,20 @@
 mod attempts;
 mod cancel;
 mod finish;
+mod lost;
 mod prepare;
 mod questions;
 mod ready;
+mod results;
 mod scope;
+mod timers;
 
 use std::sync::Arc;
 
 use crate::apply::IllegalEvent;
 use crate::evaluate::Evaluate;
-use crate::event::{Event, Timer};
-use crate::input::Input;
+use crate::event::{Event, Failure, Timer};
+use crate::input::{Exit, Input};
 use crate::plan::Plan;
 use crate::run::{Made, Run, ServiceState, Stage};
 use crate::units::Timestamp;
@@ -38,13 +41,15 @@ pub struct Decision {
 /// could not write the events, because it has no other.
 ///
 /// # Errors
-/// Only for a bug of the engine: it decided an event that its own state does not accept.
+/// Only for a bug of the engine: it decided an event that its own state does not accept, or was launched with a plan
+/// that does not hold together.
 pub fn decide(run: Run, input: Input, now: Timestamp, evaluate: &dyn Evaluate) -> Result<Decision, IllegalEvent> {
     let mut run = run;
     let mut events = Vec::new();
     if let Input::Launched(created) = input {
-        let event = Event::RunCreated(created);
-        if run.apply(&event, now).is_ok() {
+        if run.stage == Stage::New {
+            let event = Event::RunCreated(created);
+            run.apply(&event, now)?;
             events.push(event);
         }
         return Ok(Decision { run, events });
@@ -53,7 +58,7 @@ pub fn decide(run: Run, input: Input, now: Timestamp, evaluate: &dyn Evaluate) -
     if run.stage == Stage::Ended {
         return Ok(Decision { run, events });
     }
-    let mut deciding = Deciding { run, made, now, evaluate, events };
+    let mut deciding = Deciding { run, made, now, evaluate, events, recheck: false };
     deciding.handle(input)?;
     deciding.advance()?;
     Ok(Decision { run: deciding.run, events: deciding.events })
@@ -68,11 +73,20 @@ struct Deciding<'e> {
     now: Timestamp,
     evaluate: &'e dyn Evaluate,
     events: Vec<Event>,
+    /// Whether something was decided that may hold back steps which were already asked about or cleared.
+    recheck: bool,
 }
 
 impl Deciding<'_> {
     fn emit(&mut self, event: Event) -> Decided {
         self.run.apply(&event, self.now)?;
+        self.recheck |= matches!(
+            event,
+            Event::StepFailed { .. }
+                | Event::CancelRequested { .. }
+                | Event::ServiceFailed { .. }
+                | Event::EngineStarted { .. }
+        );
         self.events.push(event);
         Ok(())
     }
@@ -90,15 +104,19 @@ impl Deciding<'_> {
                 _ => Ok(()),
             },
             Input::ServiceFailed { service, reason } => match self.run.services.get(&service) {
-                Some(ServiceState::Starting) => self.emit(Event::ServiceFailed { service, reason }),
+                Some(ServiceState::Starting) => {
+                    self.emit(Event::ServiceFailed { service, reason })?;
+                    self.give_up_repeats()
+                }
                 _ => Ok(()),
             },
             Input::ServiceStopped(service) => {
-                let gone = matches!(self.run.services.get(&service), None | Some(ServiceState::Stopped));
-                if self.run.stage == Stage::Stopping && !gone {
-                    self.emit(Event::ServiceStopped { service })?;
-                }
-                Ok(())
+                let unwanted = match self.run.services.get(&service) {
+                    None | Some(ServiceState::Stopped) => false,
+                    Some(ServiceState::Failed) => true,
+                    Some(ServiceState::Starting | ServiceState::Ready { .. }) => self.run.stage == Stage::Stopping,
+                };
+                if unwanted { self.emit(Event::ServiceStopped { service }) } else { Ok(()) }
             }
             Input::Ended { attempt, result } => self.ended(&attempt, *result),
             Input::Lost(attempt) => self.lost(&attempt),
@@ -138,7 +156,12 @@ impl Deciding<'_> {
 
     /// Whether commands may start: an engine has the run, and the services answer.
     fn may_start(&self) -> bool {
-        let up = |state: &ServiceState| matches!(state, ServiceState::Ready { .. });
-        self.run.host.is_some() && self.run.services.values().all(up)
+        self.run.host.is_some() && self.run.services_answer()
+    }
+
+    /// Why nothing more may start when a service did not come up.
+    fn no_service(&self) -> Option<Failure> {
+        let service = self.run.service_failed.as_ref()?;
+        Some(Failure::Exit(Exit::Error(format!("the service `{service}` did not come up"))))
     }
 }

@@ -2,9 +2,9 @@
 
 use super::scope::Locals;
 use super::{Decided, Deciding};
-use crate::event::{AttemptId, BlockReason, Event, Failure, Question, QuestionId, QuestionKind};
+use crate::event::{AttemptId, BlockReason, Event, Failure, Phase, Question, QuestionId, QuestionKind};
 use crate::input::{Answer, Answered};
-use crate::run::StepState;
+use crate::run::{Doing, Live};
 use crate::units::{Digest, Role, StepIx, Timestamp};
 
 impl Deciding<'_> {
@@ -19,7 +19,7 @@ impl Deciding<'_> {
             }
         };
         let question = Question {
-            id: QuestionId(format!("approve:{step}")),
+            id: QuestionId::approval(&step),
             step,
             kind: QuestionKind::Approval { from: approval.from, digest },
             message,
@@ -30,7 +30,7 @@ impl Deciding<'_> {
 
     pub(super) fn ask_manual(&mut self, attempt: AttemptId, text: String, due: Option<Timestamp>) -> Decided {
         let question = Question {
-            id: QuestionId(format!("manual:{attempt}")),
+            id: QuestionId::manual(&attempt),
             step: attempt.step.clone(),
             kind: QuestionKind::Manual { attempt },
             message: Some(text),
@@ -41,7 +41,7 @@ impl Deciding<'_> {
 
     pub(super) fn ask_interrupted(&mut self, attempt: AttemptId) -> Decided {
         let question = Question {
-            id: QuestionId(format!("interrupt:{attempt}")),
+            id: QuestionId::interrupted(&attempt),
             step: attempt.step.clone(),
             kind: QuestionKind::Interrupted { attempt },
             message: None,
@@ -109,24 +109,26 @@ impl Deciding<'_> {
 
     /// Withdraws the open questions about a step.
     pub(super) fn withdraw_questions(&mut self, at: StepIx, reason: &BlockReason) -> Decided {
-        let step = &self.made.created.plan.step(at).id;
-        let open = self.run.questions.values().filter(|question| question.step == *step);
-        let open: Vec<QuestionId> = open.map(|question| question.id.clone()).collect();
-        for question in open {
+        let mut about = vec![QuestionId::approval(&self.plan().step(at).id)];
+        for phase in [Phase::Do, Phase::Undo] {
+            let attempt = self.run.live.get(&(at, phase)).map(|live| &live.attempt);
+            about.extend(attempt.into_iter().flat_map(|it| [QuestionId::manual(it), QuestionId::interrupted(it)]));
+        }
+        about.retain(|question| self.run.questions.contains_key(question));
+        for question in about {
             self.emit(Event::QuestionWithdrawn { question, reason: reason.clone() })?;
         }
         Ok(())
     }
 
-    /// Withdraws the questions of manual steps: the run goes another way.
+    /// Withdraws the questions of manual steps that would not start any more: the run goes another way.
     pub(super) fn withdraw_manual(&mut self, reason: &BlockReason) -> Decided {
-        let manual = |question: &&Question| matches!(question.kind, QuestionKind::Manual { .. });
-        let steps: Vec<_> = self.run.questions.values().filter(manual).map(|question| question.step.clone()).collect();
-        for step in steps {
-            let Some(at) = self.made.index.get(&step).copied() else { continue };
-            if self.run.steps[at.at()].state == StepState::Running {
+        let asking = |(_, live): &(_, &Live)| live.doing == Doing::Asking;
+        let keys: Vec<_> = self.run.live.iter().filter(asking).map(|(key, _)| *key).collect();
+        for (at, phase) in keys {
+            if self.held_back(at).is_some() {
                 self.withdraw_questions(at, reason)?;
-                self.end_waiting(at, crate::event::Phase::Do)?;
+                self.end_waiting(at, phase)?;
             }
         }
         Ok(())

@@ -11,8 +11,10 @@ use crate::units::{StepId, StepIx};
 impl Deciding<'_> {
     /// Steps of the present stage: decides what can be, then goes to the next stage when all have settled.
     pub(super) fn advance_steps(&mut self) -> Decided {
-        self.block_unstarted()?;
-        self.leave_questions()?;
+        if std::mem::take(&mut self.recheck) {
+            self.block_unstarted()?;
+            self.leave_questions()?;
+        }
         if self.may_start() || self.all_is_held_back() {
             while let Some(at) = self.run.ready.first().copied() {
                 self.consider(at)?;
@@ -30,8 +32,17 @@ impl Deciding<'_> {
 
     /// Whether no step of this stage can start, so that even without an engine or a service all can be settled.
     fn all_is_held_back(&self) -> bool {
-        let cancelled = self.run.cancel.as_ref().is_some_and(|cancel| cancel.in_main);
-        self.run.service_failed.is_some() || (cancelled && self.run.stage == Stage::Main)
+        self.run.service_failed.is_some() || self.cancel_holds_back(self.run.stage == Stage::Always)
+    }
+
+    /// Whether a request to cancel keeps from starting what has not started: one while the steps run, two in `always`.
+    fn cancel_holds_back(&self, always: bool) -> bool {
+        let Some(cancel) = &self.run.cancel else { return false };
+        match self.run.stage {
+            Stage::Main => !always,
+            Stage::Always => always && cancel.level >= 2,
+            Stage::New | Stage::RollingBack | Stage::Stopping | Stage::Ended => false,
+        }
     }
 
     /// Decides about one ready step.
@@ -70,35 +81,37 @@ impl Deciding<'_> {
     /// Why a step that is otherwise ready must not start.
     pub(super) fn held_back(&self, at: StepIx) -> Option<BlockReason> {
         let step = self.plan().step(at);
-        if !step.always && self.run.cancel.as_ref().is_some_and(|cancel| cancel.in_main) {
+        if self.cancel_holds_back(step.always) {
             return Some(BlockReason::Cancelled);
         }
         if let Some(service) = &self.run.service_failed {
-            return (!step.always || self.run.stage == Stage::Always).then(|| BlockReason::Service(service.clone()));
+            return Some(BlockReason::Service(service.clone()));
         }
-        let asks_status = step.condition.as_ref().is_some_and(|condition| condition.asks_status);
-        if asks_status || (step.always && step.parent.is_none()) {
+        if step.asks_status() || (step.always && step.parent.is_none()) {
             return None;
         }
         if let Some(ancestor) = self.run.taint_of_needs(at) {
             return Some(BlockReason::Ancestor(ancestor));
         }
+        if self.run.failing.is_empty() {
+            return None;
+        }
         let mut scope = step.parent;
         loop {
-            // A failure of the run does not reach into `always`.
-            let failed = if scope.is_none() && step.always { None } else { self.run.failing.get(&scope) };
-            if let Some(failed) = failed {
+            if let Some(failed) = self.run.failing.get(&scope) {
                 return Some(BlockReason::Failure(failed.clone()));
             }
-            scope = self.plan().step(scope?).parent;
+            let around = self.plan().step(scope?);
+            // A failure of the run does not reach into `always`, nor into a block that was entered in spite of it.
+            if around.asks_status() || (around.always && around.parent.is_none()) {
+                return None;
+            }
+            scope = around.parent;
         }
     }
 
     /// After a failure or a request to cancel, blocks what was ready to start or asked about but has not started.
     fn block_unstarted(&mut self) -> Decided {
-        if self.run.failing.is_empty() && self.run.cancel.is_none() && self.run.service_failed.is_none() {
-            return Ok(());
-        }
         let asked = self.run.questions.values().filter_map(|question| self.made.index.get(&question.step).copied());
         let unstarted: Vec<StepIx> = asked.chain(self.run.cleared.iter().copied()).collect();
         for at in unstarted {
@@ -112,10 +125,15 @@ impl Deciding<'_> {
         Ok(())
     }
 
-    /// Starts what may start, while there is a place.
+    /// Starts what may start, while there is a place: first what waits to be repeated, and is due.
     fn start_cleared(&mut self) -> Decided {
-        let places = self.plan().max_parallel.max(1) as usize;
-        while self.running_outside() < places {
+        while let Some((due, key)) = self.run.retry_queue.first().copied() {
+            if self.now < due || !self.run.may_repeat(key) {
+                break;
+            }
+            self.start_attempt(key.0, key.1)?;
+        }
+        while self.run.has_place() {
             let Some(at) = self.run.cleared.first().copied() else { return Ok(()) };
             self.start(at)?;
         }

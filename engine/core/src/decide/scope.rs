@@ -22,7 +22,7 @@ impl Deciding<'_> {
             run: &self.made.run,
             steps: &|id| run.view(id),
             locals,
-            failure: run.taint_of_needs(at).is_some(),
+            failure: run.sees_failure(at),
         })
     }
 

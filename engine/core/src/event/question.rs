@@ -10,6 +10,23 @@ use crate::units::{Digest, Role, StepId, Timestamp};
 #[serde(transparent)]
 pub struct QuestionId(pub String);
 
+impl QuestionId {
+    /// May this step run?
+    pub fn approval(step: &StepId) -> Self {
+        Self(format!("approve:{step}"))
+    }
+
+    /// Has a person done this?
+    pub fn manual(attempt: &AttemptId) -> Self {
+        Self(format!("manual:{attempt}"))
+    }
+
+    /// Did this attempt take effect?
+    pub fn interrupted(attempt: &AttemptId) -> Self {
+        Self(format!("interrupt:{attempt}"))
+    }
+}
+
 /// A question to a person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Question {

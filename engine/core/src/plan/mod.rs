@@ -4,6 +4,7 @@
 //! Steps lie in one list, parents before their children, in the order written; `needs` are explicit.
 
 mod action;
+mod check;
 mod step;
 mod template;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use action::{Action, Argv, Check, Http, HttpBody, Script, Wait};
+pub use check::BrokenPlan;
 pub use step::{Approval, Body, Case, Condition, OnInterrupt, Retry, Step, Undo, Until};
 pub use template::{EnvSource, Expression, SecretSource, Template};
 

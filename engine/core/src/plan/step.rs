@@ -163,6 +163,16 @@ pub struct Undo {
 }
 
 impl Step {
+    /// Whether its `if` calls `failure()` or `always()`, so that it may start after a failure.
+    pub(crate) fn asks_status(&self) -> bool {
+        self.condition.as_ref().is_some_and(|condition| condition.asks_status)
+    }
+
+    /// Whether a failure among the steps within it holds back the others within it, whatever goes on around it.
+    pub(crate) fn bounds_failures(&self) -> bool {
+        self.continue_on_failure || self.asks_status() || (self.always && self.parent.is_none())
+    }
+
     /// Its direct children, of all cases.
     pub fn children(&self) -> impl Iterator<Item = StepIx> {
         let lists: Vec<&[StepIx]> = match &self.body {

@@ -32,7 +32,11 @@ pub struct Run {
     /// Entered blocks all of whose steps have settled.
     pub(crate) closing: BTreeSet<StepIx>,
     pub(crate) live: BTreeMap<(StepIx, Phase), Live>,
+    /// How many of these take one of the `max_parallel` places.
+    pub(crate) outside: u32,
     pub(crate) retries: BTreeMap<(StepIx, Phase), Timestamp>,
+    /// The same by time.
+    pub(crate) retry_queue: BTreeSet<(Timestamp, (StepIx, Phase))>,
     pub(crate) questions: BTreeMap<QuestionId, Question>,
     /// Where a failure holds back what has not started: the whole run (`None`) or a block; and who failed there first.
     pub(crate) failing: BTreeMap<Option<StepIx>, StepId>,
@@ -137,6 +141,27 @@ impl Run {
     /// Whether the run has failed, or been cancelled, so far.
     pub fn is_failing(&self) -> bool {
         self.failing.contains_key(&None) || self.cancel.is_some()
+    }
+
+    /// Whether one more attempt may run beside the engine.
+    pub(crate) fn has_place(&self) -> bool {
+        self.plan().is_some_and(|plan| self.outside < plan.max_parallel.max(1))
+    }
+
+    /// Whether the next attempt of a step, or of its undo, could start now if it were time.
+    pub(crate) fn may_repeat(&self, (at, phase): (StepIx, Phase)) -> bool {
+        let run = &self.steps[at.at()];
+        let action = match phase {
+            Phase::Do => run.prepared.as_ref().map(|prepared| &prepared.action),
+            Phase::Undo => run.undo.action.as_ref(),
+        };
+        self.services_answer() && (self.has_place() || !action.is_some_and(Rendered::is_external))
+    }
+
+    /// Whether the steps before `always` did not end as the author hoped.
+    pub(crate) fn went_wrong(&self) -> bool {
+        let cancelled = self.cancel.as_ref().is_some_and(|cancel| cancel.in_main);
+        cancelled || self.failing.contains_key(&None) || self.service_failed.is_some()
     }
 
     /// What exactly the attempt runs, with its values.

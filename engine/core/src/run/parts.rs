@@ -61,6 +61,16 @@ pub enum Doing {
     Interrupted,
 }
 
+impl Doing {
+    /// Whether it takes one of the `max_parallel` places.
+    pub(crate) fn takes_place(self) -> bool {
+        match self {
+            Self::Executing | Self::Polling { .. } | Self::Stopping { .. } => true,
+            Self::Waiting | Self::Asking | Self::Interrupted => false,
+        }
+    }
+}
+
 /// The state of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceState {

@@ -1,0 +1,170 @@
+//! How attempts come and go, of a step and of its undo.
+
+use super::{Applied, IllegalEvent};
+use crate::event::{AttemptId, Event, Failure, Phase};
+use crate::input::Exit;
+use crate::plan::OnInterrupt;
+use crate::rendered::Rendered;
+use crate::run::{Doing, Live, Run, Stage, StepState, UndoState};
+use crate::units::{StepIx, Timestamp};
+
+/// A step, or its undo.
+type Key = (StepIx, Phase);
+
+impl Run {
+    pub(super) fn apply_attempt(&mut self, event: &Event, now: Timestamp) -> Applied {
+        match event {
+            Event::AttemptStarted { attempt, due, .. } => self.start_attempt(attempt, *due, now, event),
+            Event::PollMissed { attempt, next, .. } => {
+                let (key, doing) = self.live_of(attempt, event)?;
+                self.must(doing == Doing::Executing, event)?;
+                self.set_doing(key, Doing::Polling { next: *next });
+                Ok(())
+            }
+            Event::AttemptStopping { attempt, force, why, kill_at } => {
+                let (key, doing) = self.live_of(attempt, event)?;
+                let why = match doing {
+                    Doing::Executing => *why,
+                    // The first reason is the one that counts; nothing is harder than to be killed.
+                    Doing::Stopping { force: false, why, .. } => why,
+                    _ => return Err(self.illegal_at(key.0, event)),
+                };
+                self.set_doing(key, Doing::Stopping { force: *force, why, kill_at: *kill_at });
+                Ok(())
+            }
+            Event::AttemptEnded { attempt, exit, failure } => self.end_attempt(attempt, exit, failure.as_ref(), event),
+            Event::AttemptInterrupted { attempt, then } => {
+                let (key, doing) = self.live_of(attempt, event)?;
+                self.must(doing == Doing::Executing, event)?;
+                match then {
+                    OnInterrupt::Ask => self.set_doing(key, Doing::Interrupted),
+                    OnInterrupt::Rerun | OnInterrupt::Fail => self.drop_live(key),
+                }
+                if *then == OnInterrupt::Fail {
+                    *self.failures(key) += 1;
+                }
+                Ok(())
+            }
+            Event::RetryScheduled { step, phase, due } => {
+                let key = (self.at(step, event)?, *phase);
+                let interrupted = |live: &Live| live.doing == Doing::Interrupted;
+                let between = self.live.get(&key).is_none_or(interrupted) && !self.retries.contains_key(&key);
+                self.must(between && self.is_running(key), event)?;
+                self.drop_live(key);
+                self.retries.insert(key, *due);
+                self.retry_queue.insert((*due, key));
+                if *phase == Phase::Do {
+                    self.steps[key.0.at()].state = StepState::Retrying;
+                }
+                Ok(())
+            }
+            _ => Err(self.illegal(event)),
+        }
+    }
+
+    fn start_attempt(&mut self, attempt: &AttemptId, due: Option<Timestamp>, now: Timestamp, event: &Event) -> Applied {
+        let key = (self.at(&attempt.step, event)?, attempt.phase);
+        let doing = match self.action_of(attempt) {
+            Some(Rendered::WaitFor(_) | Rendered::WaitUntil(_)) => Doing::Waiting,
+            Some(Rendered::Manual(_)) => Doing::Asking,
+            Some(_) => Doing::Executing,
+            None => return Err(self.illegal_at(key.0, event)),
+        };
+        let started_at = self.starts_at(key, attempt, now).ok_or_else(|| self.illegal_at(key.0, event))?;
+        self.drop_live(key);
+        self.drop_retry(key);
+        self.outside += u32::from(doing.takes_place());
+        self.live.insert(key, Live { attempt: attempt.clone(), due, started_at, doing });
+        self.cleared.remove(&key.0);
+        let run = &mut self.steps[key.0.at()];
+        match attempt.phase {
+            Phase::Do => {
+                run.state = StepState::Running;
+                run.started_at.get_or_insert(now);
+                run.attempts = attempt.number;
+            }
+            Phase::Undo => {
+                run.undo.state = UndoState::Running;
+                run.undo.attempts = attempt.number;
+            }
+        }
+        Ok(())
+    }
+
+    /// When an attempt that may start now began: a next poll belongs to the attempt that runs. None if it may not.
+    fn starts_at(&self, key: Key, attempt: &AttemptId, now: Timestamp) -> Option<Timestamp> {
+        let run = &self.steps[key.0.at()];
+        let last = if key.1 == Phase::Do { run.attempts } else { run.undo.attempts };
+        let is_next = attempt.number == last + 1 && attempt.poll == 1;
+        match self.live.get(&key) {
+            Some(live) if matches!(live.doing, Doing::Polling { .. }) => {
+                (*attempt == live.attempt.next_poll()).then_some(live.started_at)
+            }
+            Some(live) => (live.doing == Doing::Interrupted && is_next).then_some(now),
+            None => {
+                let may = match key.1 {
+                    Phase::Do => run.state == StepState::Cleared || self.is_running(key),
+                    Phase::Undo => self.stage == Stage::RollingBack && self.is_being_undone(key.0),
+                };
+                (may && is_next).then_some(now)
+            }
+        }
+    }
+
+    /// Whether it has started and not ended, be it between two attempts.
+    fn is_running(&self, (at, phase): Key) -> bool {
+        let run = &self.steps[at.at()];
+        match phase {
+            Phase::Do => matches!(run.state, StepState::Running | StepState::Retrying),
+            Phase::Undo => run.undo.state == UndoState::Running,
+        }
+    }
+
+    fn end_attempt(&mut self, attempt: &AttemptId, exit: &Exit, failure: Option<&Failure>, event: &Event) -> Applied {
+        let (key, _) = self.live_of(attempt, event)?;
+        self.drop_live(key);
+        if let (Exit::Code(code), Phase::Do) = (exit, attempt.phase) {
+            self.steps[key.0.at()].exit_code = Some(*code);
+        }
+        if failure.is_some() {
+            *self.failures(key) += 1;
+        }
+        Ok(())
+    }
+
+    fn failures(&mut self, (at, phase): Key) -> &mut u32 {
+        let run = &mut self.steps[at.at()];
+        match phase {
+            Phase::Do => &mut run.failures,
+            Phase::Undo => &mut run.undo.failures,
+        }
+    }
+
+    fn live_of(&self, attempt: &AttemptId, event: &Event) -> Result<(Key, Doing), IllegalEvent> {
+        let key = (self.at(&attempt.step, event)?, attempt.phase);
+        match self.live.get(&key) {
+            Some(live) if live.attempt == *attempt => Ok((key, live.doing)),
+            _ => Err(self.illegal_at(key.0, event)),
+        }
+    }
+
+    fn set_doing(&mut self, key: Key, doing: Doing) {
+        if let Some(live) = self.live.get_mut(&key) {
+            self.outside -= u32::from(live.doing.takes_place());
+            self.outside += u32::from(doing.takes_place());
+            live.doing = doing;
+        }
+    }
+
+    pub(super) fn drop_live(&mut self, key: Key) {
+        if let Some(live) = self.live.remove(&key) {
+            self.outside -= u32::from(live.doing.takes_place());
+        }
+    }
+
+    pub(super) fn drop_retry(&mut self, key: Key) {
+        if let Some(due) = self.retries.remove(&key) {
+            self.retry_queue.remove(&(due, key));
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! How questions open and close.
+
+use super::Applied;
+use crate::event::{Event, Question, QuestionKind};
+use crate::input::Answer;
+use crate::run::{Doing, Run, StepState};
+
+impl Run {
+    pub(super) fn apply_question(&mut self, event: &Event) -> Applied {
+        let id = match event {
+            Event::QuestionAsked { question } => return self.ask(question, event),
+            Event::AnswerRefused { .. } => return Ok(()),
+            Event::QuestionAnswered { question, .. }
+            | Event::QuestionExpired { question }
+            | Event::QuestionWithdrawn { question, .. } => question,
+            _ => return Err(self.illegal(event)),
+        };
+        let Some(question) = self.questions.remove(id) else { return Err(self.illegal(event)) };
+        let approved = matches!(event, Event::QuestionAnswered { answer: Answer::Approve { .. }, .. });
+        if approved && matches!(question.kind, QuestionKind::Approval { .. }) {
+            let at = self.at(&question.step, event)?;
+            self.steps[at.at()].state = StepState::Cleared;
+            self.cleared.insert(at);
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, question: &Question, event: &Event) -> Applied {
+        self.must(!self.questions.contains_key(&question.id), event)?;
+        let at = self.at(&question.step, event)?;
+        let doing = |attempt: &crate::event::AttemptId| {
+            self.live.get(&(at, attempt.phase)).filter(|live| live.attempt == *attempt).map(|live| live.doing)
+        };
+        let fits = match &question.kind {
+            QuestionKind::Approval { .. } => self.steps[at.at()].state == StepState::Cleared,
+            QuestionKind::Manual { attempt } => doing(attempt) == Some(Doing::Asking),
+            QuestionKind::Interrupted { attempt } => doing(attempt) == Some(Doing::Interrupted),
+        };
+        if !fits {
+            return Err(self.illegal_at(at, event));
+        }
+        if matches!(question.kind, QuestionKind::Approval { .. }) {
+            self.cleared.remove(&at);
+            self.steps[at.at()].state = StepState::Asked;
+        }
+        self.questions.insert(question.id.clone(), question.clone());
+        Ok(())
+    }
+}

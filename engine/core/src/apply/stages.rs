@@ -1,0 +1,115 @@
+//! How a run goes from its steps over the rollback and `always` to its end.
+
+use super::Applied;
+use crate::event::{Event, Phase};
+use crate::run::{Cancel, End, Rollback, Run, ServiceState, Stage, UndoState};
+use crate::units::{StepId, StepIx, Timestamp};
+
+impl Run {
+    pub(super) fn apply_undo(&mut self, event: &Event) -> Applied {
+        match event {
+            Event::RollbackStarted { order, irreversible } => {
+                self.must(self.stage == Stage::Main && self.is_settled(), event)?;
+                let order = order.iter().map(|step| self.at(step, event)).collect::<Result<Vec<_>, _>>()?;
+                for at in &order {
+                    self.steps[at.at()].undo.state = UndoState::Pending;
+                }
+                self.rollback = Some(Rollback { order, done: 0, irreversible: irreversible.clone(), failed: None });
+                self.enter_stage(Stage::RollingBack);
+                Ok(())
+            }
+            Event::UndoPrepared { step, action } => {
+                let at = self.at(step, event)?;
+                let pending = self.steps[at.at()].undo.state == UndoState::Pending;
+                self.must(pending && self.is_being_undone(at), event)?;
+                self.steps[at.at()].undo.action = Some(action.clone());
+                Ok(())
+            }
+            Event::StepUndone { step } => self.end_undo(step, UndoState::Undone, event),
+            Event::UndoFailed { step, failure } => self.end_undo(step, UndoState::Failed(failure.clone()), event),
+            _ => Err(self.illegal(event)),
+        }
+    }
+
+    /// Whether the rollback has come to this step.
+    pub(super) fn is_being_undone(&self, at: StepIx) -> bool {
+        self.rollback.as_ref().is_some_and(|it| it.failed.is_none() && it.order.get(it.done) == Some(&at))
+    }
+
+    fn end_undo(&mut self, step: &StepId, state: UndoState, event: &Event) -> Applied {
+        let at = self.at(step, event)?;
+        let failed = matches!(state, UndoState::Failed(_));
+        let fits = match self.steps[at.at()].undo.state {
+            UndoState::Running => failed || !self.live.contains_key(&(at, Phase::Undo)),
+            UndoState::Pending => failed,
+            UndoState::None | UndoState::Undone | UndoState::Failed(_) => false,
+        };
+        if !fits || !self.is_being_undone(at) {
+            return Err(self.illegal_at(at, event));
+        }
+        self.drop_live((at, Phase::Undo));
+        self.drop_retry((at, Phase::Undo));
+        if let Some(rollback) = &mut self.rollback {
+            if failed {
+                rollback.failed = Some(step.clone());
+            } else {
+                rollback.done += 1;
+            }
+        }
+        self.steps[at.at()].undo.state = state;
+        Ok(())
+    }
+
+    pub(super) fn apply_stage(&mut self, event: &Event, at: Timestamp) -> Applied {
+        match event {
+            Event::CancelRequested { level, by, .. } => match &mut self.cancel {
+                Some(cancel) => cancel.level = cancel.level.max(*level),
+                None => {
+                    let in_main = self.stage == Stage::Main;
+                    self.cancel = Some(Cancel { level: *level, at, by: by.clone(), in_main, grace_over: false });
+                }
+            },
+            Event::CancelGraceOver => match &mut self.cancel {
+                Some(cancel) => cancel.grace_over = true,
+                None => return Err(self.illegal(event)),
+            },
+            Event::AlwaysStarted => {
+                let undone = self.rollback.as_ref().is_none_or(|it| it.failed.is_some() || it.done == it.order.len());
+                let before = matches!(self.stage, Stage::Main | Stage::RollingBack);
+                self.must(before && undone && self.is_settled(), event)?;
+                self.enter_stage(Stage::Always);
+                let Some(made) = self.made.clone() else { return Ok(()) };
+                let top = made.created.plan.iter().filter(|(_, step)| step.always && step.parent.is_none());
+                self.ready = top.filter(|(at, _)| self.steps[at.at()].unmet == 0).map(|(at, _)| at).collect();
+            }
+            Event::ServicesStopping => {
+                self.must(self.stage == Stage::Always && self.is_settled(), event)?;
+                self.enter_stage(Stage::Stopping);
+            }
+            Event::RunEnded { state, cause, irreversible } => {
+                let stopped = self.services.values().all(|state| *state == ServiceState::Stopped);
+                let last = matches!(self.stage, Stage::Always | Stage::Stopping);
+                self.must(last && stopped && self.is_settled(), event)?;
+                self.stage = Stage::Ended;
+                let (cause, irreversible) = (cause.clone(), irreversible.clone());
+                self.end = Some(End { state: *state, cause, irreversible, at });
+            }
+            _ => return Err(self.illegal(event)),
+        }
+        Ok(())
+    }
+
+    /// Whether all steps of the present stage have settled, and nothing goes on or is asked.
+    fn is_settled(&self) -> bool {
+        let left = if self.stage <= Stage::RollingBack { self.unsettled_main } else { self.unsettled_always };
+        left == 0 && self.live.is_empty() && self.retries.is_empty() && self.questions.is_empty()
+    }
+
+    /// In a new stage a request to cancel counts as made once: what ran before has ended.
+    fn enter_stage(&mut self, stage: Stage) {
+        self.stage = stage;
+        if let Some(cancel) = &mut self.cancel {
+            cancel.level = 1;
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! How steps are entered and settled, and what that means for the steps around them.
+
+use super::Applied;
+use crate::event::{Event, Failure, Phase, QuestionId};
+use crate::plan::Plan;
+use crate::run::{Prepared, Run, Stage, StepState};
+use crate::units::{StepId, StepIx, Timestamp};
+
+impl Run {
+    pub(super) fn apply_step(&mut self, event: &Event, now: Timestamp) -> Applied {
+        let (Event::BlockEntered { step, .. }
+        | Event::StepSkipped { step, .. }
+        | Event::StepBlocked { step, .. }
+        | Event::StepPrepared { step, .. }
+        | Event::StepSucceeded { step, .. }
+        | Event::StepFailed { step, .. }
+        | Event::StepCancelled { step }) = event
+        else {
+            return Err(self.illegal(event));
+        };
+        let at = self.at(step, event)?;
+        self.must_accept(at, event)?;
+        match event {
+            Event::BlockEntered { case, .. } => self.enter(at, *case, now),
+            Event::StepPrepared { action, digest, .. } => {
+                let prepared = Prepared { action: action.clone(), digest: digest.clone() };
+                self.steps[at.at()].prepared = Some(prepared);
+                self.steps[at.at()].state = StepState::Cleared;
+                self.ready.remove(&at);
+                self.cleared.insert(at);
+            }
+            Event::StepSkipped { reason, .. } => self.settle(at, StepState::Skipped(reason.clone()), now),
+            Event::StepBlocked { reason, .. } => self.settle(at, StepState::Blocked(reason.clone()), now),
+            Event::StepSucceeded { outputs, .. } => {
+                self.steps[at.at()].outputs.clone_from(outputs);
+                self.settle(at, StepState::Succeeded, now);
+            }
+            Event::StepFailed { failure, .. } => {
+                self.spread_failure(at, failure);
+                self.settle(at, StepState::Failed(failure.clone()), now);
+            }
+            Event::StepCancelled { .. } => self.settle(at, StepState::Cancelled, now),
+            _ => return Err(self.illegal(event)),
+        }
+        Ok(())
+    }
+
+    /// The transitions that a step allows; anything else is a bug or a changed journal.
+    fn must_accept(&self, at: StepIx, event: &Event) -> Applied {
+        use StepState::{Asked, Cleared, Entered, Pending, Retrying, Running};
+        let live = self.live.get(&(at, Phase::Do));
+        let done = live.is_none();
+        let interrupted = live.is_none_or(|live| live.doing == crate::run::Doing::Interrupted);
+        let (ready, closing) = (self.ready.contains(&at), self.closing.contains(&at));
+        let fits = match (&self.steps[at.at()].state, event) {
+            (Pending, Event::BlockEntered { .. } | Event::StepPrepared { .. } | Event::StepFailed { .. }) => ready,
+            (Cleared, Event::BlockEntered { .. } | Event::StepBlocked { .. } | Event::StepFailed { .. }) => true,
+            (Pending, Event::StepSkipped { .. } | Event::StepBlocked { .. }) => true,
+            (Asked, Event::StepBlocked { .. } | Event::StepFailed { .. }) => !self.is_asked(at),
+            (
+                Entered,
+                Event::StepSucceeded { .. }
+                | Event::StepFailed { .. }
+                | Event::StepBlocked { .. }
+                | Event::StepCancelled { .. },
+            ) => closing,
+            (Running, Event::StepSucceeded { .. } | Event::StepFailed { .. }) => done,
+            (Running, Event::StepCancelled { .. }) => interrupted,
+            (Retrying, Event::StepFailed { .. } | Event::StepCancelled { .. }) => true,
+            _ => false,
+        };
+        if fits { Ok(()) } else { Err(self.illegal_at(at, event)) }
+    }
+
+    fn is_asked(&self, at: StepIx) -> bool {
+        self.plan().is_some_and(|plan| self.questions.contains_key(&QuestionId::approval(&plan.step(at).id)))
+    }
+
+    fn enter(&mut self, at: StepIx, case: Option<u32>, now: Timestamp) {
+        let Some(made) = self.made.clone() else { return };
+        let step = made.created.plan.step(at);
+        // Whoever enters a block in spite of a failure wants its steps to run.
+        let inherited = if step.asks_status() { None } else { self.taint_of_needs(at) };
+        self.ready.remove(&at);
+        self.cleared.remove(&at);
+        let run = &mut self.steps[at.at()];
+        run.state = StepState::Entered;
+        run.started_at = Some(now);
+        for child in step.children() {
+            self.steps[child.at()].inherited.clone_from(&inherited);
+            let taken = made.created.plan.step(child).case == case;
+            if taken && self.steps[child.at()].unmet == 0 && self.steps[child.at()].state == StepState::Pending {
+                self.ready.insert(child);
+            }
+        }
+        if self.steps[at.at()].open_children == 0 {
+            self.closing.insert(at);
+        }
+    }
+
+    /// Ends a step, and tells those that wait for it.
+    fn settle(&mut self, at: StepIx, state: StepState, now: Timestamp) {
+        let Some(made) = self.made.clone() else { return };
+        let step = made.created.plan.step(at);
+        let spoils = match &state {
+            StepState::Failed(_) => !step.continue_on_failure,
+            StepState::Blocked(_) | StepState::Cancelled => true,
+            _ => false,
+        };
+        let taint = if spoils { Some(step.id.clone()) } else { self.taint_of_needs(at) };
+        self.settled += 1;
+        let run = &mut self.steps[at.at()];
+        run.state = state;
+        run.taint = taint;
+        run.ended_at = Some(now);
+        run.settled_as = self.settled;
+        self.ready.remove(&at);
+        self.cleared.remove(&at);
+        self.closing.remove(&at);
+        self.drop_live((at, Phase::Do));
+        self.drop_retry((at, Phase::Do));
+        let unsettled = if step.always { &mut self.unsettled_always } else { &mut self.unsettled_main };
+        *unsettled = unsettled.saturating_sub(1);
+        for next in &made.dependents[at.at()] {
+            let unmet = &mut self.steps[next.at()].unmet;
+            *unmet = unmet.saturating_sub(1);
+            if *unmet == 0 && self.is_reachable(&made.created.plan, *next) {
+                self.ready.insert(*next);
+            }
+        }
+        if let Some(parent) = step.parent {
+            let open = &mut self.steps[parent.at()].open_children;
+            *open = open.saturating_sub(1);
+            if *open == 0 && self.steps[parent.at()].state == StepState::Entered {
+                self.closing.insert(parent);
+            }
+        }
+    }
+
+    /// Whether a pending step lies where the run now is.
+    fn is_reachable(&self, plan: &Plan, at: StepIx) -> bool {
+        let step = plan.step(at);
+        let in_stage = !step.always || self.stage == Stage::Always;
+        let in_parent = step.parent.is_none_or(|parent| self.steps[parent.at()].state == StepState::Entered);
+        self.steps[at.at()].state == StepState::Pending && in_stage && in_parent
+    }
+
+    /// Marks where a failure holds back what has not started: every block up to the one that contains it, or the run.
+    fn spread_failure(&mut self, at: StepIx, failure: &Failure) {
+        let Some(made) = self.made.clone() else { return };
+        let plan = &made.created.plan;
+        let id = &plan.step(at).id;
+        let mut place = at;
+        loop {
+            let step = plan.step(place);
+            if place != at && step.bounds_failures() {
+                self.failing.entry(Some(place)).or_insert_with(|| id.clone());
+            }
+            if step.continue_on_failure {
+                return;
+            }
+            match step.parent {
+                Some(parent) => place = parent,
+                None if step.always => {
+                    self.always_failed.get_or_insert_with(|| id.clone());
+                    return;
+                }
+                None => break,
+            }
+        }
+        self.failing.entry(None).or_insert_with(|| id.clone());
+        if matches!(failure, Failure::Rejected { .. } | Failure::Expired) {
+            self.rejected.get_or_insert_with(|| id.clone());
+        }
+    }
+
+    /// The step, among all that this one builds on, that keeps it from starting.
+    pub(crate) fn taint_of_needs(&self, at: StepIx) -> Option<StepId> {
+        let step = self.plan()?.step(at);
+        if step.always && step.parent.is_none() {
+            return None;
+        }
+        let own = step.needs.iter().find_map(|need| self.steps[need.at()].taint.clone());
+        own.or_else(|| self.steps[at.at()].inherited.clone())
+    }
+
+    /// What `failure()` says in a step: whether something that it, or a block around it, builds on went wrong. The
+    /// `always` steps build on all others.
+    pub(crate) fn sees_failure(&self, at: StepIx) -> bool {
+        let Some(plan) = self.plan() else { return false };
+        let mut place = Some(at);
+        while let Some(at) = place {
+            let step = plan.step(at);
+            if step.needs.iter().any(|need| self.steps[need.at()].taint.is_some()) {
+                return true;
+            }
+            if step.always && step.parent.is_none() && self.went_wrong() {
+                return true;
+            }
+            place = step.parent;
+        }
+        false
+    }
+}

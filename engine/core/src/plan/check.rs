@@ -1,0 +1,112 @@
+//! Whether a plan holds together, so that a journal that was changed cannot make the engine panic or wait for ever.
+
+use std::collections::BTreeSet;
+
+use super::{Body, Plan};
+use crate::units::{StepId, StepIx};
+
+/// Why a plan cannot be run. The language makes no such plan: this is for what was stored and came back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenPlan {
+    /// Two steps have one id.
+    #[error("the id `{0}` is there twice")]
+    TwiceThere(StepId),
+    /// A step that is named by its place does not exist, or comes before the block that it lies in.
+    #[error("step `{0}` names a step that is not there")]
+    NotThere(StepId),
+    /// A block and the steps in it do not say the same about each other.
+    #[error("step `{0}` does not lie where its block says")]
+    Misplaced(StepId),
+    /// These steps wait for each other, or for a block that they lie in.
+    #[error("these steps wait for each other: {0:?}")]
+    Cycle(Vec<StepId>),
+}
+
+impl Plan {
+    /// Checks that the steps hold together.
+    ///
+    /// # Errors
+    /// Says what does not.
+    pub fn check(&self) -> Result<(), BrokenPlan> {
+        let mut ids = BTreeSet::new();
+        for (at, step) in self.iter() {
+            if !ids.insert(&step.id) {
+                return Err(BrokenPlan::TwiceThere(step.id.clone()));
+            }
+            let exists = |other: &StepIx| self.steps.get(other.at()).is_some_and(|other| other.always == step.always);
+            let before = step.parent.is_none_or(|parent| parent < at);
+            if !before || !step.needs.iter().all(exists) || !step.children().all(|child| exists(&child)) {
+                return Err(BrokenPlan::NotThere(step.id.clone()));
+            }
+        }
+        self.check_places()?;
+        self.check_cycles()
+    }
+
+    /// Each step is a child of its parent exactly once, and of no other step.
+    fn check_places(&self) -> Result<(), BrokenPlan> {
+        let mut seen = vec![false; self.steps.len()];
+        for (at, step) in self.iter() {
+            for (case, child) in step.places() {
+                let of = self.step(child);
+                let fits = of.parent == Some(at) && of.case == case && of.always == step.always;
+                if !fits || std::mem::replace(&mut seen[child.at()], true) {
+                    return Err(BrokenPlan::Misplaced(of.id.clone()));
+                }
+            }
+        }
+        let lost = self.iter().find(|(at, step)| step.parent.is_some() != seen[at.at()]);
+        lost.map_or(Ok(()), |(_, step)| Err(BrokenPlan::Misplaced(step.id.clone())))
+    }
+
+    /// Every step can start one day: a block starts before the steps in it and ends after them, a step starts after the
+    /// end of what it needs. Two nodes for each step, its start and its end; what cannot be sorted is a cycle.
+    fn check_cycles(&self) -> Result<(), BrokenPlan> {
+        let count = self.steps.len();
+        let (start, end) = (|at: StepIx| 2 * at.at(), |at: StepIx| 2 * at.at() + 1);
+        let mut after = vec![vec![]; 2 * count];
+        let mut waits = vec![0u32; 2 * count];
+        let mut edge = |from: usize, to: usize| {
+            after[from].push(to);
+            waits[to] += 1;
+        };
+        for (at, step) in self.iter() {
+            edge(start(at), end(at));
+            if let Some(parent) = step.parent {
+                edge(start(parent), start(at));
+                edge(end(at), end(parent));
+            }
+            step.needs.iter().for_each(|need| edge(end(*need), start(at)));
+        }
+        let mut free: Vec<usize> = (0..2 * count).filter(|node| waits[*node] == 0).collect();
+        let mut sorted = 0;
+        while let Some(node) = free.pop() {
+            sorted += 1;
+            for next in &after[node] {
+                waits[*next] -= 1;
+                if waits[*next] == 0 {
+                    free.push(*next);
+                }
+            }
+        }
+        if sorted == 2 * count {
+            return Ok(());
+        }
+        let stuck = self.iter().filter(|(at, _)| waits[start(*at)] > 0).map(|(_, step)| step.id.clone());
+        Err(BrokenPlan::Cycle(stuck.collect()))
+    }
+}
+
+impl super::Step {
+    /// Its direct children with the case that they lie in.
+    fn places(&self) -> Vec<(Option<u32>, StepIx)> {
+        match &self.body {
+            Body::Action(_) => vec![],
+            Body::Block { children } => children.iter().map(|child| (None, *child)).collect(),
+            Body::Switch { cases, default, .. } => {
+                let lists = cases.iter().map(|case| &case.children).chain(default);
+                (0u32..).zip(lists).flat_map(|(case, list)| list.iter().map(move |at| (Some(case), *at))).collect()
+            }
+        }
+    }
+}
