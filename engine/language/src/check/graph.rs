@@ -1,0 +1,187 @@
+//! What comes before what: cycles, and whether one step has certainly ended when another starts.
+//!
+//! Each step has two nodes, its start and its end. A block starts before what lies in it and ends after it; a step
+//! starts after the end of what it needs. Nothing here recurses over needs, so that long chains are no matter.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use petgraph::algo::{kosaraju_scc, toposort};
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::needs::Need;
+use super::outline::Outline;
+use crate::code::Code;
+use crate::diagnostic::Collector;
+use crate::source::Span;
+
+/// Cycles that share steps are looked for this many times; what is left then is cut without being named.
+const ROUNDS_MAX: usize = 20;
+
+/// The steps by what comes before what, without cycles.
+pub(crate) struct Order {
+    graph: DiGraph<(), ()>,
+    sorted: Vec<NodeIndex>,
+}
+
+/// A step that must have ended when another starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Read {
+    /// The step whose expression reads.
+    pub(crate) reader: usize,
+    /// Whether it reads at its end, and not at its start.
+    pub(crate) at_end: bool,
+    /// The step that is read.
+    pub(crate) target: usize,
+    /// Where.
+    pub(crate) span: Span,
+}
+
+fn start(at: usize) -> NodeIndex {
+    NodeIndex::new(2 * at)
+}
+
+fn end(at: usize) -> NodeIndex {
+    NodeIndex::new(2 * at + 1)
+}
+
+fn step(node: NodeIndex) -> usize {
+    node.index() / 2
+}
+
+fn build(outline: &Outline<'_>, needs: &[Vec<Need>]) -> DiGraph<(), ()> {
+    let mut graph = DiGraph::with_capacity(2 * outline.items.len(), 4 * outline.items.len());
+    for _ in 0..2 * outline.items.len() {
+        graph.add_node(());
+    }
+    for (at, item) in outline.items.iter().enumerate() {
+        graph.add_edge(start(at), end(at), ());
+        if let Some(parent) = item.parent {
+            graph.add_edge(start(parent), start(at), ());
+            graph.add_edge(end(at), end(parent), ());
+        }
+        for need in &needs[at] {
+            graph.add_edge(end(need.on), start(at), ());
+        }
+    }
+    graph
+}
+
+impl Order {
+    /// Reports each cycle and cuts it, so that the rest can still be checked.
+    pub(crate) fn of(outline: &Outline<'_>, mut needs: Vec<Vec<Need>>, found: &mut Collector) -> Self {
+        for round in 0.. {
+            let graph = build(outline, &needs);
+            let loops: Vec<Vec<NodeIndex>> = kosaraju_scc(&graph).into_iter().filter(|part| part.len() > 1).collect();
+            if loops.is_empty() {
+                let sorted = toposort(&graph, None).unwrap_or_default();
+                return Self { graph, sorted };
+            }
+            for part in loops {
+                if round < ROUNDS_MAX {
+                    let cycle = find_cycle(&graph, &part);
+                    report(outline, &mut needs, &cycle, found);
+                } else {
+                    let inside: Vec<usize> = part.iter().map(|node| step(*node)).collect();
+                    inside.iter().for_each(|at| needs[*at].clear());
+                }
+            }
+        }
+        Self { graph: DiGraph::new(), sorted: Vec::new() }
+    }
+
+    /// Those reads whose target may not have ended when the reader starts.
+    ///
+    /// Works through 64 targets at a time, each a bit that flows along the order: linear in the steps for each.
+    pub(crate) fn too_early(&self, reads: &[Read]) -> Vec<Read> {
+        let mut by_target: BTreeMap<usize, Vec<Read>> = BTreeMap::new();
+        for read in reads {
+            by_target.entry(read.target).or_default().push(*read);
+        }
+        let targets: Vec<(usize, Vec<Read>)> = by_target.into_iter().collect();
+        let mut early = Vec::new();
+        for chunk in targets.chunks(64) {
+            let mut ended = vec![0u64; self.graph.node_count()];
+            for (bit, (target, _)) in chunk.iter().enumerate() {
+                ended[end(*target).index()] |= 1 << bit;
+            }
+            for node in &self.sorted {
+                let bits = ended[node.index()];
+                if bits != 0 {
+                    self.graph.neighbors(*node).for_each(|next| ended[next.index()] |= bits);
+                }
+            }
+            for (bit, (_, reads)) in chunk.iter().enumerate() {
+                let when = |read: &Read| if read.at_end { end(read.reader) } else { start(read.reader) };
+                early.extend(reads.iter().filter(|read| ended[when(read).index()] & (1 << bit) == 0));
+            }
+        }
+        early
+    }
+}
+
+/// A shortest cycle through the first step of a strongly connected part, against the arrows: each waits for the next.
+fn find_cycle(graph: &DiGraph<(), ()>, part: &[NodeIndex]) -> Vec<NodeIndex> {
+    let inside: std::collections::BTreeSet<NodeIndex> = part.iter().copied().collect();
+    let Some(first) = inside.first().copied() else { return vec![] };
+    let mut came_from: BTreeMap<NodeIndex, NodeIndex> = BTreeMap::new();
+    let mut queue = VecDeque::from([first]);
+    while let Some(node) = queue.pop_front() {
+        for next in graph.neighbors(node).filter(|next| inside.contains(next)) {
+            if next == first {
+                let mut cycle = vec![first];
+                let mut at = node;
+                while at != first {
+                    cycle.push(at);
+                    at = came_from[&at];
+                }
+                return cycle;
+            }
+            came_from.entry(next).or_insert_with(|| {
+                queue.push_back(next);
+                node
+            });
+        }
+    }
+    vec![first]
+}
+
+/// Names a cycle and removes one need from it: one that is written where there is one.
+fn report(outline: &Outline<'_>, needs: &mut [Vec<Need>], cycle: &[NodeIndex], found: &mut Collector) {
+    let mut steps: Vec<usize> = cycle.iter().map(|node| step(*node)).collect();
+    steps.dedup();
+    if steps.len() > 1 && steps.first() == steps.last() {
+        steps.pop();
+    }
+    let lowest = steps.iter().enumerate().min_by_key(|(_, at)| **at).map_or(0, |(place, _)| place);
+    steps.rotate_left(lowest);
+    let pairs = cycle.iter().zip(cycle.iter().cycle().skip(1));
+    let links: Vec<(usize, Need)> = pairs
+        .filter(|(from, to)| from.index() % 2 == 0 && to.index() % 2 == 1)
+        .filter_map(|(from, to)| {
+            let need = needs[step(*from)].iter().find(|need| need.on == step(*to))?;
+            Some((step(*from), *need))
+        })
+        .collect();
+    let chosen = links.iter().filter(|(_, need)| need.written.is_some()).max_by_key(|(at, _)| *at).or(links.first());
+    let Some((reader, cut)) = chosen.copied() else { return };
+    needs[reader].retain(|need| need.on != cut.on);
+
+    let names: Vec<&str> = steps.iter().chain(steps.first()).map(|at| outline.name(*at)).collect();
+    let span = cut.written.unwrap_or_else(|| outline.items[reader].id_span());
+    let implied = links.iter().find(|(_, need)| need.written.is_none());
+    let error = found.error(Code::Cycle, span, format!("these steps wait for each other: {}", names.join(" -> ")));
+    for (at, need) in &links {
+        if let Some(other) = need.written.filter(|other| *other != span) {
+            error.related(other, format!("`{}` waits for `{}`", outline.name(*at), outline.name(need.on)));
+        }
+    }
+    error.label(format!("`{}` waits for `{}`", outline.name(reader), outline.name(cut.on)));
+    error.help(match implied {
+        Some((at, need)) => format!(
+            "`{0}` waits for `{1}` because it is written after it; `needs: []` on `{0}` lets it start at once",
+            outline.name(*at),
+            outline.name(need.on)
+        ),
+        None => "remove one of these needs".to_owned(),
+    });
+}

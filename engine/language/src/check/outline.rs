@@ -1,0 +1,171 @@
+//! All steps in one list, parents before their children, in the order written.
+
+use std::collections::BTreeMap;
+
+use crate::code::Code;
+use crate::decode::List;
+use crate::diagnostic::Collector;
+use crate::document::{RunbookDoc, StepDoc};
+use crate::source::Span;
+
+/// All steps of a runbook.
+pub(crate) struct Outline<'d> {
+    /// Each with what lies around it.
+    pub(crate) items: Vec<Item<'d>>,
+    ids: BTreeMap<&'d str, usize>,
+}
+
+/// A step with what lies around it.
+pub(crate) struct Item<'d> {
+    /// As written.
+    pub(crate) doc: &'d StepDoc,
+    /// The block or switch that it lies in.
+    pub(crate) parent: Option<usize>,
+    /// Which case of its parent, when that is a switch.
+    pub(crate) case: Option<u32>,
+    /// Whether it belongs to `always`.
+    pub(crate) always: bool,
+    /// The step that it waits for unless `needs` is written: the one before, in a list that is not parallel.
+    pub(crate) before: Option<usize>,
+    /// What lies in it.
+    pub(crate) inside: Inside,
+}
+
+/// What lies in a step.
+pub(crate) enum Inside {
+    /// Nothing: it acts.
+    Nothing,
+    /// The steps of a block.
+    Block(Vec<usize>),
+    /// The steps of each case of a switch, by value, and of its default.
+    Switch { cases: Vec<(String, Vec<usize>)>, default: Option<Vec<usize>> },
+}
+
+/// What a list of steps lies in.
+#[derive(Clone, Copy)]
+struct Around {
+    parent: Option<usize>,
+    case: Option<u32>,
+    always: bool,
+    parallel: bool,
+}
+
+impl<'d> Outline<'d> {
+    /// Lists the steps and reports ids that are there twice, and lists without steps.
+    pub(crate) fn of(doc: &'d RunbookDoc, found: &mut Collector) -> Self {
+        let mut outline = Self { items: Vec::new(), ids: BTreeMap::new() };
+        let parallel = doc.parallel.as_ref().is_some_and(|flag| flag.value);
+        let around = Around { parent: None, case: None, always: false, parallel };
+        if let Some(steps) = doc.steps.get() {
+            outline.list(steps, around, found);
+        }
+        if let Some(steps) = &doc.always {
+            outline.list(steps, Around { always: true, parallel: false, ..around }, found);
+        }
+        outline
+    }
+
+    fn list(&mut self, list: &'d List<StepDoc>, around: Around, found: &mut Collector) -> Vec<usize> {
+        if list.empty {
+            found
+                .error(Code::Empty, list.span, "there are no steps in it")
+                .help("write at least one step, or remove the key");
+        }
+        let mut places = Vec::with_capacity(list.items.len());
+        for doc in &list.items {
+            let before = if around.parallel { None } else { places.last().copied() };
+            places.push(self.step(doc, around, before, found));
+        }
+        places
+    }
+
+    fn step(&mut self, doc: &'d StepDoc, around: Around, before: Option<usize>, found: &mut Collector) -> usize {
+        let at = self.items.len();
+        let Around { parent, case, always, .. } = around;
+        self.items.push(Item { doc, parent, case, always, before, inside: Inside::Nothing });
+        if let Some(id) = doc.id.get() {
+            let (id, span) = (id.0.value.as_str(), id.0.span);
+            match self.ids.get(id) {
+                None => drop(self.ids.insert(id, at)),
+                Some(first) => {
+                    let first = self.items[*first].id_span();
+                    found
+                        .error(Code::DoubledId, span, format!("the id `{id}` is taken"))
+                        .label("here again")
+                        .related(first, "first here")
+                        .help("ids are unique in the whole runbook, blocks and branches included");
+                }
+            }
+        }
+        let inner = Around { parent: Some(at), case: None, always, parallel: false };
+        self.items[at].inside = if let Some(steps) = &doc.steps {
+            let parallel = doc.parallel.as_ref().is_some_and(|flag| flag.value);
+            Inside::Block(self.list(steps, Around { parallel, ..inner }, found))
+        } else if doc.switch.is_some() || doc.cases.is_some() {
+            self.switch(doc, inner, found)
+        } else {
+            Inside::Nothing
+        };
+        at
+    }
+
+    fn switch(&mut self, doc: &'d StepDoc, inner: Around, found: &mut Collector) -> Inside {
+        let mut cases = Vec::new();
+        let mut number = 0u32;
+        for entry in doc.cases.iter().flat_map(|cases| &cases.items) {
+            let around = Around { case: Some(number), ..inner };
+            let steps = entry.value.as_ref().map(|list| self.list(list, around, found)).unwrap_or_default();
+            cases.push((entry.key.value.clone(), steps));
+            number += 1;
+        }
+        let default = doc.default.as_ref().map(|list| self.list(list, Around { case: Some(number), ..inner }, found));
+        Inside::Switch { cases, default }
+    }
+
+    /// Where the step of an id stands.
+    pub(crate) fn find(&self, id: &str) -> Option<usize> {
+        self.ids.get(id).copied()
+    }
+
+    /// All ids.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.keys().copied()
+    }
+
+    /// The id of a step, for messages.
+    pub(crate) fn name(&self, at: usize) -> &str {
+        self.items[at].doc.id.get().map_or("?", |id| id.0.value.as_str())
+    }
+
+    /// A step and the blocks and switches around it, from the inside out.
+    pub(crate) fn outwards(&self, at: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(at), |at| self.items[*at].parent)
+    }
+
+    /// Whether a step lies in another, or is it.
+    pub(crate) fn within(&self, at: usize, outer: usize) -> bool {
+        self.outwards(at).any(|one| one == outer)
+    }
+
+    /// Whether a step lies in one case of a switch.
+    pub(crate) fn in_case(&self, at: usize, switch: usize, case: Option<u32>) -> bool {
+        self.outwards(at).any(|one| self.items[one].parent == Some(switch) && self.items[one].case == case)
+    }
+}
+
+impl Item<'_> {
+    /// Where the id is written, or else the step.
+    pub(crate) fn id_span(&self) -> Span {
+        self.doc.id.get().map_or(self.doc.place.span, |id| id.0.span)
+    }
+
+    /// Whether it is a switch.
+    pub(crate) fn is_switch(&self) -> bool {
+        matches!(self.inside, Inside::Switch { .. })
+    }
+
+    /// Whether it holds other steps.
+    pub(crate) fn holds_steps(&self) -> bool {
+        !matches!(self.inside, Inside::Nothing)
+    }
+}

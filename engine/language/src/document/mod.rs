@@ -1,0 +1,15 @@
+//! The documents as they are written: every key, typed, with its place. Nothing is looked up yet.
+
+mod action;
+mod environment;
+mod runbook;
+mod step;
+
+pub(crate) use action::is_moment;
+pub use action::{AssertDoc, CheckDoc, EnvDoc, ExpectDoc, HttpDoc, ResponseCodes, SecretRef, WaitDoc, WaitMap};
+pub use environment::{EnvironmentDoc, ReadyDoc, ServiceDoc};
+pub use runbook::{OnFailureWord, ParamDoc, ParamType, RunbookDoc, SecretDoc, SourceDoc};
+pub use step::{
+    ApprovalDoc, BackoffWord, OnInterruptWord, OnStepFailureWord, OnTimeoutWord, OutputsDoc, RetryDoc, StepDoc,
+    UndoDoc, UndoWhenWord,
+};

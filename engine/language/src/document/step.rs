@@ -1,0 +1,273 @@
+//! One step, and what can be said of it.
+
+use crate::decode::{
+    Count, Decode, DurationText, Entries, ExpressionText, Flag, Free, List, Name, Required, Scalar, Text, Written,
+    record, words,
+};
+use crate::diagnostic::Collector;
+use crate::document::{AssertDoc, EnvDoc, HttpDoc, WaitDoc};
+use crate::yaml::{Kind, Node};
+
+/// Keys of the language that later versions will know.
+const LATER: &[&str] = &[
+    "for_each",
+    "as",
+    "max_failures",
+    "max_parallel",
+    "runbook",
+    "uses",
+    "with",
+    "rescue",
+    "always",
+    "deadlines",
+    "guards",
+    "locks",
+    "ask",
+    "done_when",
+];
+
+record! {
+    /// One step: exactly one action, and what is to be known about it.
+    #[schemars(extend("oneOf" = [
+        {"required": ["run"]}, {"required": ["argv"]}, {"required": ["http"]}, {"required": ["assert"]}, {"required": ["set"]},
+        {"required": ["wait"]}, {"required": ["manual"]}, {"required": ["steps"]}, {"required": ["switch"]}
+    ]))]
+    pub struct StepDoc ("a step", later: LATER) {
+        /// The id, unique in the runbook: lower-case letters, digits and `_`, beginning with a letter.
+        pub id: Required<Name>,
+        /// One line for people; the id where nothing is written.
+        pub title: Option<Text>,
+        /// More for people, in Markdown.
+        pub description: Option<Text>,
+        /// The steps that must be done before this one, instead of the one written before it. `[]` starts at once.
+        pub needs: Option<List<Text>>,
+        /// An expression; when it is false the step is skipped. With `failure()` or `always()` it is also asked after a
+        /// failure.
+        pub condition: Option<ExpressionText> = "if",
+
+        /// Action: a script for a shell. Its text is never templated; values reach it as environment variables.
+        pub run: Option<Written>,
+        /// The shell of `run`: `bash`, `sh` or a path; `bash` where nothing is written.
+        pub shell: Option<Text>,
+        /// Action: a program and its arguments, without a shell. Each may hold `{{ … }}`.
+        #[schemars(extend("minItems" = 1))]
+        pub argv: Option<List<Scalar>>,
+        /// Action: an HTTP request.
+        pub http: Option<HttpDoc>,
+        /// Action: expressions that must hold.
+        pub assert: Option<AssertDoc>,
+        /// Action: values for later steps, by name. Texts may hold `{{ … }}`.
+        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]*$"}))]
+        pub set: Option<Entries<Free>>,
+        /// Action: a pause, for a duration or until a time.
+        pub wait: Option<WaitDoc>,
+        /// Action: something that a person does and confirms. May hold `{{ … }}`.
+        pub manual: Option<Written>,
+        /// Action: a block of steps.
+        #[schemars(extend("minItems" = 1))]
+        pub steps: Option<List<StepDoc>>,
+        /// Action: an expression whose value picks one of `cases`.
+        pub switch: Option<ExpressionText>,
+        /// For `switch`: the steps for each value.
+        pub cases: Option<Entries<List<StepDoc>>>,
+        /// For `switch`: the steps for any other value. Without it another value fails the step.
+        #[schemars(extend("minItems" = 1))]
+        pub default: Option<List<StepDoc>>,
+        /// For `steps`: whether they do not wait for each other, unless `needs` says so.
+        pub parallel: Option<Flag>,
+
+        /// Environment variables for `run` or `argv`, by name; they go before those of the runbook.
+        #[schemars(extend("propertyNames" = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}))]
+        pub env: Option<Entries<EnvDoc>>,
+        /// The folder that `run` or `argv` runs in; the one that the run was started in where nothing is written.
+        pub dir: Option<Written>,
+        /// Values for later steps: names that the script writes to `$RUNBOOK_OUTPUT`, or names with templates over
+        /// `stdout`, `stderr`, `exit_code`, `response` and `outputs`; of a block, over the steps in it.
+        pub outputs: Option<OutputsDoc>,
+        /// How long one attempt may take; with `until`, the whole poll; for `manual`, until a person confirms.
+        pub timeout: Option<DurationText>,
+        /// From TERM to KILL when an attempt is ended; `10s` where nothing is written.
+        pub kill_grace: Option<DurationText>,
+        /// How a failed attempt is repeated.
+        pub retry: Option<RetryDoc>,
+        /// An expression over the result; the action is repeated until it holds.
+        pub until: Option<ExpressionText>,
+        /// With `until`: from one poll to the next; `5s` where nothing is written.
+        pub every: Option<DurationText>,
+        /// Who must agree before the step starts.
+        pub approval: Option<ApprovalDoc>,
+        /// What happens when nobody can know whether an attempt took effect. `rerun` where nothing is written for GET
+        /// and HEAD, `assert`, `set` and `read_only` steps; else `ask`.
+        pub on_interrupt: Option<OnInterruptWord>,
+        /// Whether the action changes nothing, so that it may be repeated without a question.
+        pub read_only: Option<Flag>,
+        /// `continue`: a failure of this step counts as done, and does not fail the run.
+        pub on_failure: Option<OnStepFailureWord>,
+        /// How the step is undone when the run is rolled back.
+        pub rollback: Option<Box<UndoDoc>>,
+        /// Says that there is no way to undo it.
+        pub irreversible: Option<Flag>,
+    }
+}
+
+impl<T: Decode> Decode for Box<T> {
+    fn decode(node: &Node, found: &mut Collector) -> Option<Self> {
+        T::decode(node, found).map(Box::new)
+    }
+}
+
+record! {
+    /// How failed attempts are repeated.
+    pub struct RetryDoc ("`retry`", later: &["on"]) {
+        /// Attempts in all: 3 means three runs.
+        pub max_attempts: Required<Count>,
+        /// From a failure to the next attempt; `1s` where nothing is written.
+        pub delay: Option<DurationText>,
+        /// Whether the delay stays or doubles; `constant` where nothing is written.
+        pub backoff: Option<BackoffWord>,
+        /// With `exponential`: the delay never grows beyond this.
+        pub max_delay: Option<DurationText>,
+    }
+}
+
+words! {
+    /// How the delay between attempts grows.
+    pub enum BackoffWord ("the backoff", later: &[]) {
+        /// It stays the same.
+        Constant = "constant",
+        /// It doubles each time.
+        Exponential = "exponential",
+    }
+}
+
+record! {
+    /// Who must agree before a step starts.
+    pub struct ApprovalDoc ("`approval`", later: &["exclude_initiator"]) {
+        /// Roles or login names, of which one suffices.
+        #[schemars(required, extend("minItems" = 1))]
+        pub from: Option<List<Text>>,
+        /// How many people must agree: this version knows only 1.
+        #[schemars(extend("maximum" = 1))]
+        pub min: Option<Count>,
+        /// How long the question stays open; without it, until it is answered.
+        pub timeout: Option<DurationText>,
+        /// What happens then.
+        pub on_timeout: Option<OnTimeoutWord>,
+        /// Shown with the question. May hold `{{ … }}`.
+        pub message: Option<Written>,
+    }
+}
+
+words! {
+    /// What happens when nobody answers in time.
+    pub enum OnTimeoutWord ("what happens when nobody answers", later: &["escalate"]) {
+        /// It counts as a no.
+        Reject = "reject",
+    }
+}
+
+words! {
+    /// What happens to an attempt whose fate is unknown.
+    pub enum OnInterruptWord ("what happens after an interruption", later: &[]) {
+        /// It is started again.
+        Rerun = "rerun",
+        /// A person is asked.
+        Ask = "ask",
+        /// It counts as failed.
+        Fail = "fail",
+    }
+}
+
+words! {
+    /// What a failure of a step means.
+    pub enum OnStepFailureWord ("what a failure of a step means", later: &["ask"]) {
+        /// It counts as done.
+        Continue = "continue",
+    }
+}
+
+record! {
+    /// How a step is undone: one action of `run`, `argv`, `http` or `manual`.
+    #[schemars(extend("oneOf" = [
+        {"required": ["run"]}, {"required": ["argv"]}, {"required": ["http"]}, {"required": ["manual"]}
+    ]))]
+    pub struct UndoDoc ("`rollback`", later: &["uses", "with", "runbook", "ask", "done_when"]) {
+        /// A script for a shell.
+        pub run: Option<Written>,
+        /// The shell of `run`: `bash`, `sh` or a path; `bash` where nothing is written.
+        pub shell: Option<Text>,
+        /// A program and its arguments, without a shell.
+        #[schemars(extend("minItems" = 1))]
+        pub argv: Option<List<Scalar>>,
+        /// An HTTP request.
+        pub http: Option<HttpDoc>,
+        /// Something that a person does and confirms. May hold `{{ … }}`.
+        pub manual: Option<Written>,
+        /// Environment variables for `run` or `argv`, by name.
+        #[schemars(extend("propertyNames" = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}))]
+        pub env: Option<Entries<EnvDoc>>,
+        /// The folder that `run` or `argv` runs in.
+        pub dir: Option<Written>,
+        /// After which end of the step there is something to undo; `[succeeded]` where nothing is written.
+        #[schemars(extend("minItems" = 1))]
+        pub when: Option<List<UndoWhenWord>>,
+        /// How long one attempt may take.
+        pub timeout: Option<DurationText>,
+        /// From TERM to KILL when an attempt is ended; `10s` where nothing is written.
+        pub kill_grace: Option<DurationText>,
+        /// How a failed attempt is repeated.
+        pub retry: Option<RetryDoc>,
+        /// What happens when nobody can know whether an attempt took effect.
+        pub on_interrupt: Option<OnInterruptWord>,
+    }
+}
+
+words! {
+    /// After which end of a step there is something to undo.
+    pub enum UndoWhenWord ("when there is something to undo", later: &[]) {
+        /// After it succeeded.
+        Succeeded = "succeeded",
+        /// After it failed, or was killed.
+        Failed = "failed",
+    }
+}
+
+/// Values for later steps.
+#[derive(Clone, Debug)]
+pub enum OutputsDoc {
+    /// Names that the script writes to `$RUNBOOK_OUTPUT`.
+    Names(List<Name>),
+    /// Names with templates.
+    Templates(Entries<Free>),
+}
+
+impl Decode for OutputsDoc {
+    fn decode(node: &Node, found: &mut Collector) -> Option<Self> {
+        match &node.kind {
+            Kind::Map(_) => Entries::decode(node, found).map(Self::Templates),
+            Kind::List(_) => List::decode(node, found).map(Self::Names),
+            _ => {
+                crate::decode::wrong_type(node, "a list of names, or a map of names and templates", found);
+                None
+            }
+        }
+    }
+}
+
+impl schemars::JsonSchema for OutputsDoc {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Outputs".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names = generator.subschema_for::<List<Name>>();
+        schemars::json_schema!({"anyOf": [
+            names,
+            {"type": "object", "propertyNames": {"pattern": "^[a-z][a-z0-9_]*$"}},
+        ]})
+    }
+}

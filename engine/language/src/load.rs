@@ -1,0 +1,116 @@
+//! The way in: from a text to a plan, or to all that is wrong with it.
+
+use runbook_core::plan::Plan;
+
+use crate::check::header;
+use crate::code::Code;
+use crate::decode::Decode;
+use crate::diagnostic::{Collector, Diagnostics};
+use crate::document::{EnvironmentDoc, RunbookDoc};
+use crate::environment::Environment;
+use crate::source::{SourceFile, Span};
+use crate::yaml;
+
+/// A runbook that can be run.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What the engine reads.
+    pub plan: Plan,
+    /// What probably does not do what was meant.
+    pub warnings: Diagnostics,
+    /// As it is written.
+    pub document: RunbookDoc,
+}
+
+/// Reads, checks and lowers a runbook. With an environment, its names and secrets are checked too.
+///
+/// # Errors
+/// All that is wrong, by place; at least one is an error, warnings are among them.
+pub fn load_runbook(file: &SourceFile, environment: Option<&Environment>) -> Result<Loaded, Diagnostics> {
+    let mut found = Collector::new(file);
+    let document: Option<RunbookDoc> = read(file, "runbook/v1", &mut found);
+    let plan = document.as_ref().and_then(|document| {
+        crate::lower::lower(document, environment.map(|environment| &environment.document), &mut found)
+    });
+    finish(document.zip(plan), found).map(|((document, plan), warnings)| Loaded { plan, warnings, document })
+}
+
+/// Reads and checks an environment.
+///
+/// # Errors
+/// All that is wrong, by place.
+pub fn load_environment(file: &SourceFile) -> Result<Environment, Diagnostics> {
+    let mut found = Collector::new(file);
+    let document: Option<EnvironmentDoc> = read(file, "environment/v1", &mut found);
+    if let Some(document) = &document {
+        header::check_schema(&document.schema, "environment/v1", &mut found);
+        header::check_id(&document.id, &mut found);
+        header::check_secrets(document.secrets.as_ref(), &mut found);
+        crate::environment::check(document, &mut found);
+    }
+    finish(document, found).map(|(document, warnings)| Environment { document, warnings, file: file.clone() })
+}
+
+/// Reads a document of a kind. A document of another kind gets that one error rather than one for each of its keys.
+fn read<T: Decode>(file: &SourceFile, schema: &str, found: &mut Collector) -> Option<T> {
+    let before = found.count();
+    let Some(node) = yaml::parse(file, found) else {
+        if found.count() == before {
+            found
+                .error(Code::MissingKey, Span::default(), "there is nothing in this file")
+                .help(format!("a document begins with `schema: {schema}`"));
+        }
+        return None;
+    };
+    if let yaml::Kind::Map(entries) = &node.kind
+        && let Some((_, value)) = entries.iter().find(|(key, _)| key.text == "schema")
+        && let yaml::Kind::Text(text) = &value.kind
+        && text != schema
+        && ["runbook/v1", "environment/v1"].contains(&text.as_str())
+    {
+        found.error(Code::WrongValue, value.span, format!("this is `{text}`, and `{schema}` is wanted here"));
+        return None;
+    }
+    T::decode(&node, found)
+}
+
+/// The result when nothing is wrong with it, together with its warnings.
+fn finish<T>(result: Option<T>, mut found: Collector) -> Result<(T, Diagnostics), Diagnostics> {
+    match result {
+        Some(result) if !found.has_errors() => Ok((result, found.finish())),
+        _ => {
+            if !found.has_errors() {
+                // No check should let this happen; if one does, a refusal that says so is better than a guess.
+                found.error(
+                    Code::WrongValue,
+                    Span::default(),
+                    "this file cannot be used, and no check says why: a bug of runbook",
+                );
+            }
+            Err(found.finish())
+        }
+    }
+}
+
+/// What a file says about itself, for lists: read without any check.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+pub struct Peek {
+    /// Such as `runbook/v1`.
+    pub schema: Option<String>,
+    /// Such as `p0-response`.
+    pub id: Option<String>,
+    /// One line.
+    pub title: Option<String>,
+    /// One paragraph or more.
+    pub description: Option<String>,
+    /// Such as `P0`.
+    pub severity: Option<String>,
+    /// Words to find it by.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// Reads what a file says about itself; none when that cannot be read.
+pub fn peek(text: &str) -> Option<Peek> {
+    serde_yaml::from_str(text).ok()
+}

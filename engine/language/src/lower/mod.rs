@@ -1,0 +1,186 @@
+//! From a document to a plan, checking every name on the way.
+
+mod action;
+mod names;
+mod outputs;
+mod site;
+mod step;
+mod template;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use runbook_core::plan::{About, EnvSource, OnFailure, PLAN_VERSION, Plan, SecretSource, Source};
+use runbook_core::units::SecretName;
+
+use crate::check::env_names::Exported;
+use crate::check::graph::{Order, Read};
+use crate::check::outline::Outline;
+use crate::check::{fit, header, needs, params};
+use crate::code::Code;
+use crate::decode::Entries;
+use crate::diagnostic::Collector;
+use crate::document::{EnvDoc, EnvironmentDoc, OnFailureWord, RunbookDoc, SecretDoc};
+use site::Site;
+
+pub(crate) use template::Reader;
+
+/// From the first request to cancel to TERM where nothing is written, in milliseconds.
+const CANCEL_GRACE_MS: u64 = 10_000;
+
+/// Attempts at once where nothing is written: enough for any procedure, too few to hurt the machine.
+const MAX_PARALLEL: u32 = 16;
+
+/// What is known while a document is lowered.
+pub(crate) struct Lowering<'d, 'f> {
+    pub(crate) doc: &'d RunbookDoc,
+    pub(crate) environment: Option<&'d EnvironmentDoc>,
+    pub(crate) outline: &'d Outline<'d>,
+    pub(crate) found: &'f mut Collector,
+    /// What expressions read, to be held against the order in the end.
+    pub(crate) reads: Vec<Read>,
+    /// For each step, those that have succeeded if its own `if` holds.
+    pub(crate) assures: Vec<BTreeSet<String>>,
+    /// For each step, whether its own `if` asks for failures.
+    pub(crate) asks_status: Vec<bool>,
+    pub(crate) secrets_used: BTreeSet<String>,
+}
+
+/// Checks a runbook and makes a plan of it. The plan is good only if `found` has no errors afterwards.
+pub(crate) fn lower(doc: &RunbookDoc, environment: Option<&EnvironmentDoc>, found: &mut Collector) -> Option<Plan> {
+    header::check_schema(&doc.schema, "runbook/v1", found);
+    header::check_id(&doc.id, found);
+    header::check_filled(doc.title.get(), found);
+    header::check_secrets(doc.secrets.as_ref(), found);
+    let params = params::lower(doc.params.as_ref(), found);
+    let exported = Exported::of(doc, found);
+    let outline = Outline::of(doc, found);
+    for item in &outline.items {
+        fit::check(item, found);
+        item.doc.env.iter().for_each(|env| exported.check_step(env, found));
+        if let Some(undo) = &item.doc.rollback {
+            fit::check_undo(undo, found);
+            undo.env.iter().for_each(|env| exported.check_step(env, found));
+        }
+    }
+    let needs = needs::resolve(&outline, found);
+    let order = Order::of(&outline, needs.clone(), found);
+
+    let count = outline.items.len();
+    let mut lowering = Lowering {
+        doc,
+        environment,
+        outline: &outline,
+        found,
+        reads: Vec::new(),
+        assures: vec![BTreeSet::new(); count],
+        asks_status: vec![false; count],
+        secrets_used: BTreeSet::new(),
+    };
+    let env = lowering.env(doc.env.as_ref(), &Site::document());
+    let steps: Vec<_> = (0..count).map(|at| lowering.step(at, &needs[at])).collect();
+    lowering.check_order(&order);
+    lowering.check_unused_secrets();
+    Some(Plan {
+        version: PLAN_VERSION,
+        about: about(doc)?,
+        params,
+        env,
+        secrets: secret_sources(doc.secrets.as_ref()),
+        max_parallel: doc.max_parallel.as_ref().map_or(MAX_PARALLEL, |count| count.value),
+        on_failure: match doc.on_failure {
+            Some(OnFailureWord::Rollback) => OnFailure::Rollback,
+            Some(OnFailureWord::Stop) | None => OnFailure::Stop,
+        },
+        cancel_grace_ms: doc.cancel_grace.as_ref().map_or(CANCEL_GRACE_MS, |grace| grace.0.value),
+        steps: steps.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+fn about(doc: &RunbookDoc) -> Option<About> {
+    let text = |text: &Option<crate::decode::Text>| text.as_ref().map(|text| text.value.clone());
+    let sources = doc.source.iter().flat_map(|list| &list.items);
+    Some(About {
+        id: doc.id.get()?.value.clone(),
+        title: doc.title.get()?.value.clone(),
+        description: text(&doc.description),
+        owner: text(&doc.owner),
+        severity: text(&doc.severity),
+        tags: doc.tags.iter().flat_map(|list| &list.items).map(|tag| tag.value.clone()).collect(),
+        source: sources
+            .filter_map(|one| {
+                Some(Source { manual: one.manual.get()?.value.clone(), section: one.section.get()?.value.clone() })
+            })
+            .collect(),
+        sla: doc.sla.iter().flat_map(|sla| sla.iter()).map(|(name, time)| (name.value.clone(), time.0.value)).collect(),
+    })
+}
+
+/// Where secrets are found; a file's path is taken as it is written.
+pub(crate) fn secret_sources(secrets: Option<&Entries<SecretDoc>>) -> BTreeMap<SecretName, SecretSource> {
+    let entries = secrets.iter().flat_map(|secrets| secrets.iter());
+    entries
+        .filter_map(|(name, secret)| {
+            let source = match (&secret.env, &secret.file) {
+                (Some(env), _) => SecretSource::Env(env.value.clone()),
+                (None, Some(file)) => SecretSource::File(file.text().to_owned()),
+                (None, None) => return None,
+            };
+            Some((SecretName::new(name.value.clone()), source))
+        })
+        .collect()
+}
+
+impl<'d> Lowering<'d, '_> {
+    /// Environment variables or headers.
+    pub(crate) fn env(&mut self, env: Option<&'d Entries<EnvDoc>>, site: &Site) -> BTreeMap<String, EnvSource> {
+        let mut lowered = BTreeMap::new();
+        for (name, value) in env.iter().flat_map(|env| env.iter()) {
+            let source = match value {
+                EnvDoc::Value(node) => self.scalar(node, site).map(EnvSource::Template),
+                EnvDoc::Secret(secret) => secret.secret.get().map(|wanted| {
+                    self.use_secret(wanted);
+                    let prefix = secret.prefix.as_ref().map(|prefix| prefix.value.clone()).unwrap_or_default();
+                    EnvSource::Secret { name: SecretName::new(wanted.value.clone()), prefix }
+                }),
+            };
+            if let Some(source) = source {
+                lowered.insert(name.value.clone(), source);
+            }
+        }
+        lowered
+    }
+
+    fn use_secret(&mut self, wanted: &crate::decode::Text) {
+        self.secrets_used.insert(wanted.value.clone());
+        let declared = |secrets: &Option<Entries<SecretDoc>>| -> Vec<String> {
+            secrets.iter().flat_map(|secrets| &secrets.items).map(|entry| entry.key.value.clone()).collect()
+        };
+        let mut names = declared(&self.doc.secrets);
+        names.extend(self.environment.iter().flat_map(|environment| declared(&environment.secrets)));
+        if names.contains(&wanted.value) {
+            return;
+        }
+        let message = format!("the secret `{}` is not declared", wanted.value);
+        let near = crate::suggest::did_you_mean(&wanted.value, &names);
+        let help = near.clone().unwrap_or_else(|| {
+            format!("declare it: `secrets: {{{}: {{env: NAME}}}}`, here or in the environment", wanted.value)
+        });
+        // Without an environment nobody knows whether it would declare it; a slip is a slip all the same.
+        if self.environment.is_some() || near.is_some() {
+            self.found.error(Code::UnknownSecret, wanted.span, message).help(help);
+        } else {
+            self.found.warning(Code::UnknownSecret, wanted.span, format!("{message} in this runbook")).help(help);
+        }
+    }
+
+    fn check_unused_secrets(&mut self) {
+        for entry in self.doc.secrets.iter().flat_map(|secrets| &secrets.items) {
+            if !self.secrets_used.contains(&entry.key.value) {
+                let message = format!("the secret `{}` is never used", entry.key.value);
+                self.found.warning(Code::UnusedSecret, entry.key.span, message).help(
+                    "a run does not start while a declared secret is missing; use it by `{secret: name}` or remove it",
+                );
+            }
+        }
+    }
+}

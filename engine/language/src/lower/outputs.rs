@@ -1,0 +1,207 @@
+//! Which results of other steps an expression may read.
+//!
+//! Two questions: has the step certainly ended (the order says), and has it certainly succeeded, so that its outputs
+//! are there (its own conditions, and those of what lies around it, say)?
+
+use std::collections::BTreeSet;
+
+use super::Lowering;
+use super::site::Site;
+use crate::check::graph::{Order, Read};
+use crate::check::needs::foreign_branch;
+use crate::code::Code;
+use crate::document::{OnStepFailureWord, OutputsDoc, StepDoc};
+use crate::expression::NameUse;
+use crate::source::Span;
+use crate::suggest::{did_you_mean, some_of};
+
+/// What expressions may read of a step, besides `outputs`.
+const RESULTS: [&str; 4] = ["succeeded", "failed", "skipped", "exit_code"];
+
+impl Lowering<'_, '_> {
+    /// Checks a use of `steps.…`.
+    pub(crate) fn check_step(&mut self, name: &NameUse, span: Span, site: &Site) {
+        let Some(reader) = site.step else {
+            self.found.error(Code::ReadTooEarly, span, "no step has ended when this is evaluated").help(
+                "the runbook's `env` is computed before the first step: move it to `env` of the steps that need it",
+            );
+            return;
+        };
+        let Some(id) = name.path.get(1) else {
+            self.found
+                .error(Code::UnknownStep, span, "the step must be named here")
+                .help("write `steps.<id>.outputs.<name>`: what a run will do must be known before it");
+            return;
+        };
+        let Some(target) = self.outline.find(id) else {
+            let help = did_you_mean(id, self.outline.ids())
+                .unwrap_or_else(|| format!("the steps are {}", some_of(self.outline.ids())));
+            self.found.error(Code::UnknownStep, span, format!("there is no step `{id}`")).help(help);
+            return;
+        };
+        let own = reader == target && site.undo.is_some();
+        if !own {
+            self.check_ended(site, reader, target, span);
+        }
+        match name.path.get(2).map(String::as_str) {
+            Some("outputs") => self.check_output(target, name, span, site),
+            Some(result) if RESULTS.contains(&result) => {}
+            Some(other) => {
+                let all = RESULTS.iter().chain(&["outputs"]).copied();
+                let declared = output_names(self.outline.items[target].doc);
+                let help = if declared.contains(&other) {
+                    format!("write `steps.{id}.outputs.{other}`")
+                } else {
+                    did_you_mean(other, all.clone()).unwrap_or_else(|| format!("there are {}", some_of(all)))
+                };
+                self.found.error(Code::UnknownName, span, format!("a step has no `{other}`")).help(help);
+            }
+            None => {
+                self.found
+                    .error(Code::UnknownName, span, "what is to be read of the step?")
+                    .help(format!("write `steps.{id}.succeeded` or `steps.{id}.outputs.<name>`"));
+            }
+        }
+    }
+
+    /// Notes that one step must have ended when another starts.
+    fn check_ended(&mut self, site: &Site, reader: usize, target: usize, span: Span) {
+        let (from, to) = (self.outline.items[reader].always, self.outline.items[target].always);
+        match (from, to) {
+            // All other steps have ended when those of `always` start.
+            (true, false) => {}
+            (false, true) => {
+                let id = self.outline.name(target).to_owned();
+                self.found
+                    .error(Code::ReadTooEarly, span, format!("`{id}` belongs to `always`, which runs at the end"))
+                    .help("move the step out of `always`");
+            }
+            // A step does not end before itself, whatever the order says about its two nodes.
+            _ if reader == target => self.too_early(Read { reader, at_end: false, target, span }),
+            _ => self.reads.push(Read { reader, at_end: site.ended, target, span }),
+        }
+    }
+
+    /// Reports the reads of steps that may not have ended.
+    pub(crate) fn check_order(&mut self, order: &Order) {
+        for read in order.too_early(&self.reads) {
+            self.too_early(read);
+        }
+    }
+
+    fn too_early(&mut self, read: Read) {
+        let outline = self.outline;
+        let (id, own) = (outline.name(read.target), outline.name(read.reader));
+        let help = if read.reader == read.target {
+            "in `until` and `outputs`, read `stdout`, `exit_code`, `outputs` or `response` of the attempt itself"
+                .to_owned()
+        } else if outline.within(read.reader, read.target) {
+            format!("`{id}` ends only after the steps in it, and `{own}` is one of them")
+        } else if let Some(switch) = foreign_branch(outline, read.reader, read.target) {
+            let switch = outline.name(switch);
+            format!("it lies in a branch of `{switch}`: let `{own}` wait for that, with `needs: [{switch}]`")
+        } else {
+            format!("let `{own}` wait for it: add `{id}` to its `needs`")
+        };
+        let message = format!("`{id}` may not have ended when `{own}` starts");
+        self.found.error(Code::ReadTooEarly, read.span, message).help(help);
+    }
+
+    /// In an undo, `outputs` are those of its step.
+    pub(crate) fn check_own_output(&mut self, name: &NameUse, span: Span, site: &Site) {
+        let (Some(at), Some(_)) = (site.step, site.undo) else { return };
+        let own = ["steps", self.outline.name(at)].map(str::to_owned);
+        let path = own.into_iter().chain(name.path.iter().cloned()).collect();
+        self.check_output(at, &NameUse { path, ..name.clone() }, span, site);
+    }
+
+    fn check_output(&mut self, target: usize, name: &NameUse, span: Span, site: &Site) {
+        let id = self.outline.name(target).to_owned();
+        let doc = self.outline.items[target].doc;
+        let declared = output_names(doc);
+        let Some(output) = name.path.get(3) else {
+            if name.dynamic {
+                self.found
+                    .error(Code::UnknownOutput, span, "the output must be named here")
+                    .help(format!("write `steps.{id}.outputs.<name>`"));
+            }
+            return;
+        };
+        if !declared.contains(&output.as_str()) {
+            let help = did_you_mean(output, &declared).unwrap_or_else(|| match declared.is_empty() {
+                true => format!("declare it: `outputs: [{output}]` on `{id}`, and let its script write `{output}=…` to \"$RUNBOOK_OUTPUT\""),
+                false => format!("its outputs are {}", some_of(declared.iter().copied())),
+            });
+            self.found.error(Code::UnknownOutput, span, format!("`{id}` has no output `{output}`")).help(help);
+            return;
+        }
+        if name.defaulted || name.guards.contains(&id) || self.assured(site, &id) {
+            return;
+        }
+        if let Some(why) = self.uncertain(target, site) {
+            self.found
+                .error(Code::UncertainOutput, span, format!("the output may be missing: {why}"))
+                .help(format!("write `… | default(…)`, or `… if steps.{id}.succeeded else …`"));
+        }
+    }
+
+    /// Whether the conditions of the step, and of the blocks around it, hold only if `id` succeeded.
+    fn assured(&self, site: &Site, id: &str) -> bool {
+        let Some(reader) = site.step else { return false };
+        // Its own `if` says nothing while it is itself evaluated.
+        let skip = usize::from(site.condition);
+        self.outline.outwards(reader).skip(skip).any(|at| self.assures[at].contains(id))
+    }
+
+    /// Why the outputs of `target` may be missing where `site` is evaluated; none when they are certainly there.
+    fn uncertain(&self, target: usize, site: &Site) -> Option<String> {
+        let reader = site.step?;
+        let id = self.outline.name(target);
+        if reader == target {
+            return (site.undo == Some(true))
+                .then(|| format!("with `when: [.., failed]` `{id}` is undone also after it failed"));
+        }
+        let items = &self.outline.items;
+        if items[reader].always && !items[target].always {
+            return Some(format!("`always` runs also when `{id}` did not succeed"));
+        }
+        let around: BTreeSet<usize> = self.outline.outwards(reader).collect();
+        for at in self.outline.outwards(target).take_while(|at| !around.contains(at)) {
+            let (item, name) = (&items[at], self.outline.name(at));
+            if item.doc.condition.is_some() {
+                return Some(format!("`{name}` is skipped when its `if` does not hold"));
+            }
+            if item.doc.on_failure == Some(OnStepFailureWord::Continue) {
+                return Some(format!("`{name}` may have failed: it has `on_failure: continue`"));
+            }
+            if let Some(parent) = item.parent
+                && items[parent].is_switch()
+                && !self.outline.in_case(reader, parent, item.case)
+            {
+                return Some(format!(
+                    "`{id}` lies in a branch of `{}` that may not be taken",
+                    self.outline.name(parent)
+                ));
+            }
+            if item.always && item.parent.is_none() {
+                return Some(format!("the steps of `always` run also when `{name}` failed"));
+            }
+        }
+        let asking =
+            self.outline.outwards(reader).find(|at| self.asks_status[*at] && !self.outline.within(target, *at));
+        asking.map(|at| {
+            format!("`{}` runs also after a failure, so `{id}` may not have succeeded", self.outline.name(at))
+        })
+    }
+}
+
+/// The names of what a step hands on.
+fn output_names(doc: &StepDoc) -> Vec<&str> {
+    let mut names: Vec<&str> = match &doc.outputs {
+        Some(OutputsDoc::Names(list)) => list.items.iter().map(|name| name.0.value.as_str()).collect(),
+        Some(OutputsDoc::Templates(entries)) => entries.items.iter().map(|entry| entry.key.value.as_str()).collect(),
+        None => vec![],
+    };
+    names.extend(doc.set.iter().flat_map(|entries| &entries.items).map(|entry| entry.key.value.as_str()));
+    names
+}

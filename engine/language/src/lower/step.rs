@@ -1,0 +1,251 @@
+//! One step.
+
+use std::collections::BTreeMap;
+
+use runbook_core::plan::{
+    Action, Approval, Body, Case, Condition, Expression, OnInterrupt, Retry, Step, Template, Undo, Until,
+};
+use runbook_core::units::{Role, StepId, StepIx};
+
+use super::Lowering;
+use super::site::{Locals, Site};
+use crate::check::needs::Need;
+use crate::check::outline::Inside;
+use crate::code::Code;
+use crate::decode::DurationText;
+use crate::document::{
+    ApprovalDoc, BackoffWord, OnInterruptWord, OnStepFailureWord, OutputsDoc, RetryDoc, StepDoc, UndoDoc, UndoWhenWord,
+};
+
+/// From TERM to KILL where nothing is written, in milliseconds.
+pub(crate) const KILL_GRACE_MS: u64 = 10_000;
+
+/// From a failure to the next attempt where nothing is written, in milliseconds.
+const RETRY_DELAY_MS: u64 = 1_000;
+
+/// From one poll to the next where nothing is written, in milliseconds.
+const EVERY_MS: u64 = 5_000;
+
+impl<'d> Lowering<'d, '_> {
+    /// A step; none when something in it cannot be used, which has been reported.
+    pub(crate) fn step(&mut self, at: usize, needs: &[Need]) -> Option<Step> {
+        let outline = self.outline;
+        let item = &outline.items[at];
+        let doc = item.doc;
+        // All parts are lowered before any is found missing, so that one mistake does not hide another.
+        let condition = doc.condition.as_ref().map(|text| self.condition(at, &text.0));
+        let body = self.body(at);
+        let until = self.until(at, doc);
+        let outputs = self.outputs(at, doc);
+        let retry = doc.retry.as_ref().and_then(|retry| self.retry(retry));
+        let approval = doc.approval.as_ref().and_then(|approval| self.approval(at, approval));
+        let timeout_ms = doc.timeout.as_ref().map(|time| self.positive(time));
+        let rollback = doc.rollback.as_ref().map(|undo| self.undo(at, undo));
+        let body = body?;
+        let id = doc.id.get()?.0.value.clone();
+        Some(Step {
+            title: doc.title.as_ref().map_or_else(|| id.clone(), |title| title.value.clone()),
+            id: StepId::new(id),
+            parent: item.parent.map(place),
+            case: item.case,
+            always: item.always,
+            needs: needs.iter().map(|need| place(need.on)).collect(),
+            condition: condition.flatten(),
+            on_interrupt: on_interrupt(doc, &body),
+            body,
+            timeout_ms,
+            kill_grace_ms: doc.kill_grace.as_ref().map_or(KILL_GRACE_MS, |grace| grace.0.value),
+            retry,
+            until,
+            approval,
+            continue_on_failure: doc.on_failure == Some(OnStepFailureWord::Continue),
+            rollback: rollback.flatten(),
+            irreversible: doc.irreversible.as_ref().is_some_and(|flag| flag.value),
+            outputs,
+        })
+    }
+
+    fn condition(&mut self, at: usize, node: &crate::yaml::Node) -> Option<Condition> {
+        let (expression, analysis) = self.analysed(node, &Site::condition(at))?;
+        self.assures[at] = analysis.assures;
+        self.asks_status[at] = analysis.asks_status;
+        Some(Condition { expression, asks_status: analysis.asks_status })
+    }
+
+    fn body(&mut self, at: usize) -> Option<Body> {
+        let outline = self.outline;
+        match &outline.items[at].inside {
+            Inside::Nothing => self.action(at).map(Body::Action),
+            Inside::Block(children) => Some(Body::Block { children: children.iter().copied().map(place).collect() }),
+            Inside::Switch { cases, default } => {
+                let on = outline.items[at].doc.switch.as_ref().and_then(|on| self.expression(&on.0, &Site::step(at)));
+                if let Some(on) = &on {
+                    self.check_cases(at, on);
+                }
+                let places = |list: &Vec<usize>| list.iter().copied().map(place).collect();
+                Some(Body::Switch {
+                    on: on?,
+                    cases: cases
+                        .iter()
+                        .map(|(value, list)| Case { value: value.clone(), children: places(list) })
+                        .collect(),
+                    default: default.as_ref().map(places),
+                })
+            }
+        }
+    }
+
+    /// Which names exist after an attempt of the step.
+    fn locals(doc: &StepDoc) -> Locals {
+        if doc.http.is_some() {
+            Locals::Response
+        } else if doc.run.is_some() || doc.argv.is_some() {
+            Locals::Process
+        } else {
+            Locals::None
+        }
+    }
+
+    fn until(&mut self, at: usize, doc: &'d StepDoc) -> Option<Until> {
+        let every = doc.every.as_ref().map_or(EVERY_MS, |every| self.positive(every));
+        let condition = self.expression(&doc.until.as_ref()?.0, &Site::result(at, Self::locals(doc)))?;
+        Some(Until { condition, every_ms: every })
+    }
+
+    fn outputs(&mut self, at: usize, doc: &'d StepDoc) -> BTreeMap<String, Template> {
+        let site = Site::result(at, Self::locals(doc));
+        match &doc.outputs {
+            None => BTreeMap::new(),
+            Some(OutputsDoc::Templates(entries)) => self.named(entries, &site),
+            Some(OutputsDoc::Names(names)) => {
+                if doc.http.is_some() {
+                    self.found
+                        .error(Code::WrongValue, names.span, "a response hands back no names")
+                        .help("write templates: `outputs: {status: \"{{ response.status }}\"}`");
+                }
+                let names = names.items.iter().map(|name| name.0.value.clone());
+                names.map(|name| (name.clone(), handed_back(&name))).collect()
+            }
+        }
+    }
+
+    pub(crate) fn retry(&mut self, doc: &RetryDoc) -> Option<Retry> {
+        let delay_ms = doc.delay.as_ref().map_or(RETRY_DELAY_MS, |delay| delay.0.value);
+        let exponential = doc.backoff == Some(BackoffWord::Exponential);
+        if let Some(max) = &doc.max_delay {
+            if !exponential {
+                self.found
+                    .error(
+                        Code::Misplaced,
+                        doc.place.key_or_start("max_delay"),
+                        "`max_delay` makes no sense with a delay that stays",
+                    )
+                    .help("add `backoff: exponential`, or remove it");
+            } else if max.0.value < delay_ms {
+                self.found.error(Code::WrongValue, max.0.span, "`max_delay` is shorter than `delay`");
+            }
+        }
+        Some(Retry {
+            attempts_max: doc.max_attempts.get()?.value,
+            delay_ms,
+            exponential,
+            delay_max_ms: doc.max_delay.as_ref().map(|max| max.0.value),
+        })
+    }
+
+    fn approval(&mut self, at: usize, doc: &'d ApprovalDoc) -> Option<Approval> {
+        let from = doc.from.as_ref();
+        if doc.place.key("from").is_none() || from.is_some_and(|list| list.empty) {
+            let span = from.map_or(doc.place.span, |list| list.span);
+            self.found
+                .error(Code::ApprovalFrom, span, "nobody could give this approval")
+                .help("say who can: `from: [incident-commander]`, with roles of the environment or login names");
+        }
+        if let Some(min) = doc.min.as_ref().filter(|min| min.value > 1) {
+            self.found
+                .error(Code::NotYet, min.span, format!("`min: {}` is not supported by this version", min.value))
+                .help("one person decides; ask for a second in a step of its own");
+        }
+        let timeout_ms = doc.timeout.as_ref().map(|time| self.positive(time));
+        if doc.on_timeout.is_some() && doc.timeout.is_none() {
+            let span = doc.place.key_or_start("on_timeout");
+            self.found
+                .error(Code::Misplaced, span, "`on_timeout` makes no sense without `timeout`")
+                .help("add `timeout`");
+        }
+        let message = doc.message.as_ref().and_then(|text| self.template(&text.0, &Site::step(at)));
+        for role in from.iter().flat_map(|list| &list.items).filter(|role| role.value.trim().is_empty()) {
+            self.found.error(Code::WrongValue, role.span, "there is nothing in it");
+        }
+        let from = from.iter().flat_map(|list| &list.items).map(|role| Role::new(role.value.clone())).collect();
+        Some(Approval { from, timeout_ms, message })
+    }
+
+    fn undo(&mut self, at: usize, doc: &'d UndoDoc) -> Option<Undo> {
+        let also_failed = doc.when.as_ref().is_some_and(|when| when.items.contains(&UndoWhenWord::Failed));
+        let action = self.undo_action(doc, &Site::undo(at, also_failed));
+        let retry = doc.retry.as_ref().and_then(|retry| self.retry(retry));
+        let timeout_ms = doc.timeout.as_ref().map(|time| self.positive(time));
+        let action = action?;
+        Some(Undo {
+            also_failed,
+            timeout_ms,
+            kill_grace_ms: doc.kill_grace.as_ref().map_or(KILL_GRACE_MS, |grace| grace.0.value),
+            retry,
+            on_interrupt: doc.on_interrupt.map_or_else(|| unless_written(&action), word),
+            action,
+        })
+    }
+
+    /// A duration that has to be longer than nothing.
+    pub(crate) fn positive(&mut self, time: &DurationText) -> u64 {
+        if time.0.value == 0 {
+            self.found.error(Code::WrongValue, time.0.span, "it must be longer than nothing");
+        }
+        time.0.value
+    }
+}
+
+/// The output of a name that a script hands back: `outputs` of the attempt itself.
+fn handed_back(name: &str) -> Template {
+    let source = format!("outputs.{name}");
+    match crate::expression::analyse_expression(&source) {
+        Ok(analysis) => Template::Value(analysis.lower(&source)),
+        // A name that is no name has been reported.
+        Err(_) => Template::Value(Expression { source, reads: [].into(), locals: ["outputs".to_owned()].into() }),
+    }
+}
+
+fn place(at: usize) -> StepIx {
+    // A file of 8 MiB holds far fewer steps than a 32-bit number counts.
+    StepIx(u32::try_from(at).unwrap_or(u32::MAX))
+}
+
+fn word(word: OnInterruptWord) -> OnInterrupt {
+    match word {
+        OnInterruptWord::Rerun => OnInterrupt::Rerun,
+        OnInterruptWord::Ask => OnInterrupt::Ask,
+        OnInterruptWord::Fail => OnInterrupt::Fail,
+    }
+}
+
+fn on_interrupt(doc: &StepDoc, body: &Body) -> OnInterrupt {
+    let read_only = doc.read_only.as_ref().is_some_and(|flag| flag.value);
+    match (doc.on_interrupt, body) {
+        (Some(written), _) => word(written),
+        (None, _) if read_only => OnInterrupt::Rerun,
+        (None, Body::Action(action)) => unless_written(action),
+        // A block does nothing itself.
+        (None, Body::Block { .. } | Body::Switch { .. }) => OnInterrupt::Rerun,
+    }
+}
+
+/// What follows an interruption where nothing is written: what only looks, or goes on with its stored due time, needs
+/// no answer of a person.
+fn unless_written(action: &Action) -> OnInterrupt {
+    match action {
+        Action::Http(http) if http.method == "GET" || http.method == "HEAD" => OnInterrupt::Rerun,
+        Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) => OnInterrupt::Rerun,
+        Action::Run(_) | Action::Argv(_) | Action::Http(_) => OnInterrupt::Ask,
+    }
+}

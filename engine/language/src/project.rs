@@ -1,0 +1,93 @@
+//! `runbook.toml`: what a folder of runbooks says about itself.
+
+use std::collections::BTreeMap;
+
+use runbook_core::units::Role;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::code::Code;
+use crate::diagnostic::{Collector, Diagnostics};
+use crate::source::{SourceFile, Span};
+
+/// The name of the file.
+pub const PROJECT_FILE: &str = "runbook.toml";
+
+/// What `runbook.toml` says. Paths are as written: relative to its folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// The folders in which runbooks are looked for, in this order; `["runbooks"]` where nothing is written.
+    pub runbooks: Vec<String>,
+    /// The folders in which environments are looked for; `environments` within each of `runbooks` where nothing is
+    /// written.
+    pub environments: Vec<String>,
+    /// The environment that is used when none is named.
+    pub environment: Option<String>,
+    /// Who holds which role in every environment that does not say otherwise.
+    pub roles: BTreeMap<Role, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    runbooks: Option<Spanned<Vec<Spanned<String>>>>,
+    environments: Option<Vec<Spanned<String>>>,
+    environment: Option<Spanned<String>>,
+    #[serde(default)]
+    roles: BTreeMap<String, Spanned<Vec<String>>>,
+}
+
+impl Default for Project {
+    fn default() -> Self {
+        let (runbooks, environments) = (vec!["runbooks".to_owned()], vec!["runbooks/environments".to_owned()]);
+        Self { runbooks, environments, environment: None, roles: BTreeMap::new() }
+    }
+}
+
+/// Reads the text of `runbook.toml`.
+///
+/// # Errors
+/// What is wrong with it, by place.
+pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
+    let mut found = Collector::new(file);
+    let written: Written = match toml::from_str(file.text()) {
+        Ok(written) => written,
+        Err(error) => {
+            let span = error.span().map_or(Span::default(), |range| Span::new(range.start, range.end));
+            let help = "the keys are `runbooks`, `environments`, `environment` and the table `[roles]`";
+            found.error(Code::Project, span, error.message().to_owned()).help(help);
+            return Err(found.finish());
+        }
+    };
+    if let Some(list) = &written.runbooks
+        && list.get_ref().is_empty()
+    {
+        found
+            .error(Code::Project, of(list), "runbooks would be found nowhere")
+            .help("name a folder, or remove the key");
+    }
+    let folders = written.runbooks.iter().flat_map(Spanned::get_ref).chain(written.environments.iter().flatten());
+    for folder in folders.filter(|folder| folder.get_ref().trim().is_empty()) {
+        found.error(Code::Project, of(folder), "there is nothing in it");
+    }
+    for (role, people) in written.roles.iter().filter(|(_, people)| people.get_ref().is_empty()) {
+        found
+            .error(Code::Project, of(people), format!("nobody holds the role `{role}`"))
+            .help("name the people by their logins, or write `[\"anyone\"]`");
+    }
+    if found.has_errors() {
+        return Err(found.finish());
+    }
+    let texts = |list: Vec<Spanned<String>>| list.into_iter().map(Spanned::into_inner).collect::<Vec<String>>();
+    let runbooks = written.runbooks.map_or_else(|| Project::default().runbooks, |list| texts(list.into_inner()));
+    let environments = written
+        .environments
+        .map_or_else(|| runbooks.iter().map(|folder| format!("{folder}/environments")).collect(), texts);
+    let roles = written.roles.into_iter().map(|(role, people)| (Role::new(role), people.into_inner())).collect();
+    Ok(Project { runbooks, environments, environment: written.environment.map(Spanned::into_inner), roles })
+}
+
+fn of<T>(written: &Spanned<T>) -> Span {
+    let range = written.span();
+    Span::new(range.start, range.end)
+}
