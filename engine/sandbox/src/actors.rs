@@ -7,11 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rusqlite::params;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::background::ticks;
 use crate::business::orders;
+use crate::client::Client;
 use crate::control::schema;
 use crate::faults::INTRUDER_IP;
 use crate::platform::{Platform, Work};
@@ -25,12 +26,10 @@ const ORDERS_MAX: i64 = 400;
 
 /// Starts both, against the platform's own address.
 pub(crate) fn start(platform: &Arc<Platform>, address: SocketAddr, tasks: &mut JoinSet<()>) {
-    // Through a proxy the platform would not find itself.
-    let Ok(client) = reqwest::Client::builder().no_proxy().build() else {
-        return;
-    };
-    tasks.spawn(intrude(Arc::clone(platform), client.clone(), address));
-    tasks.spawn(resend(Arc::clone(platform), client, address));
+    // Without the admin's token: they have credentials of their own.
+    let client = Client::new(address.to_string(), "");
+    tasks.spawn(intrude(Arc::clone(platform), client.clone()));
+    tasks.spawn(resend(Arc::clone(platform), client));
 }
 
 struct Loot {
@@ -39,7 +38,7 @@ struct Loot {
     denied: i64,
 }
 
-async fn intrude(platform: Arc<Platform>, client: reqwest::Client, address: SocketAddr) {
+async fn intrude(platform: Arc<Platform>, client: Client) {
     let mut ticks = ticks(platform.config.activity_interval_ms);
     let mut turn = 0_u64;
     loop {
@@ -52,8 +51,8 @@ async fn intrude(platform: Arc<Platform>, client: reqwest::Client, address: Sock
                 ("/api/orders", json!({"symbol": "XLM-USD", "side": "buy", "quantity_micro": 5_000_000}))
             };
             let headers = [(loot.header, loot.secret.as_str()), ("X-Forwarded-For", INTRUDER_IP)];
-            let status = post(&client, address, path, &headers, &body).await;
-            let denied = if status == Some(401) { loot.denied + 1 } else { 0 };
+            let answer = client.send("POST", path, &headers, Some(&body)).await;
+            let denied = if answer.is_ok_and(|answer| answer.status == 401) { loot.denied + 1 } else { 0 };
             ask(&platform, move |work| remember(work, &loot.secret, denied)).await;
         }
     }
@@ -84,7 +83,7 @@ fn remember(work: &Work<'_>, secret: &str, denied: i64) -> Result<(), Failure> {
 
 /// The strategy takes an order that is not filled for lost, and sends another: this is how a wedged engine becomes a
 /// growing exposure.
-async fn resend(platform: Arc<Platform>, client: reqwest::Client, address: SocketAddr) {
+async fn resend(platform: Arc<Platform>, client: Client) {
     let mut ticks = ticks(platform.config.activity_interval_ms);
     loop {
         ticks.tick().await;
@@ -92,7 +91,8 @@ async fn resend(platform: Arc<Platform>, client: reqwest::Client, address: Socke
             continue;
         };
         let body = json!({"symbol": symbol, "side": "buy", "quantity_micro": 120_000});
-        post(&client, address, "/api/orders", &[("X-Api-Key", secret.as_str())], &body).await;
+        // Refused or not: what the platform says about its orders decides the next turn.
+        let _ = client.send("POST", "/api/orders", &[("X-Api-Key", secret.as_str())], Some(&body)).await;
     }
 }
 
@@ -117,19 +117,4 @@ async fn ask<T: Send + 'static>(
 ) -> Option<T> {
     let platform = Arc::clone(platform);
     tokio::task::spawn_blocking(move || platform.work(question).ok()).await.ok().flatten()
-}
-
-async fn post(
-    client: &reqwest::Client,
-    address: SocketAddr,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &Value,
-) -> Option<u16> {
-    let mut request = client.post(format!("http://{address}{path}")).body(body.to_string());
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let response = request.send().await.ok()?;
-    Some(response.status().as_u16())
 }

@@ -4,7 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::net::TcpStream;
 
 use crate::error::Error;
 use crate::faults::{FAULTS, unknown};
@@ -16,7 +21,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// A client with the address and the admin token of one platform.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
     address: String,
     token: String,
 }
@@ -47,20 +51,12 @@ impl Client {
         let read = |path| {
             fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(|_| Error::NotServed(data.to_owned()))
         };
-        Self::new(read(folder.address())?, read(folder.token())?)
+        Ok(Self::new(read(folder.address())?, read(folder.token())?))
     }
 
     /// A client for a platform that is known by its address, such as `127.0.0.1:8000`, and its admin token.
-    ///
-    /// # Errors
-    /// [`Error::Rejected`] when the HTTP client cannot be made.
-    pub fn new(address: impl Into<String>, token: impl Into<String>) -> Result<Self, Error> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(TIMEOUT)
-            .build()
-            .map_err(|error| Error::Rejected(error.to_string()))?;
-        Ok(Self { http, address: address.into(), token: token.into() })
+    pub fn new(address: impl Into<String>, token: impl Into<String>) -> Self {
+        Self { address: address.into(), token: token.into() }
     }
 
     /// Where the platform listens, such as `127.0.0.1:8000`.
@@ -71,20 +67,53 @@ impl Client {
     /// Makes a request with the admin token. Any status is an answer.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] when nothing answers, [`Error::Rejected`] when `method` is none.
+    /// [`Error::Unreachable`] when nothing answers, [`Error::Rejected`] when this is no possible request.
     pub async fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Error> {
-        let method = reqwest::Method::from_bytes(method.as_bytes())
-            .map_err(|_| Error::Rejected(format!("`{method}` is not an HTTP method")))?;
-        let mut request = self.http.request(method, format!("http://{}{path}", self.address)).bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
+        let bearer = format!("Bearer {}", self.token);
+        self.send(method, path, &[("authorization", &bearer)], body).await
+    }
+
+    /// Makes a request with these headers, without the token.
+    ///
+    /// # Errors
+    /// As for [`Client::request`].
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, Error> {
+        let request = self.compose(method, path, headers, body)?;
+        let unreachable = |why: String| Error::Unreachable { address: self.address.clone(), why };
+        match tokio::time::timeout(TIMEOUT, exchange(&self.address, request)).await {
+            Ok(Ok((status, bytes))) => {
+                Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+            }
+            Ok(Err(error)) => Err(unreachable(innermost(error.as_ref()))),
+            Err(_) => Err(unreachable(format!("no answer within {} s", TIMEOUT.as_secs()))),
         }
-        let unreachable =
-            |error: reqwest::Error| Error::Unreachable { address: self.address.clone(), why: innermost(&error) };
-        let response = request.send().await.map_err(unreachable)?;
-        let status = response.status().as_u16();
-        let bytes = response.bytes().await.map_err(unreachable)?;
-        Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+    }
+
+    fn compose(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Request<Full<Bytes>>, Error> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", &self.address)
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| Error::Rejected(format!("cannot ask `{method} {path}`: {error}")))
     }
 
     /// Like [`Client::request`], where anything but success is an error.
@@ -98,9 +127,26 @@ impl Client {
     }
 }
 
-/// The innermost cause says more than "error sending request".
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
+/// One connection for one request: nothing is left open when the platform ends.
+async fn exchange(
+    address: &str,
+    request: Request<Full<Bytes>>,
+) -> Result<(u16, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let asked = async move {
+        let response = sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        Ok::<_, hyper::Error>((status, response.into_body().collect().await?.to_bytes()))
+    };
+    // The connection makes progress only while it is polled, and ends by itself once the answer is here.
+    let (answer, _) = tokio::join!(asked, connection);
+    Ok(answer?)
+}
+
+/// The innermost cause says more than "connection error".
+fn innermost(error: &(dyn std::error::Error + Send + Sync)) -> String {
+    let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
     }

@@ -41,7 +41,7 @@ async fn a_folder_that_nobody_serves_is_named() {
     sandbox.end().await;
     let error = fault(&sandbox.data(), "system_down").await.unwrap_err();
     assert!(matches!(error, Error::NotServed(_)), "{error}");
-    let client = Client::new(sandbox.address.clone(), sandbox.token.clone()).unwrap();
+    let client = Client::new(sandbox.address.clone(), sandbox.token.clone());
     let error = client.request("GET", "/health", None).await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
 }

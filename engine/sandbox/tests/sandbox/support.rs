@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
-use runbook_sandbox::{Config, Error, Rehearsal, Server};
+use runbook_sandbox::{Client, Config, Error, Rehearsal, Server};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -19,7 +18,6 @@ pub(crate) struct Sandbox {
     folder: TempDir,
     pub(crate) address: String,
     pub(crate) token: String,
-    http: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<Result<(), Error>>>,
 }
@@ -62,14 +60,7 @@ impl Sandbox {
     /// A new platform with a changed configuration.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut sandbox = Self {
-            folder,
-            address: String::new(),
-            token: String::new(),
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
-            stop: None,
-            served: None,
-        };
+        let mut sandbox = Self { folder, address: String::new(), token: String::new(), stop: None, served: None };
         let mut config = quick(&sandbox.data());
         change(&mut config);
         sandbox.start(config).await;
@@ -113,20 +104,10 @@ impl Sandbox {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> (u16, Value) {
-        let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.http.request(method, format!("http://{}{path}", self.address));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if let Some(body) = body {
-            request = request.body(body.to_string());
-        }
-        let response = request.send().await.unwrap();
-        let status = response.status().as_u16();
-        let text = response.text().await.unwrap();
-        let body =
-            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{path} answered {status} without JSON: {text}"));
-        (status, body)
+        let client = Client::new(self.address.clone(), self.token.clone());
+        let answer = client.send(method, path, headers, body.as_ref()).await.unwrap();
+        assert!(!answer.body.is_null(), "{path} answered {} without JSON", answer.status);
+        (answer.status, answer.body)
     }
 
     /// A request without a credential.
