@@ -1,0 +1,19 @@
+//! The language as its users see it: texts in, plans and diagnostics out.
+
+mod valid;
+
+use runbook_language::{Diagnostics, Environment, Loaded, SourceFile, load_environment, load_runbook};
+
+/// The runbook that uses every key.
+const EVERY_KEY: &str = include_str!("data/every-key.yaml");
+
+/// An environment that fits it.
+const ENVIRONMENT: &str = include_str!("data/environment.yaml");
+
+fn environment() -> Environment {
+    load_environment(&SourceFile::new("environment.yaml", ENVIRONMENT)).expect("the environment is valid")
+}
+
+fn load(text: &str) -> Result<Loaded, Diagnostics> {
+    load_runbook(&SourceFile::new("r.yaml", text), None)
+}
