@@ -1,5 +1,6 @@
 //! Starting: what is refused, what is made, what is kept.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -113,4 +114,16 @@ async fn two_new_platforms_hold_the_same_business() {
     let other = business(Sandbox::healthy().await.get("/api/ledger?limit=1000").await);
     assert_eq!(one, other);
     assert!(one.len() > 500, "{} ledger entries", one.len());
+}
+
+#[tokio::test]
+async fn a_client_that_never_finishes_asking_does_not_keep_the_platform_up() {
+    let mut sandbox = Sandbox::healthy().await;
+    let mut idle = std::net::TcpStream::connect(&sandbox.address).unwrap();
+    idle.write_all(b"POST /api/trading/pause HTTP/1.1\r\nhost: x\r\n").unwrap();
+    sandbox.get("/health").await;
+    let patience = std::time::Duration::from_secs(20);
+    tokio::time::timeout(patience, sandbox.end()).await.expect("the platform ends");
+    drop(idle);
+    assert!(!sandbox.data().join("address").exists(), "an orderly end removes the address");
 }
