@@ -230,6 +230,8 @@ fn spawn(run_folder: &Path, exe: &Path, withhold: &[String]) -> Result<Child, Cl
     for name in withhold {
         command.env_remove(name);
     }
+    // What the engine got from its shell (`exec 9>lock`) must not stay open in a process that outlives it.
+    close_fds::set_fds_cloexec(3, &[]);
     command.spawn().map_err(ClientError::Spawn)
 }
 

@@ -176,17 +176,21 @@ fn an_unknown_key_is_said_to_be_unknown() {
     block_on(async {
         let mut rig = Rig::new().await;
         rig.signal("nobody", true);
-        let said = rig.client.next().await.expect("lives");
+        let said = rig.client().next().await.expect("lives");
         assert_eq!(said, Notification::Unknown { key: Key::new("nobody").expect("key") });
-        rig.client.send(&Request::Leave);
-        assert!(rig.client.next().await.is_err());
-        assert!(rig.client.next().await.is_err(), "and it stays lost");
+        rig.client().send(&Request::Leave);
+        assert!(rig.client().next().await.is_err());
+        assert!(rig.client().next().await.is_err(), "and it stays lost");
     });
 }
 
 fn commands_inherit_nothing_but_their_output() {
     block_on(async {
+        // Without close-on-exec, as a shell's `exec 9>file` gives it to the engine.
+        let file = std::fs::File::open("/dev/null").expect("null");
+        let _inherited = rustix::io::dup(&file).expect("dup");
         let mut rig = Rig::new().await;
+        let supervisor = rig.welcome.identity.process;
         let sleeper = rig.sh("s", "exec sleep 100");
         let sleeper = rig.started(&sleeper).await.process;
         let mut masked = rig.sh("m", "exec sleep 100");
@@ -197,6 +201,11 @@ fn commands_inherit_nothing_but_their_output() {
             let mut fds: Vec<_> = fds.map(|fd| fd.expect("fd").file_name().into_string().expect("text")).collect();
             fds.sort();
             assert_eq!(fds, ["0", "1", "2"]);
+        }
+        for fd in std::fs::read_dir(format!("/proc/{}/fd", supervisor.pid)).expect("fds").flatten() {
+            let target = std::fs::read_link(fd.path()).unwrap_or_default();
+            let number: u32 = fd.file_name().to_string_lossy().parse().expect("a number");
+            assert!(number == 0 || target != std::path::Path::new("/dev/null"), "the supervisor keeps nothing open");
         }
         rig.signal("s", true);
         rig.ended("s").await;

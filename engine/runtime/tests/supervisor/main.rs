@@ -24,5 +24,12 @@ fn main() {
             Ok::<(), Failed>(())
         }));
     }
+    for &(name, measure) in load::MEASUREMENTS {
+        let trial = Trial::test(name, move || {
+            measure();
+            Ok::<(), Failed>(())
+        });
+        trials.push(trial.with_ignored_flag(true));
+    }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

@@ -24,7 +24,7 @@ pub(crate) fn block_on<T>(test: impl Future<Output = T>) -> T {
 /// One run.
 pub(crate) struct Rig {
     pub(crate) folder: PathBuf,
-    pub(crate) client: SupervisorClient,
+    pub(crate) client: Option<SupervisorClient>,
     pub(crate) welcome: Welcome,
     _home: Home,
 }
@@ -58,7 +58,7 @@ impl Rig {
         let home = tempfile::Builder::new().prefix("run").tempdir().expect("temp");
         let folder = home.path().to_owned();
         let (client, welcome) = connect(&folder).await;
-        Self { folder, client, welcome, _home: Home(home) }
+        Self { folder, client: Some(client), welcome, _home: Home(home) }
     }
 
     /// A request for `script`, run by `sh`.
@@ -83,13 +83,13 @@ impl Rig {
     }
 
     pub(crate) fn start(&mut self, request: &StartRequest) {
-        self.client.send(&Request::Start(Box::new(request.clone())));
+        self.client().send(&Request::Start(Box::new(request.clone())));
     }
 
     /// Starts a command and waits until it runs.
     pub(crate) async fn started(&mut self, request: &StartRequest) -> Started {
         self.start(request);
-        match self.client.next().await.expect("supervisor lives") {
+        match self.client().next().await.expect("supervisor lives") {
             Notification::Started { key, started } if key == request.key => started,
             other => panic!("expected that {} started: {other:?}", request.key),
         }
@@ -98,7 +98,7 @@ impl Rig {
     /// Waits for the end of one command; `Started` of any is passed over.
     pub(crate) async fn ended(&mut self, key: &str) -> Ended {
         loop {
-            match self.client.next().await.expect("supervisor lives") {
+            match self.client().next().await.expect("supervisor lives") {
                 Notification::Started { .. } => {}
                 Notification::Ended { key: of, ended } if of.as_str() == key => return ended,
                 other => panic!("expected the end of {key}: {other:?}"),
@@ -112,15 +112,27 @@ impl Rig {
     }
 
     pub(crate) fn signal(&mut self, key: &str, force: bool) {
-        self.client.send(&Request::Signal { key: Key::new(key).expect("key"), force });
+        self.client().send(&Request::Signal { key: Key::new(key).expect("key"), force });
     }
 
     pub(crate) fn text(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder.join(name)).expect("file")
     }
 
+    pub(crate) fn client(&mut self) -> &mut SupervisorClient {
+        self.client.as_mut().expect("connected")
+    }
+
+    /// Closes the connection, as if the engine had died.
+    pub(crate) fn disconnect(&mut self) {
+        self.client = None;
+    }
+
+    /// Comes back as another engine.
     pub(crate) async fn reconnect(&mut self) {
-        (self.client, self.welcome) = connect(&self.folder).await;
+        self.disconnect();
+        let (client, welcome) = connect(&self.folder).await;
+        (self.client, self.welcome) = (Some(client), welcome);
     }
 
     /// The process whose number a script wrote into a file of the run folder, once it has.
@@ -131,9 +143,15 @@ impl Rig {
     }
 }
 
+/// A variable that every test process has (cargo sets it), and no supervisor may have.
+pub(crate) const WITHHELD: &str = "CARGO_PKG_NAME";
+
 pub(crate) async fn connect(folder: &Path) -> (SupervisorClient, Welcome) {
-    let exe = std::env::current_exe().expect("exe");
-    SupervisorClient::connect_or_start(folder, &exe, &["WITHHELD".to_owned()]).await.expect("supervisor")
+    connect_by(folder, &std::env::current_exe().expect("exe")).await
+}
+
+pub(crate) async fn connect_by(folder: &Path, exe: &Path) -> (SupervisorClient, Welcome) {
+    SupervisorClient::connect_or_start(folder, exe, &[WITHHELD.to_owned()]).await.expect("supervisor")
 }
 
 pub(crate) fn secret(text: &str) -> Secret {
