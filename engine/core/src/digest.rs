@@ -20,6 +20,15 @@ pub fn canonical(value: &Value) -> String {
     out
 }
 
+/// A value as text: a string as it is, nothing as the empty text, anything else as canonical JSON.
+pub fn as_text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => canonical(&other),
+    }
+}
+
 fn write(value: &Value, out: &mut String) {
     match value {
         Value::Object(map) => {

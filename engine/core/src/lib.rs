@@ -20,5 +20,5 @@ mod wanted;
 
 pub use apply::IllegalEvent;
 pub use decide::{Decision, decide};
-pub use digest::{canonical, digest_of, hex};
+pub use digest::{as_text, canonical, digest_of, hex};
 pub use wanted::Effect;

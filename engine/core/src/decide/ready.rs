@@ -23,6 +23,10 @@ impl Deciding<'_> {
         if self.may_start() {
             self.start_cleared()?;
         }
+        if self.recheck {
+            // Something failed just now: before anything more is decided, see what that holds back.
+            return Ok(());
+        }
         while let Some(at) = self.run.closing.first().copied() {
             self.close(at)?;
         }
@@ -125,7 +129,8 @@ impl Deciding<'_> {
         Ok(())
     }
 
-    /// Starts what may start, while there is a place: first what waits to be repeated, and is due.
+    /// Starts what may start, while there is a place: first what waits to be repeated, and is due. Stops where a failure
+    /// may hold back the next.
     fn start_cleared(&mut self) -> Decided {
         while let Some((due, key)) = self.run.retry_queue.first().copied() {
             if self.now < due || !self.run.may_repeat(key) {
@@ -133,7 +138,7 @@ impl Deciding<'_> {
             }
             self.start_attempt(key.0, key.1)?;
         }
-        while self.run.has_place() {
+        while self.run.has_place() && !self.recheck {
             let Some(at) = self.run.cleared.first().copied() else { return Ok(()) };
             self.start(at)?;
         }
@@ -149,7 +154,7 @@ impl Deciding<'_> {
         let failure = match self.value(at, &on, &Locals::new()) {
             Err(error) => Failure::Evaluate(format!("`switch`: {error}")),
             Ok(value) => {
-                let value = super::scope::as_text(value);
+                let value = crate::digest::as_text(value);
                 let fits = cases.iter().position(|case| case.value == value);
                 match fits.or_else(|| default.is_some().then_some(cases.len())) {
                     Some(taken) => return self.take(at, step, taken),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Deciding;
+use crate::digest::as_text;
 use crate::evaluate::{EvaluateError, Scope};
 use crate::plan::{Expression, Template};
 use crate::units::StepIx;
@@ -41,14 +42,5 @@ impl Deciding<'_> {
     /// A template's value as text: a string as it is, anything else as JSON, nothing as the empty text.
     pub(super) fn text(&self, at: StepIx, template: &Template, locals: &Locals) -> Result<String, EvaluateError> {
         Ok(as_text(self.render(at, template, locals)?))
-    }
-}
-
-/// A value as text: a string as it is, nothing as the empty text, anything else as JSON.
-pub(super) fn as_text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        Value::Null => String::new(),
-        other => crate::digest::canonical(&other),
     }
 }

@@ -1,0 +1,139 @@
+//! A runbook and what it is launched with.
+
+use std::collections::BTreeMap;
+
+use runbook_core::digest_of;
+use runbook_core::event::{Created, Host, Identity, ServicePlan};
+use runbook_core::plan::{About, OnFailure, PLAN_VERSION, Plan};
+use runbook_core::units::{RunId, ServiceName};
+use serde_json::{Value, json};
+
+use super::build::{Spec, lower};
+
+/// A runbook to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Book {
+    pub(crate) main: Vec<Spec>,
+    pub(crate) always: Vec<Spec>,
+    pub(crate) parallel: bool,
+    pub(crate) max_parallel: u32,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) cancel_grace_ms: u64,
+    pub(crate) params: Value,
+    pub(crate) services: Vec<String>,
+}
+
+/// A runbook of these steps, one after the other.
+pub(crate) fn book(main: Vec<Spec>) -> Book {
+    Book {
+        main,
+        always: vec![],
+        parallel: false,
+        max_parallel: 4,
+        on_failure: OnFailure::Stop,
+        cancel_grace_ms: 10_000,
+        params: json!({"kind": "a"}),
+        services: vec![],
+    }
+}
+
+impl Book {
+    pub(crate) fn always(mut self, steps: Vec<Spec>) -> Self {
+        self.always = steps;
+        self
+    }
+
+    pub(crate) fn parallel(mut self) -> Self {
+        self.parallel = true;
+        self
+    }
+
+    pub(crate) fn at_once(mut self, max_parallel: u32) -> Self {
+        self.max_parallel = max_parallel;
+        self
+    }
+
+    pub(crate) fn rolls_back(mut self) -> Self {
+        self.on_failure = OnFailure::Rollback;
+        self
+    }
+
+    pub(crate) fn grace(mut self, ms: u64) -> Self {
+        self.cancel_grace_ms = ms;
+        self
+    }
+
+    pub(crate) fn param(mut self, name: &str, value: Value) -> Self {
+        self.params[name] = value;
+        self
+    }
+
+    pub(crate) fn service(mut self, name: &str) -> Self {
+        self.services.push(name.to_owned());
+        self
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        Plan {
+            version: PLAN_VERSION,
+            about: About {
+                id: "test".to_owned(),
+                title: "Test".to_owned(),
+                description: None,
+                owner: None,
+                severity: None,
+                tags: vec![],
+                source: vec![],
+                sla: BTreeMap::new(),
+            },
+            params: BTreeMap::new(),
+            env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            max_parallel: self.max_parallel,
+            on_failure: self.on_failure,
+            cancel_grace_ms: self.cancel_grace_ms,
+            steps: lower(&self.main, self.parallel, &self.always),
+        }
+    }
+
+    pub(crate) fn created(&self) -> Created {
+        let plan = self.plan();
+        // Through JSON, so that a field which has no default is no matter here when one is added.
+        let mut created = json!({
+            "run": RunId::new("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+            "plan_digest": digest_of(&plan),
+            "plan": plan,
+            "params": self.params,
+            "environment_name": null,
+            "environment": {"name": "none"},
+            "roles": {},
+            "services": [],
+            "env": {},
+            "dir": "/work",
+            "file": "test.yaml",
+            "by": person("starter"),
+        });
+        let service = |name: &String| ServicePlan {
+            name: ServiceName::new(name.clone()),
+            argv: vec!["serve".to_owned()],
+            env: BTreeMap::new(),
+            port: 8080,
+            data: "data".to_owned(),
+            ready_url: "http://localhost:8080/".to_owned(),
+            ready_timeout_ms: 1_000,
+            kill_grace_ms: 1_000,
+        };
+        created["services"] = json!(self.services.iter().map(service).collect::<Vec<_>>());
+        serde_json::from_value(created).expect("a whole first event")
+    }
+}
+
+/// A person of that login name.
+pub(crate) fn person(name: &str) -> Identity {
+    Identity { uid: 1000, name: name.to_owned() }
+}
+
+/// The host of the so-manieth engine.
+pub(crate) fn host(engine: u32) -> Host {
+    Host { boot_id: "boot".to_owned(), supervisor: format!("{}:1", 100 + engine) }
+}

@@ -1,0 +1,291 @@
+//! Plans, written as short as runbooks are.
+
+use std::collections::BTreeMap;
+
+use runbook_core::plan::{
+    Action, Approval, Argv, Body, Case, Check, Condition, EnvSource, Expression, Http, OnInterrupt, Retry, Script,
+    Step, Template, Undo, Until, Wait,
+};
+use runbook_core::units::{Role, StepIx};
+
+/// A step to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Spec {
+    pub(crate) step: Step,
+    pub(crate) needs: Option<Vec<String>>,
+    pub(crate) inside: Inside,
+    pub(crate) parallel: bool,
+}
+
+/// The steps within.
+#[derive(Clone, Debug)]
+pub(crate) enum Inside {
+    Nothing,
+    Block(Vec<Spec>),
+    Switch(String, Vec<(String, Vec<Spec>)>, Option<Vec<Spec>>),
+}
+
+/// An expression.
+pub(crate) fn expr(source: &str) -> Expression {
+    Expression { source: source.to_owned(), reads: Default::default(), locals: Default::default() }
+}
+
+/// A template: a value where the whole is in braces, else a text.
+pub(crate) fn template(text: &str) -> Template {
+    let inner = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+    match inner {
+        Some(inner) if !inner.contains("{{") => Template::Value(expr(inner.trim())),
+        _ if text.contains("{{") => Template::Text(expr(text)),
+        _ => Template::text(text),
+    }
+}
+
+/// A script as an action.
+pub(crate) fn script(text: &str) -> Action {
+    Action::Run(Script { text: text.to_owned(), shell: "bash".to_owned(), env: BTreeMap::new(), dir: None })
+}
+
+fn spec(id: &str, action: Action) -> Spec {
+    let step = Step {
+        id: id.into(),
+        title: id.to_owned(),
+        parent: None,
+        case: None,
+        always: false,
+        needs: vec![],
+        condition: None,
+        body: Body::Action(action),
+        timeout_ms: None,
+        kill_grace_ms: 1_000,
+        retry: None,
+        until: None,
+        approval: None,
+        on_interrupt: OnInterrupt::Ask,
+        continue_on_failure: false,
+        rollback: None,
+        irreversible: false,
+        outputs: BTreeMap::new(),
+    };
+    Spec { step, needs: None, inside: Inside::Nothing, parallel: false }
+}
+
+/// `run`.
+pub(crate) fn run(id: &str) -> Spec {
+    spec(id, script("true"))
+}
+
+/// `argv`, with templates.
+pub(crate) fn argv(id: &str, words: &[&str]) -> Spec {
+    let argv = words.iter().map(|word| template(word)).collect();
+    spec(id, Action::Argv(Argv { argv, env: BTreeMap::new(), dir: None }))
+}
+
+/// `http`.
+pub(crate) fn http(id: &str) -> Spec {
+    let http = Http {
+        method: "GET".to_owned(),
+        url: Template::text("http://localhost/"),
+        headers: BTreeMap::new(),
+        body: None,
+        expect: vec![(200, 399)],
+    };
+    spec(id, Action::Http(Box::new(http)))
+}
+
+/// `assert`.
+pub(crate) fn assert_that(id: &str, that: &str) -> Spec {
+    spec(id, Action::Assert(vec![Check { that: expr(that), message: None }]))
+}
+
+/// `set`.
+pub(crate) fn set(id: &str, values: &[(&str, &str)]) -> Spec {
+    spec(id, Action::Set(values.iter().map(|(name, text)| ((*name).to_owned(), template(text))).collect()))
+}
+
+/// `wait`.
+pub(crate) fn wait(id: &str, text: &str) -> Spec {
+    spec(id, Action::Wait(if text.starts_with('@') { Wait::Until(template(text)) } else { Wait::For(template(text)) }))
+}
+
+/// `manual`.
+pub(crate) fn manual(id: &str) -> Spec {
+    spec(id, Action::Manual(Template::text("turn the key")))
+}
+
+/// `steps`.
+pub(crate) fn block(id: &str, children: Vec<Spec>) -> Spec {
+    Spec { inside: Inside::Block(children), ..run(id) }
+}
+
+/// `switch`.
+pub(crate) fn switch(id: &str, on: &str, cases: Vec<(&str, Vec<Spec>)>, default: Option<Vec<Spec>>) -> Spec {
+    let cases = cases.into_iter().map(|(value, steps)| (value.to_owned(), steps)).collect();
+    Spec { inside: Inside::Switch(on.to_owned(), cases, default), ..run(id) }
+}
+
+impl Spec {
+    pub(crate) fn needs(mut self, needs: &[&str]) -> Self {
+        self.needs = Some(needs.iter().map(|need| (*need).to_owned()).collect());
+        self
+    }
+
+    pub(crate) fn when(mut self, source: &str) -> Self {
+        let asks_status = source.contains("failure()") || source.contains("always()");
+        self.step.condition = Some(Condition { expression: expr(source), asks_status });
+        self
+    }
+
+    pub(crate) fn parallel(mut self) -> Self {
+        self.parallel = true;
+        self
+    }
+
+    pub(crate) fn keep_going(mut self) -> Self {
+        self.step.continue_on_failure = true;
+        self
+    }
+
+    pub(crate) fn retry(mut self, attempts_max: u32, delay_ms: u64) -> Self {
+        self.step.retry = Some(Retry { attempts_max, delay_ms, exponential: false, delay_max_ms: None });
+        self
+    }
+
+    pub(crate) fn until(mut self, source: &str, every_ms: u64) -> Self {
+        self.step.until = Some(Until { condition: expr(source), every_ms });
+        self
+    }
+
+    pub(crate) fn timeout(mut self, ms: u64) -> Self {
+        self.step.timeout_ms = Some(ms);
+        self
+    }
+
+    pub(crate) fn on_interrupt(mut self, then: OnInterrupt) -> Self {
+        self.step.on_interrupt = then;
+        self
+    }
+
+    pub(crate) fn approval(mut self, from: &[&str], timeout_ms: Option<u64>) -> Self {
+        let from = from.iter().map(|role| Role::new(*role)).collect();
+        self.step.approval = Some(Approval { from, timeout_ms, message: None });
+        self
+    }
+
+    pub(crate) fn undo(self) -> Self {
+        self.undo_with(script("undo"))
+    }
+
+    pub(crate) fn undo_with(mut self, action: Action) -> Self {
+        let (timeout_ms, kill_grace_ms, retry, on_interrupt) = (None, 1_000, None, OnInterrupt::Ask);
+        let also_failed = false;
+        self.step.rollback = Some(Undo { action, also_failed, timeout_ms, kill_grace_ms, retry, on_interrupt });
+        self
+    }
+
+    /// Changes the undo.
+    pub(crate) fn undoing(self, change: impl FnOnce(&mut Undo)) -> Self {
+        let mut spec = if self.step.rollback.is_none() { self.undo() } else { self };
+        if let Some(undo) = &mut spec.step.rollback {
+            change(undo);
+        }
+        spec
+    }
+
+    pub(crate) fn also_failed(self) -> Self {
+        self.undoing(|undo| undo.also_failed = true)
+    }
+
+    pub(crate) fn irreversible(mut self) -> Self {
+        self.step.irreversible = true;
+        self
+    }
+
+    pub(crate) fn output(mut self, name: &str, text: &str) -> Self {
+        self.step.outputs.insert(name.to_owned(), template(text));
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, text: &str) -> Self {
+        if let Body::Action(Action::Run(script)) = &mut self.step.body {
+            script.env.insert(name.to_owned(), EnvSource::Template(template(text)));
+        }
+        self
+    }
+}
+
+/// Lays specs out in one list, parents before children, with explicit needs.
+pub(crate) fn lower(main: &[Spec], parallel: bool, always: &[Spec]) -> Vec<Step> {
+    let mut out = Lowering::default();
+    out.list(main, None, None, parallel, false);
+    out.list(always, None, None, false, true);
+    for (at, names) in std::mem::take(&mut out.named) {
+        let places = names.iter().map(|name| *out.places.get(name).unwrap_or_else(|| panic!("no step `{name}`")));
+        out.steps[at].needs = places.collect();
+    }
+    out.steps
+}
+
+#[derive(Default)]
+struct Lowering {
+    steps: Vec<Step>,
+    places: BTreeMap<String, StepIx>,
+    named: Vec<(usize, Vec<String>)>,
+}
+
+impl Lowering {
+    fn list(
+        &mut self,
+        specs: &[Spec],
+        parent: Option<StepIx>,
+        case: Option<u32>,
+        parallel: bool,
+        always: bool,
+    ) -> Vec<StepIx> {
+        let mut before = None;
+        let mut placed = vec![];
+        for spec in specs {
+            let at = self.steps.len();
+            let place = StepIx(at as u32);
+            let mut step = spec.step.clone();
+            (step.parent, step.case, step.always) = (parent, case, always);
+            self.places.insert(step.id.as_str().to_owned(), place);
+            match &spec.needs {
+                Some(names) => self.named.push((at, names.clone())),
+                None if parallel => {}
+                None => step.needs = before.into_iter().collect(),
+            }
+            self.steps.push(step);
+            let body = match &spec.inside {
+                Inside::Nothing => None,
+                Inside::Block(children) => {
+                    Some(Body::Block { children: self.list(children, Some(place), None, spec.parallel, always) })
+                }
+                Inside::Switch(on, cases, default) => Some(self.switch(place, on, cases, default.as_deref(), always)),
+            };
+            if let Some(body) = body {
+                self.steps[at].body = body;
+            }
+            before = Some(place);
+            placed.push(place);
+        }
+        placed
+    }
+
+    fn switch(
+        &mut self,
+        place: StepIx,
+        on: &str,
+        cases: &[(String, Vec<Spec>)],
+        default: Option<&[Spec]>,
+        always: bool,
+    ) -> Body {
+        let mut taken = vec![];
+        for (case, (value, children)) in (0u32..).zip(cases) {
+            let children = self.list(children, Some(place), Some(case), false, always);
+            taken.push(Case { value: value.clone(), children });
+        }
+        let last = cases.len() as u32;
+        let default = default.map(|children| self.list(children, Some(place), Some(last), false, always));
+        Body::Switch { on: expr(on), cases: taken, default }
+    }
+}

@@ -1,0 +1,236 @@
+//! What must hold after every decision, written down a second time and in another way than the engine does it.
+
+use runbook_core::event::{Event, Phase, QuestionKind};
+use runbook_core::input::Input;
+use runbook_core::plan::Plan;
+use runbook_core::run::{Doing, Run, Stage, StepRun, StepState, UndoState};
+use runbook_core::units::{StepId, StepIx, Timestamp};
+use runbook_core::{Effect, decide};
+
+use super::expr::Mini;
+
+pub(crate) fn plan(run: &Run) -> &Plan {
+    &run.created().expect("a run").plan
+}
+
+pub(crate) fn of(run: &Run, at: StepIx) -> &StepRun {
+    run.step(&plan(run).step(at).id).expect("a step of the plan")
+}
+
+/// The steps around a step, from the inside out.
+fn around(plan: &Plan, at: StepIx) -> Vec<StepIx> {
+    std::iter::successors(plan.step(at).parent, |at| plan.step(*at).parent).collect()
+}
+
+/// Checks one event against the state before and after it.
+pub(crate) fn event(before: &Run, event: &Event, after: &Run) {
+    match event {
+        Event::AttemptStarted { attempt, .. } if attempt.phase == Phase::Do => {
+            let at = plan(before).find(attempt.step.as_str()).expect("a step");
+            started(before, at, attempt.number == 1 && attempt.poll == 1);
+        }
+        Event::AttemptStarted { attempt, .. } => undo_started(before, &attempt.step),
+        Event::BlockEntered { step, case } => {
+            let at = plan(before).find(step.as_str()).expect("a step");
+            started(before, at, true);
+            let cases = plan(before).step(at).children().any(|child| plan(before).step(child).case.is_some());
+            assert_eq!(cases, case.is_some(), "a case is taken in a switch only: `{step}`");
+        }
+        Event::RunEnded { .. } => ended(after),
+        _ => {}
+    }
+    for (at, step, now) in after.steps() {
+        if before.created().is_some() && of(before, at).state.is_settled() {
+            assert_eq!(of(before, at).state, now.state, "`{}` changed after it had settled", step.id);
+        }
+    }
+}
+
+/// A step, or block, begins: all that it builds on has settled, it lies in what is entered, and nothing holds it back.
+fn started(run: &Run, at: StepIx, first: bool) {
+    let plan = plan(run);
+    let step = plan.step(at);
+    let expected = if step.always { Stage::Always } else { Stage::Main };
+    assert_eq!(run.stage(), expected, "`{}` starts", step.id);
+    assert!(run.services_answer(), "`{}` starts before the services answer", step.id);
+    let mut chain = vec![at];
+    chain.extend(around(plan, at));
+    for inner in &chain {
+        for need in &plan.step(*inner).needs {
+            assert!(of(run, *need).state.is_settled(), "`{}` starts before `{}`", step.id, plan.step(*need).id);
+        }
+    }
+    for block in &chain[1..] {
+        assert_eq!(of(run, *block).state, StepState::Entered, "`{}` starts outside of its block", step.id);
+    }
+    if let (true, Some(held)) = (first, held_back(run, at)) {
+        panic!("`{}` starts although {held}", step.id);
+    }
+    if step.approval.is_some() && first {
+        assert_eq!(of(run, at).state, StepState::Cleared, "`{}` starts without approval", step.id);
+    }
+}
+
+/// Why a step must not start, from first principles.
+fn held_back(run: &Run, at: StepIx) -> Option<String> {
+    let plan = plan(run);
+    let cancelled = run.cancel().is_some_and(|cancel| match run.stage() {
+        Stage::Main => true,
+        _ => cancel.level >= 2,
+    });
+    if cancelled {
+        return Some("the run is cancelled".to_owned());
+    }
+    let free = |at: StepIx| {
+        let step = plan.step(at);
+        step.condition.as_ref().is_some_and(|it| it.asks_status) || (step.always && step.parent.is_none())
+    };
+    // How far out one must go from this step until somebody said that a failure is no matter.
+    let mut bound: Vec<StepIx> = vec![];
+    let mut open = !free(at);
+    for block in around(plan, at) {
+        if open {
+            bound.push(block);
+        }
+        open &= !free(block);
+    }
+    if free(at) {
+        return None;
+    }
+    for (failed, step, state) in run.steps() {
+        if !matches!(state.state, StepState::Failed(_)) || step.continue_on_failure {
+            continue;
+        }
+        let mut reach = vec![];
+        let mut to_the_top = true;
+        for block in around(plan, failed) {
+            reach.push(block);
+            if plan.step(block).continue_on_failure {
+                to_the_top = false;
+                break;
+            }
+        }
+        // Within a block that bounds failures, the failure of one holds back the others.
+        let bounds = |at: &StepIx| plan.step(*at).continue_on_failure || free(*at);
+        if let Some(block) = reach.iter().find(|block| bound.contains(block) && bounds(block)) {
+            return Some(format!("`{}` failed within `{}`", step.id, plan.step(*block).id));
+        }
+        if to_the_top && open && !step.always {
+            return Some(format!("`{}` failed the run", step.id));
+        }
+    }
+    None
+}
+
+/// Whether one step builds on another: by needs, of its own or of a block around it, or as the block around it.
+fn builds_on(plan: &Plan, at: StepIx, on: StepIx) -> bool {
+    let mut seen = vec![false; plan.steps.len()];
+    let mut open = vec![at];
+    while let Some(next) = open.pop() {
+        if std::mem::replace(&mut seen[next.at()], true) {
+            continue;
+        }
+        let step = plan.step(next);
+        open.extend(step.needs.iter().copied().chain(step.children()));
+        for block in around(plan, next) {
+            open.extend(plan.step(block).needs.iter().copied());
+        }
+    }
+    at != on && seen[on.at()]
+}
+
+fn undo_started(run: &Run, step: &StepId) {
+    let plan = plan(run);
+    let at = plan.find(step.as_str()).expect("a step");
+    assert_eq!(run.stage(), Stage::RollingBack);
+    assert!(run.services_answer(), "`{step}` is undone before the services answer");
+    let rollback = run.rollback().expect("a rollback");
+    for other in &rollback.order {
+        let undo = &of(run, *other).undo.state;
+        if *other != at {
+            assert_ne!(*undo, UndoState::Running, "two undos at once");
+            assert!(!matches!(undo, UndoState::Failed(_)), "`{step}` is undone after an undo failed");
+        }
+        if builds_on(plan, *other, at) {
+            assert_eq!(*undo, UndoState::Undone, "`{step}` is undone before `{}`", plan.step(*other).id);
+        }
+    }
+    let state = &of(run, at).state;
+    let also_failed = plan.step(at).rollback.as_ref().is_some_and(|undo| undo.also_failed);
+    assert!(*state == StepState::Succeeded || also_failed, "`{step}` is undone and was {state:?}");
+    assert!(!plan.step(at).always, "`{step}` of `always` is undone");
+}
+
+/// The end: all has settled, nothing is wanted, and `always` ran.
+fn ended(run: &Run) {
+    assert!(run.wanted().is_empty(), "after the end: {:?}", run.wanted());
+    for (at, step, state) in run.steps() {
+        assert!(state.state.is_settled(), "`{}` is {:?} at the end", step.id, state.state);
+        let case = step.parent.map(|parent| &of(run, parent).state);
+        if matches!(case, Some(StepState::Skipped(_))) {
+            assert!(matches!(state.state, StepState::Skipped(_)), "`{}` lies in a skipped block", step.id);
+        }
+        assert_ne!(state.undo.state, UndoState::Running, "`{}` is being undone at the end", step.id);
+        let blocked = matches!(state.state, StepState::Blocked(_));
+        let cut = run.cancel().is_some_and(|cancel| cancel.level >= 2);
+        let service = run.services().len() > 0;
+        let refused = of_children(run, at).any(|state| matches!(state, StepState::Blocked(_)));
+        if step.always && step.parent.is_none() {
+            assert!(!blocked || cut || service || refused, "`{}` of `always` was held back", step.id);
+        }
+    }
+}
+
+fn of_children(run: &Run, at: StepIx) -> impl Iterator<Item = &StepState> {
+    plan(run).step(at).children().map(move |child| &of(run, child).state)
+}
+
+/// What can be said of any state.
+pub(crate) fn state(run: &Run) {
+    let Some(created) = run.created() else { return };
+    let outside = |doing| matches!(doing, Doing::Executing | Doing::Stopping { .. } | Doing::Polling { .. });
+    let places = run.live().filter(|live| outside(live.doing)).count();
+    assert!(places <= created.plan.max_parallel.max(1) as usize, "{places} run at once");
+    let undos = run.live().filter(|live| live.attempt.phase == Phase::Undo).count();
+    assert!(undos <= 1, "{undos} undos at once");
+    let wanted = run.wanted();
+    for effect in &wanted {
+        if let Effect::Execute(attempt) | Effect::Stop { attempt, .. } = effect {
+            assert!(run.live().any(|live| live.attempt == *attempt), "{attempt} is wanted and not running");
+        }
+    }
+    for live in run.live() {
+        let asked = |kind: &QuestionKind| match kind {
+            QuestionKind::Manual { attempt } => live.doing == Doing::Asking && *attempt == live.attempt,
+            QuestionKind::Interrupted { attempt } => live.doing == Doing::Interrupted && *attempt == live.attempt,
+            QuestionKind::Approval { .. } => false,
+        };
+        let questions = run.questions().values().filter(|question| asked(&question.kind)).count();
+        let expected = usize::from(matches!(live.doing, Doing::Asking | Doing::Interrupted));
+        assert_eq!(questions, expected, "{} is {:?}", live.attempt, live.doing);
+    }
+    let approvals = |kind: &QuestionKind| matches!(kind, QuestionKind::Approval { .. });
+    let open = run.questions().values().filter(|question| approvals(&question.kind)).count();
+    assert_eq!(open, run.steps().filter(|(_, _, step)| step.state == StepState::Asked).count());
+    if run.stage() != Stage::Ended && run.host().is_some() {
+        assert!(!wanted.is_empty() || !run.services().is_empty(), "nothing is wanted and the run has not ended");
+    }
+}
+
+/// The same input once more decides nothing: an answer read twice, a timer that fires twice, a result told twice.
+pub(crate) fn once(run: &Run, input: &Input, at: Timestamp) {
+    match input {
+        // A second engine is a new fact; a refused answer is refused again.
+        Input::EngineStarted(_) | Input::Answered(_) => return,
+        // What was asked of one stage may be asked of the next.
+        Input::CancelAsked { .. } => return,
+        _ => {}
+    }
+    let again = decide(run.clone(), input.clone(), at, &Mini).expect("the same input once more");
+    assert!(again.events.is_empty(), "{input:?} once more leads to {:?}", again.events);
+    if let Input::Due(timer) = input {
+        let open =
+            |effect: &Effect| matches!(effect, Effect::Timer { at: due, timer: it } if it == timer && *due <= at);
+        assert!(!run.wanted().iter().any(open), "{timer:?} would fire for ever");
+    }
+}

@@ -1,0 +1,174 @@
+//! What happens in a simulated world: fixed by a seed, and by nothing that the engine does.
+
+use std::collections::BTreeMap;
+
+use runbook_core::event::{AttemptId, Phase, Question, QuestionKind};
+use runbook_core::input::{Answer, AttemptResult, Exit};
+use serde_json::json;
+
+use super::rng::Rng;
+
+/// What will become of a command.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) ends_at: u64,
+    pub(crate) result: AttemptResult,
+    /// From TERM to its end; none when it ignores TERM.
+    pub(crate) term_ms: Option<u64>,
+}
+
+/// What kind of command it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    pub(crate) is_http: bool,
+    pub(crate) polls: bool,
+}
+
+/// An answer that will be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    /// From the question to the writing.
+    pub(crate) after_ms: u64,
+    /// From the writing to the reading.
+    pub(crate) read_ms: u64,
+    pub(crate) answer: Answer,
+    pub(crate) by: String,
+    pub(crate) roles: Vec<String>,
+    pub(crate) wrong_digest: bool,
+}
+
+/// Which things may happen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fate {
+    pub(crate) seed: u64,
+    /// In percent.
+    pub(crate) failing: u64,
+    /// Whether people cancel.
+    pub(crate) cancels: bool,
+    /// Whether people refuse, are late, or lack the role; else they agree in time.
+    pub(crate) moody: bool,
+    /// Whether a service may fail to come up.
+    pub(crate) service_fails: bool,
+}
+
+impl Fate {
+    /// What becomes of an attempt that starts now. Depends on how many failed before it, not on its number, so that an
+    /// attempt that is run again because nobody knows its fate fares like the lost one, and ends when that would have.
+    pub(crate) fn job(&self, attempt: &AttemptId, failures: u32, kind: Kind, now: u64, ends_at: Option<u64>) -> Job {
+        let undo = attempt.phase == Phase::Undo;
+        let mut rng = Rng::of(self.seed, &format!("job {} {undo} {failures}", attempt.step));
+        let failing = if undo { self.failing / 2 } else { self.failing };
+        let fails = rng.percent(failing);
+        let after_ms = match kind {
+            Kind { polls: true, .. } => 1 + rng.below(90),
+            _ if rng.percent(10) => 5_000 + rng.below(4_000),
+            _ => 1 + rng.below(900),
+        };
+        let ends_at = ends_at.unwrap_or(now + after_ms);
+        // The world that a poll looks at changes at a moment of its own.
+        let true_from = 500 + Rng::of(self.seed, &format!("poll {}", attempt.step)).below(3_000);
+        // An unexpected answer means "not yet": one that never changes would be polled for ever.
+        let fails = fails && !(kind.polls && kind.is_http && ends_at >= true_from);
+        let exit = match (kind.is_http, fails) {
+            (true, true) if rng.percent(50) => Exit::Error("connection refused".to_owned()),
+            (true, true) => Exit::Status(500),
+            (true, false) => Exit::Status(200),
+            (false, true) if rng.percent(10) => Exit::Signal(11),
+            (false, true) => Exit::Code(1 + rng.below(3) as i32),
+            (false, false) => Exit::Code(0),
+        };
+        let term_ms = (!rng.percent(30)).then(|| rng.below(600));
+        let result = AttemptResult {
+            exit,
+            outputs: BTreeMap::from([("given".to_owned(), json!(rng.below(3)))]),
+            locals: BTreeMap::from([
+                ("stdout".to_owned(), json!(if rng.percent(50) { "yes" } else { "no" })),
+                ("response".to_owned(), json!({"status": 200, "up": ends_at >= true_from})),
+            ]),
+            unusable: (!undo && rng.percent(2)).then(|| "output too long".to_owned()),
+        };
+        Job { ends_at, result, term_ms }
+    }
+
+    /// What people write about a question.
+    pub(crate) fn replies(&self, question: &Question) -> Vec<Reply> {
+        let mut rng = Rng::of(self.seed, &format!("reply {}", question.id.0));
+        let fine = Reply {
+            after_ms: 1 + rng.below(1_500),
+            read_ms: if rng.percent(20) { rng.below(2_000) } else { 0 },
+            answer: agreement(&question.kind),
+            by: "ann".to_owned(),
+            roles: vec!["chief".to_owned()],
+            wrong_digest: false,
+        };
+        if !self.moody {
+            return vec![Reply { read_ms: 0, ..fine }];
+        }
+        let mut replies = vec![];
+        if rng.percent(20) {
+            let wrong_digest = rng.percent(50);
+            let roles = if wrong_digest { vec!["chief".to_owned()] } else { vec!["guest".to_owned()] };
+            replies.push(Reply {
+                after_ms: fine.after_ms / 2,
+                by: "bob".to_owned(),
+                roles,
+                wrong_digest,
+                ..fine.clone()
+            });
+        }
+        let answer = match &question.kind {
+            QuestionKind::Approval { .. } | QuestionKind::Manual { .. } if rng.percent(25) => {
+                Answer::Reject { reason: Some("no".to_owned()) }
+            }
+            QuestionKind::Interrupted { .. } => match rng.below(3) {
+                0 => Answer::TookEffect { reason: None },
+                1 => Answer::DidNot { reason: None },
+                _ => Answer::RunAgain { reason: None },
+            },
+            kind => agreement(kind),
+        };
+        // Somebody who never answers a question that never expires would keep the run waiting for ever.
+        if question.due.is_none() || !rng.percent(15) {
+            replies.push(Reply { answer, ..fine.clone() });
+        }
+        if rng.percent(20) {
+            replies.push(Reply { after_ms: fine.after_ms + rng.below(900), ..fine });
+        }
+        replies
+    }
+
+    /// When a service answers, and whether it ever does.
+    pub(crate) fn service(&self, name: &str) -> (u64, bool) {
+        let mut rng = Rng::of(self.seed, &format!("service {name}"));
+        (rng.below(800), !(self.service_fails && rng.percent(30)))
+    }
+
+    /// When people want the run to end, and how hard.
+    pub(crate) fn cancels(&self) -> Vec<(u64, u8)> {
+        let mut rng = Rng::of(self.seed, "cancel");
+        if !self.cancels || rng.percent(55) {
+            return vec![];
+        }
+        let mut at = rng.below(6_000);
+        let mut level = if rng.percent(70) { 1 } else { 1 + rng.below(3) as u8 };
+        let mut cancels = vec![];
+        while level <= 3 {
+            cancels.push((at, level));
+            if rng.percent(50) {
+                break;
+            }
+            at += 1 + rng.below(4_000);
+            level += 1;
+        }
+        cancels
+    }
+}
+
+/// The answer that lets a run go on.
+pub(crate) fn agreement(kind: &QuestionKind) -> Answer {
+    match kind {
+        QuestionKind::Approval { .. } => Answer::Approve { reason: None },
+        QuestionKind::Manual { .. } => Answer::Confirm { reason: None },
+        QuestionKind::Interrupted { .. } => Answer::TookEffect { reason: None },
+    }
+}

@@ -1,0 +1,12 @@
+//! What the tests are made with.
+
+pub(crate) mod book;
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod desk;
+pub(crate) mod engine;
+pub(crate) mod expr;
+pub(crate) mod fate;
+pub(crate) mod rng;
+pub(crate) mod sim;
+pub(crate) mod world;

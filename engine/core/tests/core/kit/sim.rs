@@ -1,0 +1,133 @@
+//! A whole run in virtual time: an engine in a world.
+
+use std::rc::Rc;
+
+use runbook_core::event::{AttemptId, Cause, EndState};
+use runbook_core::input::Input;
+use runbook_core::run::{Stage, StepState, UndoState};
+use serde_json::Value;
+
+use super::book::{Book, host};
+use super::engine::{Batch, Checks, Engine};
+use super::fate::Fate;
+use super::world::{Next, World};
+
+/// More inputs than any run of the test needs.
+const INPUTS_MAX: usize = 5_000;
+
+/// An engine in a world.
+#[derive(Clone)]
+pub(crate) struct Sim {
+    pub(crate) engine: Engine,
+    pub(crate) world: World,
+    engines: u32,
+}
+
+/// What a run came to, as far as a crash must not change it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Ending {
+    pub(crate) state: EndState,
+    pub(crate) cause: Cause,
+    pub(crate) irreversible: Vec<String>,
+    pub(crate) steps: Vec<StepEnding>,
+}
+
+/// What a step came to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct StepEnding {
+    pub(crate) id: String,
+    pub(crate) state: StepState,
+    pub(crate) undo: UndoState,
+    pub(crate) outputs: Value,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) attempts: (u32, u32),
+}
+
+impl Sim {
+    /// Launches a run, and takes it.
+    pub(crate) fn launch(book: &Book, fate: Fate, checks: Checks) -> Self {
+        let mut sim = Self::created(book, fate, checks);
+        sim.start_engine();
+        sim
+    }
+
+    /// A run that no engine has taken yet.
+    pub(crate) fn created(book: &Book, fate: Fate, checks: Checks) -> Self {
+        let mut sim = Self { engine: Engine::new(checks), world: World::new(fate), engines: 0 };
+        let _ = sim.engine.tell(Input::Launched(Box::new(book.created())));
+        sim
+    }
+
+    /// An engine takes the run.
+    pub(crate) fn start_engine(&mut self) -> Rc<Batch> {
+        self.engines += 1;
+        self.engine.tell(Input::EngineStarted(host(self.engines)))
+    }
+
+    /// Makes it so, then tells the engine the next thing. None when the run has ended.
+    pub(crate) fn step(&mut self) -> Option<Rc<Batch>> {
+        if self.engine.run.stage() == Stage::Ended {
+            return None;
+        }
+        self.world.reconcile(&self.engine.run, self.engine.now);
+        let Some((at, next)) = self.world.next(&self.engine.run, self.engine.now) else {
+            panic!("nothing will happen any more and the run has not ended: {:#?}", self.engine.run)
+        };
+        self.engine.now = at;
+        let input = self.world.tell(next);
+        Some(self.engine.tell(input))
+    }
+
+    /// Goes on to the end.
+    pub(crate) fn finish(&mut self) -> Ending {
+        for _ in 0..INPUTS_MAX {
+            if self.step().is_none() {
+                return self.ending();
+            }
+        }
+        panic!("the run does not end: {:#?}", self.engine.run)
+    }
+
+    /// The engine dies and another one takes the run; the supervisor and all commands live on.
+    pub(crate) fn resumed(&self, journal: &[Rc<Batch>], checks: Checks) -> Self {
+        let mut engine = Engine::recovered(journal, self.engine.now, checks);
+        engine.last.clone_from(&self.engine.last);
+        let mut world = self.world.clone();
+        world.engine_lost(&engine.run);
+        let mut sim = Self { engine, world, engines: self.engines };
+        let _ = sim.start_engine();
+        sim
+    }
+
+    /// What it came to.
+    pub(crate) fn ending(&self) -> Ending {
+        let run = &self.engine.run;
+        let end = run.end().expect("an end");
+        let steps = run.steps().map(|(_, step, run)| StepEnding {
+            id: step.id.to_string(),
+            state: run.state.clone(),
+            undo: run.undo.state.clone(),
+            outputs: serde_json::to_value(&run.outputs).expect("values"),
+            exit_code: run.exit_code,
+            attempts: (run.attempts, run.undo.attempts),
+        });
+        Ending {
+            state: end.state,
+            cause: end.cause.clone(),
+            irreversible: end.irreversible.iter().map(ToString::to_string).collect(),
+            steps: steps.collect(),
+        }
+    }
+
+    /// The commands that were started, each once.
+    pub(crate) fn started(&self) -> Vec<AttemptId> {
+        let mut started = self.world.started.clone();
+        started.sort();
+        started
+    }
+
+    /// What comes next, without telling.
+    pub(crate) fn peek(&self) -> Option<(u64, Next)> {
+        self.world.next(&self.engine.run, self.engine.now)
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of the core: truth tables by theme, and random runs that crash at every point.
+
+mod crash;
+mod kit;
+mod random;

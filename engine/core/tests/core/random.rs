@@ -1,0 +1,255 @@
+//! Random runbooks.
+
+use runbook_core::plan::{Body, OnFailure, OnInterrupt};
+
+use crate::kit::book::{Book, book};
+use crate::kit::build::{Spec, argv, assert_that, block, http, manual, run, script, set, switch, wait};
+use crate::kit::rng::Rng;
+
+/// What may occur.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    /// Steps in all, about.
+    pub(crate) size: u64,
+    /// Whether values pass from step to step, and time is short.
+    pub(crate) rich: bool,
+    /// What happens to interrupted attempts; none: anything.
+    pub(crate) on_interrupt: Option<OnInterrupt>,
+}
+
+struct Making {
+    rng: Rng,
+    style: Style,
+    left: u64,
+    next: u32,
+    /// The ids of steps that lie before the present one and not around it.
+    before: Vec<String>,
+}
+
+/// The runbook of a seed.
+pub(crate) fn random(seed: u64, style: Style) -> Book {
+    let mut rng = Rng::of(seed, "plan");
+    let left = 2 + rng.below(style.size);
+    let mut making = Making { rng, style, left, next: 0, before: vec![] };
+    let mut main = making.list(0);
+    while making.left > 0 {
+        main.extend(making.list(0));
+    }
+    let always = if making.rng.percent(40) {
+        making.left = 1 + making.rng.below(3);
+        making.before.clear();
+        let mut always = making.list(0);
+        // The steps of `always` run one after the other.
+        always.iter_mut().for_each(|spec| spec.needs = None);
+        always
+    } else {
+        vec![]
+    };
+    let rng = &mut making.rng;
+    let mut made = book(main).always(always);
+    made.parallel = rng.percent(35);
+    made.max_parallel = if style.rich { 1 + rng.below(4) as u32 } else { 100 };
+    made.on_failure = if rng.percent(60) { OnFailure::Rollback } else { OnFailure::Stop };
+    made.cancel_grace_ms = if rng.percent(50) { 10_000 } else { rng.below(900) };
+    if rng.percent(20) {
+        made = made.service("db");
+    }
+    made
+}
+
+impl Making {
+    fn list(&mut self, depth: u32) -> Vec<Spec> {
+        let count = 1 + self.rng.below(4);
+        let mut specs = vec![];
+        for _ in 0..count {
+            if self.left == 0 && !specs.is_empty() {
+                break;
+            }
+            self.left = self.left.saturating_sub(1);
+            specs.push(self.step(depth));
+        }
+        specs
+    }
+
+    fn step(&mut self, depth: u32) -> Spec {
+        let id = format!("s{}", self.next);
+        self.next += 1;
+        let needs = self.needs();
+        let spec = match self.rng.below(if depth < 3 { 20 } else { 16 }) {
+            0..=7 => self.command(run(&id)),
+            8 | 9 => self.command(http(&id)),
+            10 => self.poll(&id),
+            11 => wait(&id, *self.rng.pick(&["200ms", "1s", "@900", "0s"])),
+            12 => {
+                let timeout = self.rng.percent(50).then_some(1_200);
+                let mut spec = manual(&id);
+                spec.step.timeout_ms = timeout;
+                spec
+            }
+            13 => assert_that(&id, *self.rng.pick(&["true", "params.kind == 'a'", "params.kind == 'b'"])),
+            14 => set(&id, &[("given", *self.rng.pick(&["{{ params.kind }}", "x"]))]),
+            15 => self.reading(&id),
+            16..=18 => {
+                let children = self.list(depth + 1);
+                let spec = block(&id, children);
+                if self.rng.percent(50) { spec.parallel() } else { spec }
+            }
+            _ => self.switch(&id, depth),
+        };
+        self.before.push(id);
+        let spec = match needs {
+            Some(needs) => Spec { needs: Some(needs), ..spec },
+            None => spec,
+        };
+        self.around(spec)
+    }
+
+    fn needs(&mut self) -> Option<Vec<String>> {
+        if self.before.is_empty() || self.rng.percent(60) {
+            return None;
+        }
+        let count = self.rng.below(4);
+        let mut needs: Vec<String> = (0..count).map(|_| self.rng.pick(&self.before).clone()).collect();
+        needs.sort();
+        needs.dedup();
+        Some(needs)
+    }
+
+    fn switch(&mut self, id: &str, depth: u32) -> Spec {
+        let on = *self.rng.pick(&["params.kind", "'b'", "'z'"]);
+        let (first, second) = (self.list(depth + 1), self.list(depth + 1));
+        let default = self.rng.percent(60).then(|| self.list(depth + 1));
+        switch(id, on, vec![("a", first), ("b", second)], default)
+    }
+
+    fn command(&mut self, spec: Spec) -> Spec {
+        let mut spec = spec;
+        if self.rng.percent(25) {
+            spec = spec.retry(1 + self.rng.below(3) as u32, self.rng.below(700));
+            if let Some(retry) = &mut spec.step.retry {
+                retry.exponential = self.rng.percent(50);
+                retry.delay_max_ms = self.rng.percent(50).then_some(900);
+            }
+        }
+        if self.style.rich && self.rng.percent(30) {
+            spec = spec.timeout(100 + self.rng.below(1_500));
+        }
+        if self.style.rich && self.rng.percent(30) {
+            spec = spec.output("given", "{{ outputs.given }}");
+        }
+        let any = [OnInterrupt::Rerun, OnInterrupt::Ask, OnInterrupt::Ask, OnInterrupt::Fail];
+        let then = self.style.on_interrupt.unwrap_or(*self.rng.pick(&any));
+        spec.on_interrupt(then)
+    }
+
+    fn poll(&mut self, id: &str) -> Spec {
+        let spec = if self.rng.percent(50) { http(id) } else { run(id) };
+        let mut spec = spec.until("response.up", 100 + self.rng.below(400)).on_interrupt(OnInterrupt::Rerun);
+        if self.style.rich && self.rng.percent(50) {
+            spec = spec.timeout(500 + self.rng.below(2_500));
+        }
+        if self.rng.percent(30) {
+            spec = spec.retry(2, 100);
+        }
+        spec
+    }
+
+    /// A command that reads what another step came to.
+    fn reading(&mut self, id: &str) -> Spec {
+        let Some(of) = (!self.before.is_empty()).then(|| self.rng.pick(&self.before).clone()) else { return run(id) };
+        let mut spec = if self.style.rich && self.rng.percent(70) {
+            argv(id, &["echo", &format!("{{{{ steps.{of}.outputs.given }}}}")])
+        } else {
+            run(id).when(&format!("steps.{of}.succeeded"))
+        };
+        spec.needs = Some(vec![of]);
+        let any = [OnInterrupt::Rerun, OnInterrupt::Ask];
+        let then = self.style.on_interrupt.unwrap_or(*self.rng.pick(&any));
+        spec.on_interrupt(then)
+    }
+
+    /// What may be said of any step.
+    fn around(&mut self, spec: Spec) -> Spec {
+        let mut spec = spec;
+        if self.rng.percent(18) && spec.step.condition.is_none() {
+            let conditions = ["true", "params.kind == 'b'", "failure()", "failure()", "always()", "always()"];
+            spec = spec.when(*self.rng.pick(&conditions));
+        }
+        if self.rng.percent(15) {
+            spec = spec.keep_going();
+        }
+        if self.rng.percent(12) {
+            let timeout = self.rng.percent(60).then(|| 500 + self.rng.below(1_500));
+            spec = spec.approval(&["chief"], timeout);
+        }
+        if self.rng.percent(45) {
+            let any = [OnInterrupt::Rerun, OnInterrupt::Ask];
+            let then = self.style.on_interrupt.unwrap_or(*self.rng.pick(&any));
+            let action = if self.rng.percent(20) { None } else { Some(script("undo")) };
+            spec = match action {
+                Some(action) => spec.undo_with(action),
+                None => {
+                    let other = *self.rng.pick(&["assert", "manual", "wait"]);
+                    let body = match other {
+                        "assert" => assert_that("x", "params.kind == 'a'"),
+                        "manual" => manual("x"),
+                        _ => wait("x", "100ms"),
+                    };
+                    let runbook_core::plan::Body::Action(action) = body.step.body else { return spec };
+                    spec.undo_with(action)
+                }
+            };
+            let (also_failed, retry) = (self.rng.percent(30), self.rng.percent(40));
+            spec = spec.undoing(|undo| {
+                (undo.also_failed, undo.on_interrupt) = (also_failed, then);
+                undo.retry = retry.then_some(runbook_core::plan::Retry {
+                    attempts_max: 3,
+                    delay_ms: 50,
+                    exponential: false,
+                    delay_max_ms: None,
+                });
+            });
+        } else if self.rng.percent(8) {
+            spec = spec.irreversible();
+        }
+        spec
+    }
+}
+
+/// A runbook in a few lines, for people who look for a bug.
+pub(crate) fn outline(book: &Book) -> String {
+    let plan = book.plan();
+    let mut out = format!(
+        "{:?}, at most {}, grace {}, {:?}\n",
+        plan.on_failure, plan.max_parallel, plan.cancel_grace_ms, book.services
+    );
+    for (_, step) in plan.iter() {
+        let body = match &step.body {
+            Body::Action(action) => serde_json::to_string(action).expect("JSON").chars().take(60).collect(),
+            Body::Block { .. } => "block".to_owned(),
+            Body::Switch { on, .. } => format!("switch {}", on.source),
+        };
+        out +=
+            &format!("{} in {:?}.{:?} needs {:?} {body}", step.id, step.parent.map(|it| it.0), step.case, step.needs);
+        let marks = [
+            (step.always, "always".to_owned()),
+            (step.condition.is_some(), format!("if {:?}", step.condition.as_ref().map(|it| &it.expression.source))),
+            (step.continue_on_failure, "continue".to_owned()),
+            (step.approval.is_some(), format!("approval {:?}", step.approval.as_ref().map(|it| it.timeout_ms))),
+            (step.retry.is_some(), format!("retry {:?}", step.retry)),
+            (step.until.is_some(), format!("until {:?}", step.until.as_ref().map(|it| it.every_ms))),
+            (step.timeout_ms.is_some(), format!("timeout {:?}", step.timeout_ms)),
+            (
+                step.rollback.is_some(),
+                format!("undo {:?}", step.rollback.as_ref().map(|it| (it.also_failed, it.on_interrupt))),
+            ),
+            (step.irreversible, "irreversible".to_owned()),
+            (true, format!("{:?}", step.on_interrupt)),
+        ];
+        for (_, mark) in marks.into_iter().filter(|(is, _)| *is) {
+            out += &format!(", {mark}");
+        }
+        out += "\n";
+    }
+    out
+}
