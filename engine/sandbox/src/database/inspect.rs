@@ -17,8 +17,13 @@ use crate::secret::hex;
 /// # Errors
 /// [`Error::Damaged`] with everything that is wrong, when anything is.
 pub fn check(data: &Path) -> Result<Report, Error> {
-    let report = inspect(&Folder::at(data).business());
+    let report = inspect_folder(data);
     if report.is_whole() { Ok(report) } else { Err(Error::Damaged(report.problems)) }
+}
+
+/// Looks into the books of a data folder, as [`inspect`] does.
+pub fn inspect_folder(data: &Path) -> Report {
+    inspect(&Folder::at(data).business())
 }
 
 /// Looks into a database file. Never fails: what cannot be read is a problem in the report.

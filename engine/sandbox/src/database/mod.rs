@@ -11,7 +11,7 @@ mod restore;
 
 pub use backups::{Backup, backups, create_backup, newest_good};
 pub use dump::{dump, dump_at};
-pub use inspect::{check, inspect};
+pub use inspect::{check, inspect, inspect_folder};
 pub use manifest::{Comparison, Format, Manifest, Report, TableReport, compare, manifest_path, verify};
 pub use restore::restore;
 
