@@ -1,1 +1,103 @@
-fn main() {}
+//! `runbook`: operations procedures as code, run by a durable engine.
+//!
+//! One file for each command, under `commands/`. What a command decides about runs is decided in `engine/runtime`.
+
+mod commands;
+mod context;
+mod failure;
+mod output;
+mod view;
+
+use clap::{Parser, Subcommand};
+use runbook_runtime::exit_code::ExitCode;
+
+use context::Context;
+use failure::Failure;
+
+/// Runs operations procedures, and remembers every decision.
+#[derive(Parser)]
+#[command(name = "runbook", version, about, max_term_width = 110, disable_help_subcommand = true)]
+#[command(after_help = after_help())]
+struct Cli {
+    #[command(flatten)]
+    global: context::Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    #[command(visible_alias = "run")]
+    Exec(Box<commands::exec::Args>),
+    Validate(commands::validate::Args),
+    Runs(commands::runs::Args),
+    Status(commands::status::Args),
+    Approve(commands::answer::ApproveArgs),
+    Reject(commands::answer::RejectArgs),
+    Answer(commands::answer::Args),
+    Cancel(commands::cancel::Args),
+    Resume(commands::resume::Args),
+    Schema(commands::schema::Args),
+    Explain(commands::explain::Args),
+    #[command(name = runbook_runtime::supervisor::SUBCOMMAND, hide = true)]
+    Supervise(commands::internal::SuperviseArgs),
+    #[command(name = commands::internal::ENGINE, hide = true)]
+    Engine(commands::internal::EngineArgs),
+}
+
+fn after_help() -> String {
+    let mut text = String::from(
+        "Examples:\n  runbook exec deploy.yaml -p version=1.4  run a runbook\n  \
+         runbook validate runbooks/               check every runbook of a folder\n  \
+         runbook approve last                     answer from another terminal\n  \
+         runbook resume last                      go on after a crash\n\nExit codes:\n",
+    );
+    for (code, meaning) in ExitCode::ALL {
+        text.push_str(&format!("  {:>3}  {meaning}\n", code as u8));
+    }
+    text
+}
+
+fn main() -> std::process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are what was asked for; anything else makes no sense.
+            let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Succeeded };
+            let _ = error.print();
+            return std::process::ExitCode::from(code as u8);
+        }
+    };
+    start_log();
+    let context = Context::new(cli.global);
+    let code = match dispatch(cli.command, &context) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    };
+    std::process::ExitCode::from(code as u8)
+}
+
+fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Exec(args) => commands::exec::run(*args, context),
+        Command::Validate(args) => commands::validate::run(args, context),
+        Command::Runs(args) => commands::runs::run(args, context),
+        Command::Status(args) => commands::status::run(args, context),
+        Command::Approve(args) => commands::answer::approve(args, context),
+        Command::Reject(args) => commands::answer::reject(args, context),
+        Command::Answer(args) => commands::answer::run(args, context),
+        Command::Cancel(args) => commands::cancel::run(args, context),
+        Command::Resume(args) => commands::resume::run(args, context),
+        Command::Schema(args) => commands::schema::run(args),
+        Command::Explain(args) => commands::explain::run(args),
+        Command::Supervise(args) => commands::internal::supervise(&args),
+        Command::Engine(args) => commands::internal::engine(args, context),
+    }
+}
+
+/// What the program says about itself goes to standard error: warnings, or what `RUNBOOK_LOG` asks for.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("RUNBOOK_LOG");
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}

@@ -23,10 +23,11 @@ pub fn identity_of(uid: u32) -> Identity {
     Identity { uid, name: user.map_or_else(|| uid.to_string(), |user| user.name) }
 }
 
-/// The roles that a person holds.
+/// The roles that a person holds; everybody holds [`ANYONE`].
 pub fn roles_of(person: &Identity, roles: &Roles) -> BTreeSet<Role> {
     let holds = |names: &Vec<String>| names.iter().any(|name| *name == person.name || name == ANYONE);
-    roles.iter().filter(|(_, names)| holds(names)).map(|(role, _)| role.clone()).collect()
+    let held = roles.iter().filter(|(_, names)| holds(names)).map(|(role, _)| role.clone());
+    held.chain([Role::new(ANYONE)]).collect()
 }
 
 #[cfg(test)]
@@ -41,8 +42,8 @@ mod tests {
             (Role::new("auditor"), vec![]),
         ]);
         let held = |name: &str| roles_of(&Identity { uid: 7, name: name.to_owned() }, &roles);
-        assert_eq!(held("mia"), BTreeSet::from([Role::new("commander"), Role::new("helper")]));
-        assert_eq!(held("tom"), BTreeSet::from([Role::new("helper")]));
+        assert_eq!(held("mia"), ["anyone", "commander", "helper"].map(Role::new).into());
+        assert_eq!(held("tom"), ["anyone", "helper"].map(Role::new).into());
     }
 
     #[test]

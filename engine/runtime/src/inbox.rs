@@ -9,10 +9,10 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
-use rustix::fs::OFlags;
 use runbook_core::event::{Identity, QuestionId};
 use runbook_core::input::Answer;
 use runbook_core::units::{Digest, Timestamp};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::folder::{RunFolder, write_whole};
@@ -170,9 +170,9 @@ mod tests {
         .unwrap();
         fs::write(inbox.join("6.json"), r#"{"version":2,"message":{"cancel":{"level":1,"reason":null}}}"#).unwrap();
         assert_eq!(read(&run).unwrap(), []);
-        let refused = fs::read_dir(&inbox).unwrap().filter(|entry| {
-            entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "refused")
-        });
+        let refused = fs::read_dir(&inbox)
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "refused"));
         assert_eq!(refused.count(), 6);
     }
 }

@@ -6,9 +6,10 @@ pub mod folder;
 mod handback;
 pub mod identity;
 pub mod inbox;
+pub mod launch;
 pub mod secrets;
 pub mod status;
 pub mod supervisor;
-mod words;
+pub mod words;
 
 pub use engine::{Engine, EngineError, Options, Outcome, Reporter, load, now};

@@ -4,7 +4,7 @@ use runbook_core::event::{BlockReason, Cause, SkipReason, StopReason};
 use runbook_core::run::{Doing, Live, Run, StepState, UndoState};
 
 /// Why a step was blocked.
-pub(crate) fn blocked(reason: &BlockReason) -> String {
+pub fn blocked(reason: &BlockReason) -> String {
     match reason {
         BlockReason::Ancestor(step) => format!("`{step}` before it did not succeed"),
         BlockReason::Failure(step) => format!("not started after `{step}` failed"),
@@ -16,7 +16,7 @@ pub(crate) fn blocked(reason: &BlockReason) -> String {
 }
 
 /// Why a step was skipped.
-pub(crate) fn skipped(reason: &SkipReason) -> String {
+pub fn skipped(reason: &SkipReason) -> String {
     match reason {
         SkipReason::Condition => "its condition does not hold".to_owned(),
         SkipReason::Branch => "another branch was taken".to_owned(),
@@ -25,7 +25,7 @@ pub(crate) fn skipped(reason: &SkipReason) -> String {
 }
 
 /// What a running attempt does, where that says more than "running".
-pub(crate) fn doing(live: &Live) -> Option<String> {
+pub fn doing(live: &Live) -> Option<String> {
     Some(match live.doing {
         Doing::Executing if live.attempt.poll > 1 => format!("poll {}", live.attempt.poll),
         Doing::Executing => return None,
@@ -40,7 +40,7 @@ pub(crate) fn doing(live: &Live) -> Option<String> {
 }
 
 /// Why a run ended as it did; nothing for one that succeeded.
-pub(crate) fn cause(run: &Run, cause: &Cause) -> Option<String> {
+pub fn cause(run: &Run, cause: &Cause) -> Option<String> {
     let failure = |id| match run.step(id).map(|step| &step.state) {
         Some(StepState::Failed(failure)) => failure.to_string(),
         Some(other) => other.word().to_owned(),

@@ -1,0 +1,117 @@
+//! What every command may need: the state folder, the project file, the search path of runbooks and environments.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy as _;
+use runbook_language::{Diagnostics, Look, PROJECT_FILE, Project, Severity, SourceFile, parse_project};
+use runbook_runtime::exit_code::ExitCode;
+use runbook_runtime::folder::{RunFolder, StateFolder};
+
+use crate::failure::Failure;
+
+/// Options of every command.
+#[derive(clap::Args)]
+pub(crate) struct Global {
+    /// The folder that keeps the runs [default: the `runbook` folder in the XDG state folder]
+    #[arg(long, global = true, value_name = "DIR", env = "RUNBOOK_STATE")]
+    state: Option<PathBuf>,
+    /// A folder to look for runbooks in, before those of `runbook.toml`; may be given more than once
+    #[arg(long, global = true, value_name = "DIR")]
+    runbooks: Vec<PathBuf>,
+}
+
+/// What every command may need.
+pub(crate) struct Context {
+    global: Global,
+    project: OnceCell<(PathBuf, Project)>,
+}
+
+impl Context {
+    pub(crate) fn new(global: Global) -> Self {
+        Self { global, project: OnceCell::new() }
+    }
+
+    /// The state folder.
+    pub(crate) fn state(&self) -> Result<StateFolder, Failure> {
+        if let Some(path) = &self.global.state {
+            let path = std::path::absolute(path).map_err(|error| Failure::new(ExitCode::Internal, error))?;
+            return Ok(StateFolder::new(path));
+        }
+        let folders = etcetera::base_strategy::Xdg::new();
+        let folders = folders.map_err(|error| {
+            Failure::new(ExitCode::Precondition, format!("there is no home folder: {error}"))
+                .hint("name the state folder with `--state DIR` or `RUNBOOK_STATE`")
+        })?;
+        let state = folders.state_dir().unwrap_or_else(|| folders.home_dir().join(".local/state"));
+        Ok(StateFolder::new(state.join("runbook")))
+    }
+
+    /// The run with an id, a prefix of one, or `last`.
+    pub(crate) fn find_run(&self, text: &str) -> Result<RunFolder, Failure> {
+        Ok(self.state()?.find(text)?)
+    }
+
+    /// The project around the present folder, with the folder that it lies in; an empty one where there is none.
+    pub(crate) fn project(&self) -> Result<&(PathBuf, Project), Failure> {
+        if let Some(found) = self.project.get() {
+            return Ok(found);
+        }
+        let here = present_folder()?;
+        let file = here.ancestors().map(|folder| folder.join(PROJECT_FILE)).find(|file| file.is_file());
+        let found = match file {
+            None => (here, Project::default()),
+            Some(file) => {
+                let source = read_source(&file)?;
+                let project = parse_project(&source).map_err(|found| invalid(&found))?;
+                (file.parent().unwrap_or(Path::new("/")).to_owned(), project)
+            }
+        };
+        Ok(self.project.get_or_init(|| found))
+    }
+
+    /// The folders in which runbooks are looked for, in order.
+    pub(crate) fn runbook_folders(&self) -> Result<Vec<PathBuf>, Failure> {
+        let (folder, project) = self.project()?;
+        let of_project = project.runbooks.iter().map(|runbooks| folder.join(runbooks));
+        Ok(self.global.runbooks.iter().cloned().chain(of_project).collect())
+    }
+
+    /// The folders in which environments are looked for, in order.
+    pub(crate) fn environment_folders(&self) -> Result<Vec<PathBuf>, Failure> {
+        let (folder, project) = self.project()?;
+        let given = self.global.runbooks.iter().map(|runbooks| runbooks.join("environments"));
+        Ok(given.chain(project.environments.iter().map(|one| folder.join(one))).collect())
+    }
+}
+
+/// The folder that the program was started in.
+pub(crate) fn present_folder() -> Result<PathBuf, Failure> {
+    std::env::current_dir()
+        .map_err(|error| Failure::new(ExitCode::Precondition, format!("the present folder cannot be used: {error}")))
+}
+
+/// Reads a file of the language; its name is shown as it was found.
+pub(crate) fn read_source(path: &Path) -> Result<SourceFile, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(ExitCode::Invalid, format!("cannot read {}: {error}", path.display())))?;
+    Ok(SourceFile::new(shown(path), text))
+}
+
+/// A path as people read it: from the present folder where it lies within.
+pub(crate) fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}
+
+/// What a file of the language is reported with, all at once.
+pub(crate) fn invalid(found: &Diagnostics) -> Failure {
+    let errors = found.iter().filter(|one| one.severity == Severity::Error).count();
+    let terminal = console::Term::stderr();
+    let width = if terminal.is_term() { usize::from(terminal.size().1) } else { 100 };
+    let look = Look { colour: console::colors_enabled_stderr(), unicode: true, width };
+    crate::output::note(found.to_text(look).trim_end());
+    let count = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
+    Failure::new(ExitCode::Invalid, format!("{count} found; nothing was run"))
+        .hint("`runbook explain CODE` says more about each")
+}

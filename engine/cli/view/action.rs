@@ -1,0 +1,215 @@
+//! What exactly a step runs, and how it would be undone, as lines to read before one says yes.
+
+use std::collections::BTreeMap;
+
+use runbook_core::canonical;
+use runbook_core::plan::{Action, EnvSource, HttpBody, Template, Wait};
+use runbook_core::rendered::{Rendered, RenderedBody, RenderedSource};
+use runbook_core::units::format_duration;
+use serde_json::Value;
+
+use super::text::{moment, visible, visible_line};
+
+/// What runs, with its values.
+pub(crate) fn rendered(action: &Rendered) -> Vec<String> {
+    match action {
+        Rendered::Run { text, shell, env, dir } => {
+            let mut lines = script(shell, text);
+            lines.extend(with(env.iter().map(|(name, source)| (name, source_text(source)))));
+            lines.extend(folder(dir.as_deref()));
+            lines
+        }
+        Rendered::Argv { argv, env, dir } => {
+            let mut lines = vec![format!("runs: {}", command_line(argv.iter().map(String::as_str)))];
+            lines.extend(with(env.iter().map(|(name, source)| (name, source_text(source)))));
+            lines.extend(folder(dir.as_deref()));
+            lines
+        }
+        Rendered::Http { method, url, headers, body, expect } => {
+            let mut lines = vec![format!("sends: {} {}", visible_line(method), visible_line(url))];
+            lines.extend(headers.iter().map(|(name, source)| header(name, &source_text(source))));
+            lines.extend(body.iter().flat_map(|body| match body {
+                RenderedBody::Json(value) => block("body", &pretty(value)),
+                RenderedBody::Text(text) => block("body", text),
+            }));
+            lines.push(format!("expects status {}", statuses(expect)));
+            lines
+        }
+        Rendered::Assert => vec!["checks conditions; changes nothing".to_owned()],
+        Rendered::Set(values) => {
+            values.iter().map(|(name, value)| format!("sets {name} = {}", visible_line(&canonical(value)))).collect()
+        }
+        Rendered::WaitFor(ms) => vec![format!("waits {}", format_duration(*ms))],
+        Rendered::WaitUntil(until) => vec![format!("waits until {}", moment(until.0))],
+        Rendered::Manual(text) => block("a person does", text),
+        Rendered::Steps(steps) => {
+            let names: Vec<String> = steps.iter().map(|step| format!("`{step}`")).collect();
+            vec![format!("runs the steps {}", names.join(", "))]
+        }
+    }
+}
+
+/// How a step is undone, as the plan says: values that are not known yet stand in braces.
+pub(crate) fn undo(action: &Value) -> Vec<String> {
+    match serde_json::from_value::<Action>(action.clone()) {
+        Ok(action) => planned(&action),
+        Err(_) => vec![visible_line(&canonical(action))],
+    }
+}
+
+fn planned(action: &Action) -> Vec<String> {
+    match action {
+        Action::Run(run) => {
+            let mut lines = script(&run.shell, &run.text);
+            lines.extend(planned_env(&run.env));
+            lines.extend(folder(run.dir.as_ref().map(template).as_deref()));
+            lines
+        }
+        Action::Argv(argv) => {
+            let words: Vec<String> = argv.argv.iter().map(template).collect();
+            let mut lines = vec![format!("runs: {}", command_line(words.iter().map(String::as_str)))];
+            lines.extend(planned_env(&argv.env));
+            lines.extend(folder(argv.dir.as_ref().map(template).as_deref()));
+            lines
+        }
+        Action::Http(http) => {
+            let mut lines = vec![format!("sends: {} {}", http.method, visible_line(&template(&http.url)))];
+            lines.extend(http.headers.iter().map(|(name, source)| header(name, &planned_source(source))));
+            lines.extend(http.body.iter().flat_map(|body| {
+                let (HttpBody::Json(text) | HttpBody::Text(text)) = body;
+                block("body", &template(text))
+            }));
+            lines
+        }
+        Action::Assert(checks) => {
+            checks.iter().map(|check| format!("checks {}", visible_line(&check.that.source))).collect()
+        }
+        Action::Set(values) => {
+            values.iter().map(|(name, value)| format!("sets {name} = {}", visible_line(&template(value)))).collect()
+        }
+        Action::Wait(Wait::For(time)) => vec![format!("waits {}", visible_line(&template(time)))],
+        Action::Wait(Wait::Until(time)) => vec![format!("waits until {}", visible_line(&template(time)))],
+        Action::Manual(text) => block("a person does", &template(text)),
+    }
+}
+
+fn script(shell: &str, text: &str) -> Vec<String> {
+    block(&format!("runs, by {}", visible_line(shell)), text)
+}
+
+/// A text under its heading, each line marked, so that no line of it can pass for one of ours.
+fn block(heading: &str, text: &str) -> Vec<String> {
+    let lines = visible(text.trim_end_matches('\n'));
+    std::iter::once(format!("{heading}:")).chain(lines.lines().map(|line| format!("  │ {line}"))).collect()
+}
+
+fn with<'n>(env: impl Iterator<Item = (&'n String, String)>) -> Vec<String> {
+    env.map(|(name, value)| format!("with {name}={}", visible_line(&value))).collect()
+}
+
+fn planned_env(env: &BTreeMap<String, EnvSource>) -> Vec<String> {
+    with(env.iter().map(|(name, source)| (name, planned_source(source))))
+}
+
+fn header(name: &str, value: &str) -> String {
+    format!("with {}: {}", visible_line(name), visible_line(value))
+}
+
+fn folder(dir: Option<&str>) -> Option<String> {
+    dir.map(|dir| format!("in {}", visible_line(dir)))
+}
+
+fn source_text(source: &RenderedSource) -> String {
+    match source {
+        RenderedSource::Value(value) => value.clone(),
+        RenderedSource::Secret { name, prefix } => format!("{prefix}(secret {name})"),
+    }
+}
+
+fn planned_source(source: &EnvSource) -> String {
+    match source {
+        EnvSource::Template(value) => template(value),
+        EnvSource::Secret { name, prefix } => format!("{prefix}(secret {name})"),
+    }
+}
+
+/// A template as it was written, or nearly so.
+fn template(template: &Template) -> String {
+    match template {
+        Template::Literal(Value::String(text)) => text.clone(),
+        Template::Literal(value) => canonical(value),
+        // Kept as written, braces and all.
+        Template::Value(expression) | Template::Text(expression) => expression.source.clone(),
+        Template::List(items) => {
+            let items: Vec<String> = items.iter().map(self::template).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Template::Object(entries) => {
+            let entries: Vec<String> = entries.iter().map(|(name, value)| format!("{name}: {}", self::template(value))).collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+    }
+}
+
+fn command_line<'w>(words: impl Iterator<Item = &'w str>) -> String {
+    words.map(|word| super::hint::quoted(&visible_line(word))).collect::<Vec<_>>().join(" ")
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_else(|_| canonical(value))
+}
+
+fn statuses(ranges: &[(u16, u16)]) -> String {
+    let one = |(low, high): &(u16, u16)| if low == high { low.to_string() } else { format!("{low}–{high}") };
+    ranges.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_script_is_shown_exactly_and_cannot_hide_anything() {
+        let action = Rendered::Run {
+            text: "echo one\n\x1b[1A\x1b[2Krm -rf \"$DIR\"\n".to_owned(),
+            shell: "bash".to_owned(),
+            env: BTreeMap::from([
+                ("DIR".to_owned(), RenderedSource::Value("/srv\n/x".to_owned())),
+                ("TOKEN".to_owned(), RenderedSource::Secret { name: "admin".into(), prefix: "Bearer ".to_owned() }),
+            ]),
+            dir: Some("/opt".to_owned()),
+        };
+        let lines = [
+            "runs, by bash:",
+            "  │ echo one",
+            "  │ \\u{1b}[1A\\u{1b}[2Krm -rf \"$DIR\"",
+            "with DIR=/srv\\n/x",
+            "with TOKEN=Bearer (secret admin)",
+            "in /opt",
+        ];
+        assert_eq!(rendered(&action), lines);
+    }
+
+    #[test]
+    fn requests_show_method_body_and_expected_statuses() {
+        let action = Rendered::Http {
+            method: "POST".to_owned(),
+            url: "http://h/x".to_owned(),
+            headers: BTreeMap::new(),
+            body: Some(RenderedBody::Json(json!({"a": 1}))),
+            expect: vec![(200, 399), (404, 404)],
+        };
+        let lines =
+            ["sends: POST http://h/x", "body:", "  │ {", "  │   \"a\": 1", "  │ }", "expects status 200–399, 404"];
+        assert_eq!(rendered(&action), lines);
+    }
+
+    #[test]
+    fn an_undo_is_shown_with_its_templates() {
+        let action = json!({"argv": {"argv": [{"literal": "kill it"}, {"value": {"source": "{{ outputs.pid }}", "reads": []}}],
+            "env": {}, "dir": null}});
+        assert_eq!(undo(&action), ["runs: 'kill it' '{{ outputs.pid }}'"]);
+        assert_eq!(undo(&json!({"new": 1})), [r#"{"new":1}"#]);
+    }
+}

@@ -1,0 +1,161 @@
+//! From a checked runbook to the first event of a run: everything is chosen and pinned here, and nothing is started.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+
+use runbook_core::digest_of;
+use runbook_core::evaluate::{Evaluate, Scope};
+use runbook_core::event::{Created, Identity};
+use runbook_core::plan::{EnvSource, Plan};
+use runbook_core::rendered::RenderedSource;
+use runbook_core::units::{Role, RunId};
+use runbook_language::{Environment, Resolved, RunFacts, ServiceFacts, resolve_environment};
+use serde_json::{Value, json};
+
+use crate::folder::StateFolder;
+use crate::identity::{Roles, roles_of};
+
+/// What a person wants to run.
+pub struct Launch<'a> {
+    /// The plan.
+    pub plan: Plan,
+    /// The file that it came from.
+    pub file: &'a Path,
+    /// The values of all params: an object.
+    pub params: Value,
+    /// Where to run it.
+    pub environment: Option<&'a Environment>,
+    /// The file that the environment came from.
+    pub environment_file: Option<&'a Path>,
+    /// Who holds which role in the whole project; the environment's own come first.
+    pub project_roles: Roles,
+    /// The folder that steps run in.
+    pub dir: &'a Path,
+    /// This very program.
+    pub exe: &'a Path,
+    /// Who starts it.
+    pub by: Identity,
+    /// The id of the run.
+    pub id: RunId,
+}
+
+/// Chooses ports and folders, gives all that is known now its value, and checks that each approval can be answered.
+///
+/// # Errors
+/// Each is a sentence; the run must not be started.
+pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate) -> Result<Created, Vec<String>> {
+    let Launch { mut plan, file, params, environment, environment_file, project_roles, dir, exe, by, id } = launch;
+    let one = |reason: String| vec![reason];
+    let folder = state.run(&id);
+    let facts = RunFacts {
+        id: id.to_string(),
+        runbook: plan.about.id.clone(),
+        binary: exe.display().to_string(),
+        params: params.clone(),
+    };
+    let resolved = match environment {
+        None => None,
+        Some(environment) => {
+            let mut services = BTreeMap::new();
+            let ports = free_ports(environment.services().count()).map_err(one)?;
+            for (name, port) in environment.services().zip(ports) {
+                let data = folder.service(name).display().to_string();
+                services.insert(name.to_owned(), ServiceFacts { port, data });
+            }
+            let resolved = resolve_environment(environment, &services, &facts);
+            Some(resolved.map_err(|error| one(format!("environment `{}`: {error}", environment.id())))?)
+        }
+    };
+    let Resolved { values, secrets, roles, services } = resolved.unwrap_or_else(|| Resolved {
+        values: json!({}),
+        secrets: BTreeMap::new(),
+        roles: Roles::new(),
+        services: vec![],
+    });
+    plan.secrets.extend(secrets);
+    let roles = merge(project_roles, roles);
+    let unanswerable = unanswerable(&plan, &by, &roles);
+    if !unanswerable.is_empty() {
+        return Err(unanswerable);
+    }
+    let env = render_env(&plan, &params, &values, &id, &by, evaluate).map_err(one)?;
+    Ok(Created {
+        plan_digest: digest_of(&plan),
+        plan,
+        run: id,
+        params,
+        environment_name: environment.map(|environment| environment.id().to_owned()),
+        environment_file: environment_file.map(|file| file.display().to_string()),
+        environment: values,
+        roles,
+        services,
+        env,
+        dir: dir.display().to_string(),
+        file: file.display().to_string(),
+        by,
+    })
+}
+
+/// The roles of a project with those of an environment over them.
+pub fn merge(project: Roles, environment: Roles) -> Roles {
+    let mut roles = project;
+    roles.extend(environment);
+    roles
+}
+
+/// Ports of the loopback interface that are free now, all different.
+fn free_ports(count: usize) -> Result<Vec<u16>, String> {
+    let listen = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| Ok((it.local_addr()?.port(), it)));
+    // All are held until each has its own.
+    let held: Result<Vec<_>, _> = (0..count).map(listen).collect();
+    let held = held.map_err(|error| format!("no free port for a service: {error}"))?;
+    Ok(held.into_iter().map(|(port, _)| port).collect())
+}
+
+/// The approvals that nobody who can reach the run could give. Only its own user can, as the folder is private.
+fn unanswerable(plan: &Plan, by: &Identity, roles: &Roles) -> Vec<String> {
+    let held: BTreeSet<Role> = roles_of(by, roles);
+    let mut found = vec![];
+    for step in &plan.steps {
+        let Some(approval) = &step.approval else { continue };
+        let fits = |role: &Role| held.contains(role) || role.as_str() == by.name;
+        if !approval.from.iter().any(fits) {
+            let who: Vec<String> = approval.from.iter().map(|role| describe(role, roles)).collect();
+            let (id, name, who) = (&step.id, &by.name, who.join(" or "));
+            found.push(format!("step `{id}` needs the approval of {who}, and `{name}` is neither"));
+        }
+    }
+    found
+}
+
+fn describe(role: &Role, roles: &Roles) -> String {
+    match roles.get(role) {
+        Some(people) => format!("`{role}` ({})", people.join(", ")),
+        None => format!("`{role}`"),
+    }
+}
+
+fn render_env(
+    plan: &Plan,
+    params: &Value,
+    environment: &Value,
+    id: &RunId,
+    by: &Identity,
+    evaluate: &dyn Evaluate,
+) -> Result<BTreeMap<String, RenderedSource>, String> {
+    let run = json!({"id": id.as_str(), "runbook": plan.about.id, "started_by": by.name});
+    let locals = BTreeMap::new();
+    let scope = Scope { params, environment, run: &run, steps: &|_| None, locals: &locals, failure: false };
+    let one = |(name, source): (&String, &EnvSource)| {
+        let source = match source {
+            EnvSource::Secret { name, prefix } => RenderedSource::Secret { name: name.clone(), prefix: prefix.clone() },
+            EnvSource::Template(template) => {
+                let value = evaluate.template(template, &scope).map_err(|error| format!("`env.{name}`: {error}"))?;
+                RenderedSource::Value(runbook_core::as_text(value))
+            }
+        };
+        Ok((name.clone(), source))
+    };
+    plan.env.iter().map(one).collect()
+}
