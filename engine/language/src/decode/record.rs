@@ -83,7 +83,7 @@ pub(crate) fn wrong_word(word: &super::Text, what: &str, words: &[&str], later: 
     }
     let help =
         did_you_mean(&word.value, words).unwrap_or_else(|| format!("{what} is {}", crate::suggest::one_of(words)));
-    found.error(Code::WrongValue, word.span, format!("`{}` is not {what}", word.value)).help(help);
+    found.error(Code::WrongValue, word.span, format!("unknown value `{}`", word.value)).help(help);
 }
 
 /// The entries of a map while they are read.

@@ -177,9 +177,9 @@ impl<'d> Lowering<'d, '_> {
         for entry in self.doc.secrets.iter().flat_map(|secrets| &secrets.items) {
             if !self.secrets_used.contains(&entry.key.value) {
                 let message = format!("the secret `{}` is never used", entry.key.value);
-                self.found.warning(Code::UnusedSecret, entry.key.span, message).help(
-                    "a run does not start while a declared secret is missing; use it by `{secret: name}` or remove it",
-                );
+                self.found
+                    .warning(Code::UnusedSecret, entry.key.span, message)
+                    .help("use it by `{secret: name}`, or remove it");
             }
         }
     }

@@ -40,8 +40,8 @@ impl Lowering<'_, '_> {
             return;
         };
         let own = reader == target && site.undo.is_some();
-        if !own {
-            self.check_ended(site, reader, target, span);
+        if !own && !self.can_end(site, reader, target, span) {
+            return;
         }
         match name.path.get(2).map(String::as_str) {
             Some("outputs") => self.check_output(target, name, span, site),
@@ -64,8 +64,8 @@ impl Lowering<'_, '_> {
         }
     }
 
-    /// Notes that one step must have ended when another starts.
-    fn check_ended(&mut self, site: &Site, reader: usize, target: usize, span: Span) {
+    /// Notes that one step must have ended when another starts; false when it never can have.
+    fn can_end(&mut self, site: &Site, reader: usize, target: usize, span: Span) -> bool {
         let (from, to) = (self.outline.items[reader].always, self.outline.items[target].always);
         match (from, to) {
             // All other steps have ended when those of `always` start.
@@ -75,11 +75,13 @@ impl Lowering<'_, '_> {
                 self.found
                     .error(Code::ReadTooEarly, span, format!("`{id}` belongs to `always`, which runs at the end"))
                     .help("move the step out of `always`");
+                return false;
             }
             // A step does not end before itself, whatever the order says about its two nodes.
             _ if reader == target => self.too_early(Read { reader, at_end: false, target, span }),
             _ => self.reads.push(Read { reader, at_end: site.ended, target, span }),
         }
+        true
     }
 
     /// Reports the reads of steps that may not have ended.

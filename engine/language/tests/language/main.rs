@@ -1,6 +1,11 @@
 //! The language as its users see it: texts in, plans and diagnostics out.
 
+mod invalid;
+mod pages;
+mod robust;
+mod schemas;
 mod valid;
+mod values;
 
 use runbook_language::{Diagnostics, Environment, Loaded, SourceFile, load_environment, load_runbook};
 

@@ -1,0 +1,273 @@
+//! What is invalid, beyond one example for each code: all at once, and the rules with many sides.
+
+use runbook_language::{Look, SourceFile, load_environment, load_runbook};
+
+use crate::{environment, load};
+
+/// `line text code`, with the underlined text, of all that is wrong with a runbook of these lines after its head.
+fn found(body: &str) -> Vec<String> {
+    let text = format!("schema: runbook/v1\nid: test\ntitle: Test\n{body}");
+    let wrong = load(&text).map_or_else(|wrong| wrong, |loaded| loaded.warnings);
+    wrong.to_json().iter().map(|one| format!("{} {} {}", one.line, one.text, one.code)).collect()
+}
+
+fn messages(body: &str) -> Vec<String> {
+    let text = format!("schema: runbook/v1\nid: test\ntitle: Test\n{body}");
+    load(&text).map_or_else(|wrong| wrong, |loaded| loaded.warnings).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn six_mistakes_are_six_diagnostics() {
+    let body = "
+steps:
+  - {id: a, run: echo a, tiemout: 5s}
+  - {id: b, run: echo b, timeout: 5}
+  - {id: b, run: echo again}
+  - {id: c, needs: [d], run: echo c}
+  - {id: d, if: params.nope, run: echo d}
+  - {id: e, run: echo e, env: {PATH: /bin}}
+";
+    let text = format!("schema: runbook/v1\nid: test\ntitle: Test\n{body}");
+    let wrong = load(&text).expect_err("it has six mistakes");
+    insta::assert_snapshot!("six", wrong.to_text(Look::default()));
+    let codes: Vec<_> = wrong.iter().map(|one| one.code.as_str()).collect();
+    assert_eq!(codes, ["RB0101", "RB0106", "RB0108", "RB0114", "RB0116", "RB0124"]);
+    insta::assert_snapshot!("six_json", serde_json::to_string_pretty(&wrong.to_json()).unwrap());
+}
+
+#[test]
+fn needs_reach_siblings_outer_lists_and_blocks_but_no_other_branch() {
+    let steps = |needs: &str, more: &str| {
+        format!(
+            "params: {{p: {{type: string, default: x}}}}
+steps:
+  - {{id: first, run: 'true'}}
+  - id: block
+    steps:
+      - {{id: in_block, run: 'true'}}
+      - {{id: deep, needs: [{needs}], run: 'true'}}
+  - id: pick
+    needs: []
+    switch: params.p
+    cases:
+      a:
+        - {{id: in_a, run: 'true'}}
+        - {{id: also_a, run: 'true'{more}}}
+    default: [{{id: in_default, run: 'true'}}]
+always:
+  - {{id: last, run: 'true'}}
+"
+        )
+    };
+    for fine in ["", "in_block", "first", "pick"] {
+        assert!(found(&steps(fine, "")).is_empty(), "{fine}: {:?}", found(&steps(fine, "")));
+    }
+    for (wrong, code) in [
+        ("in_a", "RB0113"),
+        ("block", "RB0113"),
+        ("last", "RB0113"),
+        ("deep", "RB0114"),
+        ("nobody", "RB0112"),
+        ("first, first", "RB0104"),
+    ] {
+        let found = found(&steps(wrong, ""));
+        assert!(found.len() == 1 && found[0].ends_with(code), "{wrong}: {found:?}");
+    }
+    // Within one branch, and from a branch to a block elsewhere.
+    assert!(found(&steps("", ", needs: [in_a]")).is_empty());
+    assert!(found(&steps("", ", needs: [in_block]")).is_empty());
+    assert_eq!(found(&steps("", ", needs: [in_default]")).len(), 1);
+}
+
+#[test]
+fn each_cycle_is_named_once() {
+    let cycles = |body: &str| -> Vec<String> {
+        messages(body).into_iter().filter_map(|one| one.split_once(": ").map(|(_, cycle)| cycle.to_owned())).collect()
+    };
+    assert_eq!(cycles("steps: [{id: a, needs: [a], run: x}]\n"), ["a -> a"]);
+    let three = "parallel: true\nsteps: [{id: a, needs: [b], run: x}, {id: b, needs: [c], run: x}, {id: c, needs: [a], run: x}]\n";
+    assert_eq!(cycles(three), ["a -> b -> c -> a"]);
+    let two = "parallel: true\nsteps: [{id: a, needs: [b], run: x}, {id: b, needs: [a], run: x}, {id: c, needs: [d], run: x}, {id: d, needs: [c], run: x}]\n";
+    assert_eq!(cycles(two), ["a -> b -> a", "c -> d -> c"]);
+    let shared = "parallel: true\nsteps: [{id: a, needs: [b, c], run: x}, {id: b, needs: [a], run: x}, {id: c, needs: [a], run: x}]\n";
+    assert_eq!(cycles(shared), ["a -> b -> a", "a -> c -> a"]);
+    // Through a block: `outer` ends after `inner`, which waits for `next`, which waits for `outer`.
+    let block = "steps: [{id: outer, steps: [{id: inner, needs: [next], run: x}]}, {id: next, run: x}]\n";
+    assert_eq!(cycles(block), ["outer -> inner -> next -> outer"]);
+    let descendant = "steps: [{id: outer, needs: [inner], steps: [{id: inner, run: x}]}]\n";
+    assert_eq!(found(descendant), ["4 inner RB0113"]);
+}
+
+/// Steps of which the last reads an output of `maker`, by `read`.
+fn reading(maker: &str, reader: &str, read: &str) -> Vec<String> {
+    let codes = found(&format!(
+        "steps:
+  - {{id: before, run: 'true'}}
+  - {{id: maker, run: 'true', outputs: [x]{maker}}}
+  - {{id: reader, run: 'true', env: {{X: \"{{{{ {read} }}}}\"}}{reader}}}
+"
+    ));
+    codes.iter().map(|one| one.split(' ').next_back().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn an_output_that_may_be_missing_needs_a_guard() {
+    let x = "steps.maker.outputs.x";
+    let none: [&str; 0] = [];
+    assert_eq!(reading("", "", x), none);
+    assert_eq!(reading(", if: steps.before.failed", "", x), ["RB0120"]);
+    assert_eq!(reading(", on_failure: continue", "", x), ["RB0120"]);
+    assert_eq!(reading("", ", if: failure()", x), ["RB0120"]);
+    assert_eq!(reading("", ", if: always()", x), ["RB0120"]);
+    assert_eq!(reading(", if: steps.before.failed", ", if: steps.maker.succeeded", x), none);
+    assert_eq!(reading("", ", if: failure() and steps.maker.succeeded", x), none);
+    assert_eq!(reading(", on_failure: continue", "", &format!("{x} | default('')")), none);
+    assert_eq!(reading(", on_failure: continue", "", &format!("{x} if steps.maker.succeeded else ''")), none);
+    // Neither the state nor the exit code can be missing.
+    assert_eq!(reading(", on_failure: continue", ", if: steps.maker.exit_code == 3", "steps.maker.failed"), none);
+    assert_eq!(reading("", ", needs: [before]", x), ["RB0118"]);
+    assert_eq!(reading("", "", "steps.maker.outputs.y"), ["RB0119"]);
+    assert_eq!(reading("", "", "steps.maker.x"), ["RB0116"]);
+    assert_eq!(reading("", "", "steps.maker"), ["RB0116"]);
+    assert_eq!(reading("", "", "steps[run.id]"), ["RB0117"]);
+    assert_eq!(reading("", "", "steps.reader.succeeded"), ["RB0118"]);
+}
+
+#[test]
+fn blocks_branches_and_always_make_outputs_uncertain() {
+    let read = "env: {X: \"{{ steps.maker.outputs.x }}\"}";
+    let maker = "{id: maker, run: x, outputs: [x]}";
+    let none: [&str; 0] = [];
+    let params = "params: {p: {type: boolean, default: true}}\n";
+    let in_block =
+        format!("{params}steps:\n  - {{id: b, if: params.p, steps: [{maker}, {{id: r, run: x, {read}}}]}}\n");
+    assert_eq!(found(&in_block), none, "both lie in the conditional block");
+    let after_block =
+        format!("{params}steps:\n  - {{id: b, if: params.p, steps: [{maker}]}}\n  - {{id: r, run: x, {read}}}\n");
+    assert_eq!(found(&after_block), ["7 steps.maker.outputs.x RB0120"]);
+    let plain_block = format!("steps:\n  - {{id: b, steps: [{maker}]}}\n  - {{id: r, run: x, {read}}}\n");
+    assert_eq!(found(&plain_block), none);
+    let branch = format!(
+        "{params}steps:\n  - {{id: b, switch: params.p, cases: {{true: [{maker}, {{id: s, run: x, {read}}}]}}, default: [{{id: n, run: x}}]}}\n  - {{id: r, run: x, {read}}}\n"
+    );
+    assert_eq!(found(&branch), ["7 steps.maker.outputs.x RB0120"], "certain within the branch, not after it");
+    let always = format!("steps: [{maker}]\nalways:\n  - {{id: r, run: x, {read}}}\n");
+    assert_eq!(found(&always), ["6 steps.maker.outputs.x RB0120"]);
+    let to_always = format!("steps: [{{id: r, run: x, {read}}}]\nalways: [{maker}]\n");
+    assert_eq!(found(&to_always), ["4 steps.maker.outputs.x RB0118"]);
+    let asking_block = format!(
+        "steps:\n  - {maker}\n  - {{id: b, if: failure(), steps: [{{id: in, run: x, outputs: [y]}}, {{id: r, run: x, {read}}}]}}\n"
+    );
+    assert_eq!(found(&asking_block).len(), 1, "the block runs after a failure");
+}
+
+#[test]
+fn an_undo_sees_the_outputs_of_its_step() {
+    let undo = |rollback: &str| {
+        found(&format!("steps:\n  - {{id: a, run: x, outputs: [x], rollback: {{run: y, {rollback}}}}}\n"))
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(undo("env: {X: \"{{ outputs.x }}\"}"), none);
+    assert_eq!(undo("env: {X: \"{{ steps.a.outputs.x }}\"}"), none);
+    assert_eq!(undo("env: {X: \"{{ outputs.y }}\"}"), ["5 outputs.y RB0119"]);
+    assert_eq!(undo("env: {X: \"{{ outputs.x }}\"}, when: [succeeded, failed]"), ["5 outputs.x RB0120"]);
+    assert_eq!(undo("env: {X: \"{{ stdout }}\"}"), ["5 stdout RB0116"]);
+    assert_eq!(undo("when: [failed]"), ["5 [failed] RB0104"]);
+}
+
+#[test]
+fn places_within_texts_are_exact() {
+    let none: [&str; 0] = [];
+    assert_eq!(found("steps:\n  - {id: a, set: {x: 'äöü {{ params.a }}'}}\n"), ["5 params.a RB0116"]);
+    assert_eq!(
+        found("steps:\n  - id: a\n    manual: |\n      First\n        {{ params.a }} and\n      {{ params.b }}\n"),
+        ["8 params.a RB0116", "9 params.b RB0116"]
+    );
+    assert_eq!(found("steps:\n  - id: a\n    manual: >\n      folded\n      {{ params.a }}\n"), ["8 params.a RB0116"]);
+    assert_eq!(found("steps:\n  - id: a\n    manual: \"tab\\t{{ params.a }}\"\n"), ["6 params.a RB0116"]);
+    assert_eq!(found("\r\nsteps:\r\n  - {id: a, manual: '{{ params.a }}'}\r\n"), ["6 params.a RB0116"]);
+    assert_eq!(found("steps:\n  - {id: a, manual: 'all fine'}\n"), none);
+    let wrong = load("steps: [{id: a, set: {x: 'äöü {{ params.a }}'}}]\n").expect_err("no param");
+    let place = wrong.iter().find(|one| one.code.as_str() == "RB0116").expect("reported").position();
+    assert_eq!((place.line, place.column), (1, 34), "characters count, not bytes");
+}
+
+#[test]
+fn what_yaml_makes_of_values_is_said() {
+    assert_eq!(messages("owner: 0x1F\nsteps: [{id: a, run: x}]\n"), ["expected text, found the number `0x1F`"]);
+    assert_eq!(messages("owner: 0123\nsteps: [{id: a, run: x}]\n"), Vec::<String>::new());
+    assert_eq!(messages("owner: true\nsteps: [{id: a, run: x}]\n"), ["expected text, found `true`"]);
+    assert_eq!(messages("owner:\nsteps: [{id: a, run: x}]\n"), ["`owner` has no value"]);
+    assert_eq!(messages("tags: incident\nsteps: [{id: a, run: x}]\n"), ["expected a list, found the text `incident`"]);
+    assert_eq!(
+        messages("max_parallel: 0\nsteps: [{id: a, run: x}]\n"),
+        ["expected a whole number from 1 to 4294967295"]
+    );
+    assert_eq!(
+        messages("params: {v: {type: string, enum: [1.10]}}\nsteps: [{id: a, run: x}]\n"),
+        ["`1.10` is not text"]
+    );
+    assert_eq!(messages("params: {v: {type: duration, default: 5}}\nsteps: [{id: a, run: x}]\n"), ["`5` has no unit"]);
+    assert_eq!(
+        messages("parallel: on\nsteps: [{id: a, run: x}]\n"),
+        ["expected `true` or `false`, found the text `on`"]
+    );
+}
+
+#[test]
+fn yaml_that_would_hurt_is_refused() {
+    let bomb: String =
+        (1..12).map(|n| format!("x{n}: &x{n} [{}]\n", vec![format!("*x{}", n - 1); 9].join(", "))).collect();
+    for (name, text) in [
+        ("aliases", format!("x0: &x0 [a]\n{bomb}")),
+        ("depth", format!("steps: {}", "[".repeat(50_000))),
+        ("keys", format!("steps: {}", "{a: ".repeat(50_000))),
+        ("itself", "steps: &a [*a]".to_owned()),
+        ("large", "a".repeat(9 << 20)),
+        ("tag", "!!binary aGVsbG8=".to_owned()),
+        ("documents", "schema: runbook/v1\n---\nschema: runbook/v1\n".to_owned()),
+        ("merge", "a: &a {b: 1}\nc: {<<: *a}\n".to_owned()),
+        ("nul", "schema: \0\n".to_owned()),
+        ("empty", String::new()),
+        ("comment", "# nothing\n".to_owned()),
+        ("number", "5\n".to_owned()),
+        ("list", "- a\n".to_owned()),
+        ("bom", "\u{feff}schema: runbook/v1\n".to_owned()),
+    ] {
+        let wrong = load(&text).expect_err(name);
+        assert!(wrong.has_errors(), "{name}");
+        assert!(!wrong.to_text(Look::default()).is_empty(), "{name}");
+    }
+    let shared = "x: &x 5m\n";
+    assert_eq!(
+        found(&format!("{shared}steps: [{{id: a, run: y, timeout: *x}}, {{id: b, run: y, timeout: *x}}]\n")),
+        ["4 x RB0101"]
+    );
+}
+
+#[test]
+fn the_environment_is_checked_against_the_runbook() {
+    let check = |body: &str| {
+        let text = format!("schema: runbook/v1\nid: test\ntitle: Test\n{body}");
+        let file = SourceFile::new("r.yaml", text);
+        let loaded = load_runbook(&file, Some(&environment()));
+        loaded.map_or_else(|wrong| wrong, |loaded| loaded.warnings).to_string()
+    };
+    assert_eq!(check("steps: [{id: a, run: x, env: {T: {secret: admin_token}, A: '{{ environment.api }}'}}]\n"), "");
+    let missing = check("steps: [{id: a, run: x, env: {T: {secret: other}, A: '{{ environment.other }}'}}]\n");
+    assert!(missing.contains("RB0121") && missing.contains("RB0201"), "{missing}");
+    assert_eq!(check("steps: [{id: a, run: x, env: {A: \"{{ environment.other | default('') }}\"}}]\n"), "");
+    // Without an environment, it is a warning at most.
+    let text = "schema: runbook/v1\nid: test\ntitle: Test\nsteps: [{id: a, run: x, env: {T: {secret: other}, A: '{{ environment.other }}'}}]\n";
+    let loaded = load(text).expect("only a warning");
+    assert_eq!(loaded.warnings.len(), 1);
+}
+
+#[test]
+fn documents_of_the_other_kind_are_recognised() {
+    let wrong = load("schema: environment/v1\nid: a\nvalues: {}\n").expect_err("no runbook");
+    assert_eq!(wrong.len(), 1, "{wrong}");
+    let wrong =
+        load_environment(&SourceFile::new("e.yaml", "schema: runbook/v1\nid: a\nsteps: []\n")).expect_err("none");
+    assert_eq!(wrong.len(), 1, "{wrong}");
+}
