@@ -92,27 +92,25 @@ async fn lost_books_take_the_engine_down_but_not_the_control_plane() {
     assert_eq!((status, &body["error"]["code"]), (409, &json!("no_backup")), "nothing to mend it with");
 }
 
-/// The engine's own turns are out of the way here: they would notice the lost books too.
-async fn lost_books_and_an_idle_engine() -> Sandbox {
-    let sandbox = Sandbox::with(|config| config.fill_interval_ms = 3_600_000).await;
-    fault(&sandbox.data(), "database_lost").await.unwrap();
-    sandbox
-}
-
 #[tokio::test]
 async fn the_engine_does_not_start_over_lost_books() {
-    let sandbox = lost_books_and_an_idle_engine().await;
-    sandbox.post("/api/services/all/restart", json!({})).await;
-    let engine = sandbox.wait_for("/api/services/engine", |engine| engine["state"] != "restarting").await;
-    assert_eq!(engine["state"], "down");
-    let quotes = sandbox.wait_for("/api/services/market_data", |feed| feed["state"] != "restarting").await;
-    assert_eq!(quotes["state"], "up", "the feed does without them");
+    let sandbox = Sandbox::healthy().await;
+    sandbox.post("/api/services/all/stop", json!({})).await;
+    fault(&sandbox.data(), "database_lost").await.unwrap();
+    sandbox.post("/api/services/all/start", json!({})).await;
+    let engine = sandbox.wait_for("/api/services/engine", |engine| engine["state"] != "starting").await;
+    assert_eq!((&engine["state"], &engine["condition"]), (&json!("down"), &json!("start failed: books unusable")));
+    let feed = sandbox.wait_for("/api/services/market_data", |feed| feed["state"] != "starting").await;
+    assert_eq!(feed["state"], "up", "the feed does without them");
 }
 
 #[tokio::test]
 async fn what_fails_halfway_is_undone() {
-    let sandbox = lost_books_and_an_idle_engine().await;
+    let sandbox = Sandbox::healthy().await;
+    sandbox.post("/api/services/engine/stop", json!({})).await;
+    fault(&sandbox.data(), "database_lost").await.unwrap();
     let before = sandbox.get("/api/services/engine").await;
+    // Wedges the engine first, and then finds no books to put the orders into.
     let (status, body) = sandbox.admin("POST", "/api/sandbox/fault/trading_halted", None).await;
     assert_eq!((status, &body["error"]["code"]), (503, &json!("database_damaged")));
     assert_eq!(sandbox.get("/api/services/engine").await, before);

@@ -100,7 +100,7 @@ async fn a_rehearsal_of_nothing_known_is_refused_or_quiet() {
     }
     assert!(!folder.path().join("data").exists());
     let sandbox = Sandbox::with(|config| config.rehearse = Some(rehearsal("daily-checks", None))).await;
-    assert_eq!(sandbox.get("/health").await["status"], "healthy");
+    sandbox.wait_for("/health", |health| health["status"] == "healthy").await;
     assert_eq!(sandbox.get("/ready").await["rehearsal"], "daily-checks");
 }
 
