@@ -3,3 +3,4 @@
 mod crash;
 mod kit;
 mod random;
+mod tear;

@@ -156,7 +156,9 @@ impl Making {
 
     /// A command that reads what another step came to.
     fn reading(&mut self, id: &str) -> Spec {
-        let Some(of) = (!self.before.is_empty()).then(|| self.rng.pick(&self.before).clone()) else { return run(id) };
+        let Some(of) = (!self.before.is_empty()).then(|| self.rng.pick(&self.before).clone()) else {
+            return self.command(run(id));
+        };
         let mut spec = if self.style.rich && self.rng.percent(70) {
             argv(id, &["echo", &format!("{{{{ steps.{of}.outputs.given }}}}")])
         } else {

@@ -43,6 +43,19 @@ pub(crate) struct StepEnding {
     pub(crate) attempts: (u32, u32),
 }
 
+impl Ending {
+    /// All attempts that were made.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.steps.iter().map(|step| step.attempts.0 + step.attempts.1).sum()
+    }
+
+    /// The same but for how often was tried.
+    pub(crate) fn without_attempts(mut self) -> Self {
+        self.steps.iter_mut().for_each(|step| step.attempts = (0, 0));
+        self
+    }
+}
+
 impl Sim {
     /// Launches a run, and takes it.
     pub(crate) fn launch(book: &Book, fate: Fate, checks: Checks) -> Self {

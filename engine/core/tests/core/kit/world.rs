@@ -34,6 +34,8 @@ struct Service {
 #[derive(Clone, Debug)]
 struct Letter {
     read_at: u64,
+    /// The lost attempt that it is about.
+    about: Option<AttemptId>,
     answered: Answered,
     read: bool,
 }
@@ -57,7 +59,8 @@ pub(crate) struct World {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Next {
     Service(ServiceName),
-    Ended(AttemptId),
+    /// How it ended: as the supervisor says, or a person in this letter.
+    Ended(AttemptId, Option<usize>),
     Letter(usize),
     Cancel(u8),
     Stopped(ServiceName),
@@ -149,6 +152,7 @@ impl World {
             let reason = None;
             let answer = if fine { Answer::TookEffect { reason } } else { Answer::DidNot { reason } };
             self.write(id, answer, ends_at.max(now), 0);
+            self.letters.iter_mut().rev().take(1).for_each(|letter| letter.about = Some(attempt.clone()));
             return;
         }
         for reply in self.fate.replies(question) {
@@ -173,7 +177,7 @@ impl World {
             digest: None,
             written_at: Timestamp(written_at),
         };
-        self.letters.push(Letter { read_at: written_at + read_ms, answered, read: false });
+        self.letters.push(Letter { read_at: written_at + read_ms, about: None, answered, read: false });
     }
 
     /// What the engine is told next, and when.
@@ -187,9 +191,12 @@ impl World {
         });
         let stopped = stopped.map(|name| (now, Next::Stopped(name.clone())));
         let commands = self.commands.iter().filter(|(_, it)| !it.told);
-        let commands = commands.map(|(attempt, it)| (it.ends_at, Next::Ended(attempt.clone())));
+        let commands = commands.map(|(attempt, it)| (it.ends_at, Next::Ended(attempt.clone(), None)));
         let letters = self.letters.iter().enumerate().filter(|(_, it)| !it.read);
-        let letters = letters.map(|(place, it)| (it.read_at, Next::Letter(place)));
+        let letters = letters.map(|(place, it)| match &it.about {
+            Some(attempt) => (it.read_at, Next::Ended(attempt.clone(), Some(place))),
+            None => (it.read_at, Next::Letter(place)),
+        });
         let cancels = self.cancels.first().map(|(at, level)| (*at, Next::Cancel(*level)));
         let timers = run.wanted().into_iter().filter_map(|effect| match effect {
             Effect::Timer { at, timer } => Some((at.0, Next::Timer(timer))),
@@ -210,12 +217,12 @@ impl World {
                     false => Input::ServiceFailed { service, reason: "it ended".to_owned() },
                 }
             }
-            Next::Ended(attempt) => {
+            Next::Ended(attempt, None) => {
                 let command = self.commands.get_mut(&attempt).expect("a command");
                 command.told = true;
                 Input::Ended { attempt, result: Box::new(command.result.clone()) }
             }
-            Next::Letter(place) => {
+            Next::Letter(place) | Next::Ended(_, Some(place)) => {
                 self.letters[place].read = true;
                 Input::Answered(Box::new(self.letters[place].answered.clone()))
             }
