@@ -16,11 +16,11 @@ use crate::rows::stamp;
 
 /// Dumps the books of a data folder into `to_file`, which must not exist yet, and writes its manifest beside it.
 ///
-/// A damaged database is dumped as it is: the manifest lists what is wrong, and [`Format::Raw`] says that SQLite could
-/// not even read it. So it can always be put back.
+/// A damaged database is dumped as it is: the manifest lists what is wrong, [`Format::Raw`] says that SQLite could not
+/// even read it, [`Format::Absent`] that there was no file. So it can always be put back.
 ///
 /// # Errors
-/// [`Error::Damaged`] when there is no database file; [`Error::Io`] when the file exists or cannot be written.
+/// [`Error::NotAPlatform`] when this is no data folder; [`Error::Io`] when `to_file` exists or cannot be written.
 pub fn dump(data: &Path, to_file: &Path) -> Result<Manifest, Error> {
     dump_at(data, to_file, Timestamp::now())
 }
@@ -30,14 +30,15 @@ pub fn dump(data: &Path, to_file: &Path) -> Result<Manifest, Error> {
 /// # Errors
 /// As for [`dump`].
 pub fn dump_at(data: &Path, to_file: &Path, created_at: Timestamp) -> Result<Manifest, Error> {
+    // Without this a mistyped folder would give the dump of a database that is not there.
+    if !Folder::at(data).control().exists() {
+        return Err(Error::NotAPlatform(data.to_owned()));
+    }
     dump_file(&Folder::at(data).business(), to_file, created_at)
 }
 
 /// Dumps one database file.
 pub(crate) fn dump_file(source: &Path, to_file: &Path, created_at: Timestamp) -> Result<Manifest, Error> {
-    if !source.exists() {
-        return Err(Error::Damaged(vec!["database file is missing".to_owned()]));
-    }
     if to_file.exists() {
         let exists = io::Error::from(io::ErrorKind::AlreadyExists);
         return Err(Error::io("cannot write", to_file)(exists));
@@ -46,6 +47,7 @@ pub(crate) fn dump_file(source: &Path, to_file: &Path, created_at: Timestamp) ->
     let copy = tempfile::NamedTempFile::new_in(into).map_err(Error::io("cannot write in", into))?;
     let format = match copy_database(source, copy.path()) {
         Ok(()) => Format::Sqlite,
+        Err(_) if !source.exists() => Format::Absent,
         Err(error) if unreadable(&error) => {
             fs::copy(source, copy.path()).map_err(Error::io("cannot copy", source))?;
             Format::Raw

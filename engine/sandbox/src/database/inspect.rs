@@ -12,6 +12,9 @@ use crate::error::Error;
 use crate::folder::Folder;
 use crate::secret::hex;
 
+/// The problem of a database that is not there at all.
+pub(super) const MISSING: &str = "database file is missing";
+
 /// Checks the books of a data folder: integrity, tables, columns, balances. Gives row counts and checksums.
 ///
 /// # Errors
@@ -30,7 +33,7 @@ pub fn inspect_folder(data: &Path) -> Report {
 pub fn inspect(file: &Path) -> Report {
     let mut report = Report::default();
     if !file.exists() {
-        report.problems.push("database file is missing".to_owned());
+        report.problems.push(MISSING.to_owned());
         return report;
     }
     if let Err(error) = look(file, &mut report) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::inspect::inspect;
+use super::inspect::{MISSING, inspect};
 use crate::error::Error;
 use crate::secret::hex;
 
@@ -23,6 +23,8 @@ pub enum Format {
     Sqlite,
     /// The bytes of a file that SQLite could not read, kept so that nothing is lost by replacing it.
     Raw,
+    /// There was no file: the dump is empty, and restoring it removes what is there.
+    Absent,
 }
 
 /// One table: how many rows it has and what they are.
@@ -73,15 +75,16 @@ impl Manifest {
     /// Describes the dump in `bytes_at`, which will be called `name`.
     pub(super) fn describe(bytes_at: &Path, name: &str, format: Format, created_at: String) -> Result<Self, Error> {
         let (size_bytes, sha256) = digest(bytes_at)?;
-        Ok(Self {
-            schema: SCHEMA.to_owned(),
-            file: name.to_owned(),
-            format,
-            created_at,
-            size_bytes,
-            sha256,
-            contents: inspect(bytes_at),
-        })
+        let contents = contents_of(bytes_at, format);
+        Ok(Self { schema: SCHEMA.to_owned(), file: name.to_owned(), format, created_at, size_bytes, sha256, contents })
+    }
+}
+
+/// What a dump says about the database that it was made of.
+fn contents_of(dump: &Path, format: Format) -> Report {
+    match format {
+        Format::Sqlite | Format::Raw => inspect(dump),
+        Format::Absent => Report { problems: vec![MISSING.to_owned()], ..Report::default() },
     }
 }
 
@@ -108,7 +111,7 @@ pub fn verify(file: &Path) -> Result<Manifest, Error> {
     if sha256 != manifest.sha256 {
         return Err(bad(file, "its SHA-256 is not the one in the manifest".to_owned()));
     }
-    let contents = inspect(file);
+    let contents = contents_of(file, manifest.format);
     if contents != manifest.contents {
         return Err(bad(file, "its contents are not those in the manifest".to_owned()));
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::manifest::{Manifest, digest, verify};
+use super::manifest::{Format, Manifest, digest, verify};
 use crate::control::{schema, services};
 use crate::error::Error;
 use crate::folder::{self, Folder};
@@ -75,7 +75,11 @@ pub(crate) fn put_in_place(file: &Path, manifest: &Manifest, folder: &Folder) ->
         return Err(Error::BadBackup { file: file.to_owned(), why: "it changed while it was being copied".to_owned() });
     }
     settle_journal(&target)?;
-    copy.persist(&target).map_err(|error| Error::io("cannot replace", &target)(error.error))?;
+    if manifest.format == Format::Absent {
+        remove(&target)?;
+    } else {
+        copy.persist(&target).map_err(|error| Error::io("cannot replace", &target)(error.error))?;
+    }
     folder::sync_folder(folder.root())
 }
 
@@ -93,9 +97,14 @@ fn settle_journal(target: &Path) -> Result<(), Error> {
         // The answer does not matter: reading is what finishes the journal.
         let _ = old.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
     }
-    match fs::remove_file(&journal) {
+    remove(&journal)
+}
+
+/// Removes a file that may be gone already.
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("cannot remove", journal)(error)),
+        Err(error) => Err(Error::io("cannot remove", path)(error)),
     }
 }

@@ -50,6 +50,31 @@ async fn lost_books_come_back_exactly() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_gone_is_dumped_and_put_back_as_that() {
+    let mut sandbox = Sandbox::healthy().await;
+    sandbox.end().await;
+    let data = sandbox.data();
+    let (good, safety) = (data.join("good.db"), data.join("safety.db"));
+    dump(&data, &good).unwrap();
+    fs::remove_file(data.join("platform.db")).unwrap();
+    let manifest = dump(&data, &safety).unwrap();
+    assert_eq!(manifest.format, Format::Absent);
+    assert_eq!(verify(&safety).unwrap(), manifest);
+    assert!(!manifest.contents.is_whole());
+    assert!(matches!(restore(&safety, &data, false), Err(Error::BadBackup { .. })), "it is no backup");
+
+    restore(&good, &data, false).unwrap();
+    check(&data).unwrap();
+    assert!(!compare(&manifest, &inspect(&data.join("platform.db"))).equal);
+    restore(&safety, &data, true).unwrap();
+    assert!(!data.join("platform.db").exists());
+    assert!(compare(&manifest, &inspect(&data.join("platform.db"))).equal);
+
+    let elsewhere = dump(&data.join("backups"), &data.join("none.db"));
+    assert!(matches!(elsewhere, Err(Error::NotAPlatform(_))), "{elsewhere:?}");
+}
+
+#[tokio::test]
 async fn a_corrupt_backup_is_refused_before_anything_is_touched() {
     let mut sandbox = Sandbox::healthy().await;
     sandbox.end().await;
@@ -154,7 +179,7 @@ async fn a_dump_never_replaces_a_file() {
     assert!(matches!(dump(&sandbox.data(), &file), Err(Error::Io { .. })));
     verify(&file).unwrap();
     let empty = tempfile::tempdir().unwrap();
-    assert!(matches!(dump(empty.path(), &file), Err(Error::Damaged(_))), "no database there");
+    assert!(matches!(dump(empty.path(), &file), Err(Error::NotAPlatform(_))), "no platform there");
     assert!(matches!(restore(&file, empty.path(), false), Err(Error::NotAPlatform(_))));
     assert!(matches!(database::check(empty.path()), Err(Error::Damaged(_))));
 }
