@@ -173,7 +173,7 @@ impl Collector {
     /// All that was found, by place, each thing once.
     pub fn finish(self) -> Diagnostics {
         let mut list = self.found;
-        list.sort_by(|a, b| (a.span.start, a.severity, a.code).cmp(&(b.span.start, b.severity, b.code)));
+        list.sort_by_key(|one| (one.span.start, one.severity, one.code));
         list.dedup_by(|b, a| (a.code, a.span, &a.message) == (b.code, b.span, &b.message));
         Diagnostics(list)
     }

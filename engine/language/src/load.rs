@@ -112,5 +112,5 @@ pub struct Peek {
 
 /// Reads what a file says about itself; none when that cannot be read.
 pub fn peek(text: &str) -> Option<Peek> {
-    serde_yaml::from_str(text).ok()
+    serde_yaml::from_str(text.trim_start_matches('\u{feff}')).ok()
 }

@@ -53,8 +53,13 @@ struct Inner {
 
 impl SourceFile {
     /// Takes a text; `name` is what diagnostics call it, usually its path.
+    ///
+    /// A byte order mark is dropped: some editors write one, and parsers do not agree on it.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        let text = text.into();
+        let mut text = text.into();
+        if text.starts_with('\u{feff}') {
+            text.drain(..'\u{feff}'.len_utf8());
+        }
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self(Arc::new(Inner { name: name.into(), text, lines }))
     }

@@ -35,7 +35,10 @@ pub fn parse(file: &SourceFile, found: &mut Collector) -> Option<Node> {
         Ok(node) => Some(node),
         Err(error) => {
             let at = error.location().map_or(0, |place| place.index());
-            found.error(Code::Syntax, Span::new(at, at), format!("this is not YAML: {error}"));
+            let message = error.to_string();
+            // The place is shown anyway.
+            let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+            found.error(Code::Syntax, Span::new(at, at), format!("this is not YAML: {message}"));
             None
         }
     }

@@ -114,7 +114,7 @@ fn chain(count: usize) -> String {
         } else {
             format!(", env: {{A: \"{{{{ steps.s{read}.outputs.x }}}}\", B: \"{{{{ steps.s0.outputs.x }}}}\"}}")
         };
-        writeln!(text, "  - {{id: s{at}, run: echo {at}, outputs: [x]{env}}}").unwrap();
+        writeln!(text, "  - {{id: s{at}, run: echo {at}, outputs: [x]{env}}}").expect("a text takes it");
     }
     text
 }
