@@ -7,12 +7,12 @@ use super::command::{Command, Commands, Live, State};
 use super::process;
 use super::protocol::{Ended, Exit, ProcessId, Span, Started};
 use super::spawn::MARKER;
-use super::status::{Output, Phase, StatusFile, StatusFolder};
+use super::status::{Output, Phase, StatusFolder, StatusLine};
 
 /// Makes every command known again, so that none is started twice. Live ones are watched; their exit can no longer be learned.
 pub(super) fn adopt(folder: &StatusFolder, run_folder: &Path, run: &str, boot_id: &str) -> io::Result<Commands> {
     let files = folder.read_all(run_folder)?;
-    let open = |file: &StatusFile| !matches!(file.phase, Phase::Ended(_)) && file.boot_id == boot_id;
+    let open = |file: &StatusLine| !matches!(file.phase, Phase::Ended(_)) && file.boot_id == boot_id;
     let marked = if files.iter().any(open) { marked_processes(run)? } else { Vec::new() };
     let mut commands = Commands::default();
     for file in files {
@@ -26,7 +26,7 @@ pub(super) fn adopt(folder: &StatusFolder, run_folder: &Path, run: &str, boot_id
     Ok(commands)
 }
 
-fn command(file: StatusFile, same_boot: bool, marked: &[ProcessId]) -> io::Result<Command> {
+fn command(file: StatusLine, same_boot: bool, marked: &[ProcessId]) -> io::Result<Command> {
     let started = match file.phase {
         Phase::Ended(ended) => {
             let state = State::Over(ended, 0);

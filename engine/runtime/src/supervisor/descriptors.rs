@@ -38,7 +38,7 @@ impl Descriptors {
     pub(super) fn restore_for(&self, process: ProcessId) {
         let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
         if let Some(pid) = pid.filter(|_| self.raised) {
-            let _ = prlimit(Some(pid), Resource::Nofile, self.original.clone());
+            let _ = prlimit(Some(pid), Resource::Nofile, self.original);
         }
     }
 }

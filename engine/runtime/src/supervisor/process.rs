@@ -1,6 +1,7 @@
 //! What `/proc` says about processes. Nothing here blocks for long, and a process that is gone is no error.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::protocol::ProcessId;
+
+/// More than the longest line of `/proc/<pid>/stat`: 52 numbers of up to 20 digits, and a name. The kernel gives it in one read.
+const STAT_MAX: usize = 2048;
 
 /// One line of `/proc/<pid>/stat`, as far as anyone here needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +26,9 @@ pub(super) struct Stat {
 
 /// Reads the state of `pid`; none when there is no such process.
 pub(super) fn stat(pid: u32) -> Option<Stat> {
-    parse_stat(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+    let mut line = [0; STAT_MAX];
+    let read = File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut line).ok()?;
+    parse_stat(&line[..read])
 }
 
 fn parse_stat(line: &[u8]) -> Option<Stat> {
@@ -79,6 +85,12 @@ pub(super) fn open(process: ProcessId) -> io::Result<Option<OwnedFd>> {
         Err(rustix::io::Errno::SRCH) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Opens a handle on a child of this process that nobody has reaped, so that its number is certain to be its own.
+pub(super) fn open_child(pid: u32) -> io::Result<OwnedFd> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(pidfd_open(pid, PidfdFlags::NONBLOCK)?)
 }
 
 /// Waits until the process is over, at most `limit`. Returns whether it is. Blocks the thread.

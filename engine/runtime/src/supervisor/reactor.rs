@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::command::{Commands, Index};
 use super::descriptors::Descriptors;
 use super::output::{Pump, Scratch};
-use super::process;
-use super::protocol::{Identity, Notification};
+use super::protocol::{Identity, Notification, ProcessId};
 use super::socket::{self, Connection};
 use super::status::StatusFolder;
 use super::tree::{self, Orphans};
@@ -32,8 +31,7 @@ enum Source {
     Newcomer(usize),
     Engine,
     Root(Index),
-    /// The command and the place in its rest.
-    Rest(Index, usize),
+    Rest(Index, ProcessId),
     Pump(usize),
 }
 
@@ -65,6 +63,8 @@ pub(super) struct Supervisor {
     pub(super) grace: Duration,
     pub(super) idle_since: Instant,
     pub(super) reap_at: Option<Instant>,
+    /// When all processes were last looked through for orphans to reap, which has time.
+    pub(super) looked_at: Option<Instant>,
     pub(super) sweep_at: Option<Instant>,
     /// The run is over for this supervisor; it only empties pipes that processes left behind still write to.
     pub(super) left: bool,
@@ -77,7 +77,6 @@ impl Supervisor {
             for source in self.wait()? {
                 self.attend(source)?;
             }
-            self.attend_rest();
             self.pumps.retain(|(_, pump)| !pump.is_over());
             self.obey_engine();
             self.admit();
@@ -119,14 +118,13 @@ impl Supervisor {
             fds.push(PollFd::from_borrowed_fd(fd, flags));
             sources.push(source);
         };
-        use std::os::fd::AsFd;
         add(self.child_signal.as_fd(), PollFlags::IN, Source::ChildSignal);
         for (index, live) in self.commands.live() {
             if let Some(handle) = &live.root_handle {
                 add(handle.as_fd(), PollFlags::IN, Source::Root(index));
             }
-            for (at, (_, handle)) in live.rest.iter().enumerate() {
-                add(handle.as_fd(), PollFlags::IN, Source::Rest(index, at));
+            for (id, handle) in &live.rest {
+                add(handle.as_fd(), PollFlags::IN, Source::Rest(index, *id));
             }
         }
         for (at, (_, pump)) in self.pumps.iter().enumerate() {
@@ -162,14 +160,14 @@ impl Supervisor {
         next.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Does what a ready descriptor asks for. Places in lists stay valid: nothing is taken out of them before all are attended to.
+    /// Does what a ready descriptor asks for. Places of pumps and newcomers stay valid: they are taken out when all are attended to.
     fn attend(&mut self, source: Source) -> io::Result<()> {
         match source {
             Source::ChildSignal => {
                 let mut bytes = [0; 256];
                 // One signal or many, it only says that there may be something to reap.
                 while io::Read::read(&mut self.child_signal, &mut bytes).is_ok_and(|read| read == bytes.len()) {}
-                self.reap_at.get_or_insert_with(Instant::now);
+                self.reap_at.get_or_insert_with(|| self.looked_at.map_or_else(Instant::now, |at| at + LOOK_PAUSE));
             }
             Source::Listener => self.accept()?,
             Source::Newcomer(at) => self.newcomers[at].connection.fill(),
@@ -179,10 +177,9 @@ impl Supervisor {
                 }
             }
             Source::Root(index) => self.root_is_over(index),
-            Source::Rest(index, at) => {
+            Source::Rest(index, over) => {
                 if let Some(live) = self.commands.get_mut(index).live_mut() {
-                    // Marked by a number that no process has; taken out when all are attended to.
-                    live.rest[at].0.pid = 0;
+                    live.rest.retain(|(id, _)| *id != over);
                 }
             }
             Source::Pump(at) => {
@@ -190,16 +187,6 @@ impl Supervisor {
             }
         }
         Ok(())
-    }
-
-    fn attend_rest(&mut self) {
-        let live: Vec<Index> =
-            self.commands.live().filter(|(_, live)| !live.rest.is_empty()).map(|(at, _)| at).collect();
-        for index in live {
-            if let Some(live) = self.commands.get_mut(index).live_mut() {
-                live.rest.retain(|(id, _)| id.pid != 0);
-            }
-        }
     }
 
     fn accept(&mut self) -> io::Result<()> {
@@ -252,8 +239,7 @@ impl Supervisor {
         for pid in zombies.into_iter().filter_map(|id| Pid::from_raw(i32::try_from(id.pid).ok()?)) {
             let _ = waitpid(Some(pid), WaitOptions::NOHANG);
         }
-        // The next signal may come at once, and reaping has time.
-        self.reap_at = None;
+        self.looked_at = Some(Instant::now());
     }
 
     /// Tells the engine, if there is one. One that comes later learns it all from the welcome.
@@ -262,9 +248,4 @@ impl Supervisor {
             engine.send(notification);
         }
     }
-}
-
-/// The state of the world a command ends in.
-pub(super) fn now() -> (u64, u64) {
-    (process::now_ms(), process::ticks())
 }

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use super::adopt::spans;
 use super::command::{Command, Index, Live, State};
+use super::output::FileId;
 use super::process;
 use super::protocol::{
     CommandState, Ended, Exit, Key, Notification, PROTOCOL_VERSION, Refusal, Request, Span, SpawnErrorKind,
     StartRequest, Started, Stop, Welcome,
 };
-use super::reactor::{Supervisor, now};
+use super::reactor::Supervisor;
 use super::spawn::{self, Channels, Spawned};
 use super::status::{Output, Phase};
 
@@ -76,15 +77,18 @@ impl Supervisor {
             let message = format!("cannot write the status file of the command: {error}");
             return self.not_started(request, None, spawn::failure(SpawnErrorKind::Output, message));
         }
-        match spawn::spawn(request, &self.run, &channels) {
-            Ok(spawned) => self.started(request, channels, spawned),
-            Err(exit) => self.not_started(request, Some(channels.output), exit),
+        let Channels { output, pumps, writes_to, files } = channels;
+        match spawn::spawn(request, &self.run, files) {
+            Ok(spawned) => {
+                let index = self.started(request, output, writes_to, spawned);
+                self.pumps.extend(pumps.into_iter().map(|pump| (index, pump)));
+            }
+            Err(exit) => self.not_started(request, Some(output), exit),
         }
     }
 
-    fn started(&mut self, request: &StartRequest, channels: Channels, spawned: Spawned) {
+    fn started(&mut self, request: &StartRequest, output: Output, writes_to: Vec<FileId>, spawned: Spawned) -> Index {
         self.descriptors.restore_for(spawned.root);
-        let Channels { output, pumps, writes_to, .. } = channels;
         let started = Started {
             process: spawned.root,
             started_at_ms: process::now_ms(),
@@ -92,16 +96,16 @@ impl Supervisor {
             stderr_from: output.stderr.from,
         };
         self.write_status(request, Some(&output), Phase::Running(started.clone()));
-        let live = Live::new(started, Some(spawned.handle), spawned.root_handle);
+        let live = Live::new(started, Some(spawned.handle), Some(spawned.root_handle));
         let state = State::Live(Box::new(live));
         let (key, kind, root) = (request.key.clone(), request.kind, Some(spawned.root));
         let index = self.commands.add(Command { key, kind, output: Some(output), root, writes_to, state });
-        self.pumps.extend(pumps.into_iter().map(|pump| (index, pump)));
         self.tell_state(index);
+        index
     }
 
     fn not_started(&mut self, request: &StartRequest, output: Option<Output>, exit: Exit) {
-        let (ended_at_ms, ticks) = now();
+        let (ended_at_ms, ticks) = (process::now_ms(), process::ticks());
         let at_start = |file: Option<u64>| file.map_or_else(Span::default, |from| Span { from, to: from });
         let ended = Ended {
             exit,
@@ -157,7 +161,7 @@ impl Supervisor {
         }
         let command = self.commands.get_mut(index);
         let (stdout, stderr) = spans(command.output.as_ref());
-        let (ended_at_ms, ticks) = now();
+        let (ended_at_ms, ticks) = (process::now_ms(), process::ticks());
         let Some(live) = command.live_mut() else { return };
         live.untouchable.retain(|id| process::is_alive(*id));
         let ended = Ended {

@@ -86,6 +86,7 @@ fn set_up(run_folder: &Path) -> io::Result<Option<Supervisor>> {
         grace: IDLE_GRACE,
         idle_since: Instant::now(),
         reap_at: None,
+        looked_at: None,
         sweep_at: None,
         left: false,
     }))

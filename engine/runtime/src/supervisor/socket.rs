@@ -52,6 +52,8 @@ pub(super) struct Connection {
     /// How much of `incoming` has been searched for the end of a line.
     searched: usize,
     outgoing: Vec<u8>,
+    /// It hears nothing any more. What it said before may still be read.
+    deaf: bool,
     closed: bool,
     hello_until: Instant,
 }
@@ -72,7 +74,7 @@ impl Connection {
         }
         let hello_until = Instant::now() + HELLO_LIMIT;
         let (incoming, outgoing) = (Vec::new(), Vec::new());
-        Ok(Some(Self { stream, incoming, searched: 0, outgoing, closed: false, hello_until }))
+        Ok(Some(Self { stream, incoming, searched: 0, outgoing, deaf: false, closed: false, hello_until }))
     }
 
     /// Whether the other side is gone, or was sent away.
@@ -164,13 +166,16 @@ impl Connection {
 
     /// Writes what can be written now.
     pub(super) fn flush(&mut self) {
-        while !self.outgoing.is_empty() && !self.closed {
+        while !self.outgoing.is_empty() && !self.deaf {
             match self.stream.write(&self.outgoing) {
                 Ok(written) => drop(self.outgoing.drain(..written)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => self.closed = true,
+                Err(_) => self.deaf = true,
             }
+        }
+        if self.deaf {
+            self.outgoing.clear();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ pub(super) const MARKER: &str = "RUNBOOK_ATTEMPT";
 pub(super) struct Spawned {
     pub(super) handle: duct::Handle,
     pub(super) root: ProcessId,
-    pub(super) root_handle: Option<std::os::fd::OwnedFd>,
+    pub(super) root_handle: OwnedFd,
 }
 
 /// The files of a command, open, and how its output gets into them.
@@ -26,6 +27,11 @@ pub(super) struct Channels {
     pub(super) output: Output,
     pub(super) pumps: Vec<Pump>,
     pub(super) writes_to: Vec<FileId>,
+    pub(super) files: OutputFiles,
+}
+
+/// What the command gets as its standard output and standard error.
+pub(super) struct OutputFiles {
     stdout: File,
     stderr: File,
 }
@@ -53,32 +59,36 @@ pub(super) fn open_channels(request: &StartRequest) -> Result<Channels, Exit> {
     let (stdout_noted, stdout) = opened(&request.stdout)?;
     let (stderr_noted, stderr) = opened(&request.stderr)?;
     let output = Output { stdout: stdout_noted, stderr: stderr_noted };
-    Ok(Channels { output, pumps, writes_to, stdout, stderr })
+    Ok(Channels { output, pumps, writes_to, files: OutputFiles { stdout, stderr } })
 }
 
 /// Starts the command in a process group of its own. The absolute path and the missing `pre_exec` keep it on the fast way to spawn.
-pub(super) fn spawn(request: &StartRequest, run: &str, channels: &Channels) -> Result<Spawned, Exit> {
+pub(super) fn spawn(request: &StartRequest, run: &str, files: OutputFiles) -> Result<Spawned, Exit> {
     if !request.program.is_absolute() || !request.dir.is_absolute() {
         return Err(failure(SpawnErrorKind::Other, "program and working folder must be absolute paths".to_owned()));
     }
-    let command = prepare(request, run, channels).map_err(|error| explain(request, &error))?;
+    let command = prepare(request, run, files);
     let handle = command.start().map_err(|error| explain(request, &error))?;
     let pid = handle.pids().first().copied().unwrap_or_default();
     // Not reaped yet, so `/proc` still shows it even if it is over.
     let root = process::stat(pid).map_or(ProcessId { pid, start_time: 0 }, |stat| stat.id);
-    let root_handle = process::open(root).unwrap_or_else(|error| {
-        tracing::error!(%error, key = %request.key, "no handle on a started command");
-        None
-    });
-    Ok(Spawned { handle, root, root_handle })
+    match process::open_child(pid) {
+        Ok(root_handle) => Ok(Spawned { handle, root, root_handle }),
+        Err(error) => {
+            // Nobody could see it end. That it did nothing yet cannot be said any more.
+            tracing::error!(%error, key = %request.key, "no handle on a started command; it is killed");
+            let _ = handle.kill();
+            Err(Exit::Unknown)
+        }
+    }
 }
 
-fn prepare(request: &StartRequest, run: &str, channels: &Channels) -> io::Result<duct::Expression> {
+fn prepare(request: &StartRequest, run: &str, files: OutputFiles) -> duct::Expression {
     let mut command = duct::cmd(&request.program, &request.args)
         .unchecked()
         .stdin_null()
-        .stdout_file(channels.stdout.try_clone()?)
-        .stderr_file(channels.stderr.try_clone()?)
+        .stdout_file(files.stdout)
+        .stderr_file(files.stderr)
         .dir(&request.dir);
     for name in &request.env_remove {
         command = command.env_remove(name);
@@ -90,10 +100,10 @@ fn prepare(request: &StartRequest, run: &str, channels: &Channels) -> io::Result
         command = command.env(name, Secret::expose(value));
     }
     let command = command.env(MARKER, format!("{run}/{}", request.key));
-    Ok(command.before_spawn(|command| {
+    command.before_spawn(|command| {
         command.process_group(0);
         Ok(())
-    }))
+    })
 }
 
 /// Says in terms of the runbook why a command could not be started.

@@ -1,6 +1,10 @@
 //! The status file of each command: what is left to know when engine and supervisor were lost together.
 //!
-//! | file | meaning |
+//! A file has a line for each phase, and the last whole line counts. A line goes in with one `write`, so whoever reads sees all of it or
+//! nothing. (Writing another file and renaming it costs more than starting the command: a new inode each time, while ext4 searches
+//! past those that were just given up.)
+//!
+//! | last line | meaning |
 //! |---|---|
 //! | none | never started, on the boot on which the engine meant to start it (the files are not synced) |
 //! | `starting` | the supervisor was about to start it; whether it did is unknown |
@@ -13,7 +17,7 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::fs::{Mode, OFlags, openat};
 use serde::{Deserialize, Serialize};
 
 use super::output::OutputFile;
@@ -21,6 +25,8 @@ use super::protocol::{CommandKind, Ended, Key, Started};
 
 /// Folder of the status files, in the run folder.
 const FOLDER: &str = "attempts";
+/// End of their names.
+const SUFFIX: &str = ".jsonl";
 /// Version of the files.
 const VERSION: u32 = 1;
 
@@ -45,9 +51,9 @@ pub enum AttemptStatus {
     Ended(Ended),
 }
 
-/// The content of a status file.
+/// One line of a status file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct StatusFile {
+pub(super) struct StatusLine {
     version: u32,
     pub(super) boot_id: String,
     pub(super) key: Key,
@@ -83,25 +89,30 @@ pub fn read_status(run_folder: &Path, key: &Key) -> io::Result<AttemptStatus> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(AttemptStatus::NeverStarted),
         Err(error) => return Err(error),
     };
-    let file = parse(&text)?;
-    Ok(match file.phase {
-        Phase::Starting => AttemptStatus::Starting { boot_id: file.boot_id },
-        Phase::Running(started) => AttemptStatus::Running { started, boot_id: file.boot_id },
+    let Some(line) = last_line(&text)? else { return Ok(AttemptStatus::NeverStarted) };
+    Ok(match line.phase {
+        Phase::Starting => AttemptStatus::Starting { boot_id: line.boot_id },
+        Phase::Running(started) => AttemptStatus::Running { started, boot_id: line.boot_id },
         Phase::Ended(ended) => AttemptStatus::Ended(ended),
     })
 }
 
-fn parse(text: &[u8]) -> io::Result<StatusFile> {
-    let file: StatusFile = serde_json::from_slice(text)?;
-    if file.version != VERSION {
-        let message = format!("status file of version {}, expected {VERSION}", file.version);
+fn last_line(text: &[u8]) -> io::Result<Option<StatusLine>> {
+    // What follows the last line end was not written to its end, and is as if it had never been begun.
+    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(&[][..], |end| &text[..end]);
+    let Some(last) = whole.split(|&byte| byte == b'\n').next_back().filter(|line| !line.is_empty()) else {
+        return Ok(None);
+    };
+    let line: StatusLine = serde_json::from_slice(last)?;
+    if line.version != VERSION {
+        let message = format!("status file of version {}, expected {VERSION}", line.version);
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
-    Ok(file)
+    Ok(Some(line))
 }
 
 fn file_name(key: &Key) -> String {
-    format!("{key}.json")
+    format!("{key}{SUFFIX}")
 }
 
 /// Writes the status files of one run.
@@ -123,41 +134,33 @@ impl StatusFolder {
         Ok(Self { folder, boot_id })
     }
 
-    /// Writes the whole file beside, then renames it into place. Not synced: it must outlive processes, not the machine.
+    /// Adds a line for a new phase. Not synced: it must outlive processes, not the machine.
     pub(super) fn write(&self, key: &Key, kind: CommandKind, output: Option<&Output>, phase: Phase) -> io::Result<()> {
-        let (boot_id, key) = (self.boot_id.clone(), key.clone());
-        let beside = format!(".{key}.new");
-        let name = file_name(&key);
-        let file = StatusFile { version: VERSION, boot_id, key, kind, phase, output: output.cloned() };
-        let text = serde_json::to_vec(&file)?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let mut new = File::from(openat(&self.folder, &beside, flags, Mode::RUSR | Mode::WUSR)?);
-        let written = new.write_all(&text).and_then(|()| {
-            renameat(&self.folder, &beside, &self.folder, &name)?;
-            Ok(())
-        });
-        if written.is_err() {
-            // A full disk must not also be left with half a file; that this fails too changes nothing.
-            let _ = unlinkat(&self.folder, &beside, AtFlags::empty());
-        }
-        written
+        let (boot_id, output) = (self.boot_id.clone(), output.cloned());
+        let line = StatusLine { version: VERSION, boot_id, key: key.clone(), kind, phase, output };
+        let mut text = serde_json::to_vec(&line)?;
+        text.push(b'\n');
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let mut file = File::from(openat(&self.folder, file_name(key), flags, Mode::RUSR | Mode::WUSR)?);
+        file.write_all(&text)
     }
 
-    /// Every status file that an earlier supervisor of this run left.
+    /// The last line of every status file that an earlier supervisor of this run left.
     ///
     /// A damaged one counts as `starting`: that its command has run cannot be ruled out, so it must not be started again.
-    pub(super) fn read_all(&self, run_folder: &Path) -> io::Result<Vec<StatusFile>> {
+    pub(super) fn read_all(&self, run_folder: &Path) -> io::Result<Vec<StatusLine>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(run_folder.join(FOLDER))? {
             let path = entry?.path();
-            let name = path.file_name().and_then(OsStr::to_str).and_then(|name| name.strip_suffix(".json"));
+            let name = path.file_name().and_then(OsStr::to_str).and_then(|name| name.strip_suffix(SUFFIX));
             let Some(key) = name.and_then(|name| Key::new(name).ok()) else { continue };
-            found.push(std::fs::read(&path).and_then(|text| parse(&text)).unwrap_or_else(|error| {
+            let line = std::fs::read(&path).and_then(|text| last_line(&text)).unwrap_or_else(|error| {
                 tracing::warn!(path = %path.display(), %error, "a status file cannot be read");
                 let boot_id = self.boot_id.clone();
                 let (kind, phase) = (CommandKind::Attempt, Phase::Starting);
-                StatusFile { version: VERSION, boot_id, key, kind, phase, output: None }
-            }));
+                Some(StatusLine { version: VERSION, boot_id, key, kind, phase, output: None })
+            });
+            found.extend(line);
         }
         Ok(found)
     }

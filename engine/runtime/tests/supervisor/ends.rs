@@ -2,9 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use runbook_runtime::supervisor::{
-    AttemptStatus, Exit, Key, Notification, Request, Span, SpawnErrorKind, read_status,
-};
+use runbook_runtime::supervisor::{AttemptStatus, Exit, Key, Notification, Request, Span, SpawnErrorKind, read_status};
 
 use crate::rig::{Rig, Test, block_on, code, lives, secret};
 
@@ -117,7 +115,7 @@ fn the_environment_is_what_was_asked_for() {
         assert!(lines[1].starts_with("1/2/"), "{}", lines[1]);
         assert!(lines[1].ends_with(&format!("/{run}/a")), "{}", lines[1]);
         assert_eq!(lines[2], "empty input");
-        let status = rig.text("attempts/a.json");
+        let status = rig.text("attempts/a.jsonl");
         assert!(!status.contains("TWO") && !status.contains("ONE"), "{status}");
         // bash makes a PATH of its own when it gets none, so a program without one has to say it.
         let mut bare = rig.argv("b", "/usr/bin/env", &[]);
@@ -158,8 +156,15 @@ fn files_are_private() {
         let plain = rig.sh("p", "umask; echo x");
         rig.run(&plain).await;
         for name in [
-            "m.out", "m.err", "p.out", "p.err", "attempts/m.json", "supervisor.lock", "supervisor.json",
-            "supervisor.log", "supervisor.sock",
+            "m.out",
+            "m.err",
+            "p.out",
+            "p.err",
+            "attempts/m.jsonl",
+            "supervisor.lock",
+            "supervisor.json",
+            "supervisor.log",
+            "supervisor.sock",
         ] {
             let mode = std::fs::metadata(rig.folder.join(name)).expect(name).permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");

@@ -155,11 +155,13 @@ fn the_next_supervisor_takes_over() {
     });
 }
 
-fn edit_phase(rig: &Rig, name: &str) {
-    let path = rig.folder.join(format!("attempts/{name}.json"));
-    let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).expect("file")).expect("JSON");
-    file["phase"] = "starting".into();
-    std::fs::write(&path, file.to_string()).expect("file");
+fn cut_to_starting(rig: &Rig, name: &str) {
+    let path = format!("attempts/{name}.jsonl");
+    let text = rig.text(&path);
+    let first = text.lines().next().expect("a line");
+    assert!(first.contains("\"starting\""), "{first}");
+    // And half of what would have been the next line.
+    std::fs::write(rig.folder.join(path), format!("{first}\n{}", &first[..20])).expect("file");
 }
 
 fn what_was_only_starting_is_found() {
@@ -172,10 +174,10 @@ fn what_was_only_starting_is_found() {
         let damaged = rig.sh("damaged", "exit 0");
         rig.run(&damaged).await;
         kill_supervisor(&rig);
-        edit_phase(&rig, "spawned");
-        edit_phase(&rig, "gone");
-        std::fs::write(rig.folder.join("attempts/damaged.json"), "{").expect("file");
-        std::fs::write(rig.folder.join("attempts/.half.new"), "{").expect("file");
+        cut_to_starting(&rig, "spawned");
+        cut_to_starting(&rig, "gone");
+        std::fs::write(rig.folder.join("attempts/damaged.jsonl"), "{\n").expect("file");
+        std::fs::write(rig.folder.join("attempts/empty.jsonl"), "").expect("file");
         let starting = read_status(&rig.folder, &key("spawned")).expect("file");
         assert!(matches!(starting, AttemptStatus::Starting { .. }), "{starting:?}");
         assert!(read_status(&rig.folder, &key("damaged")).is_err());
@@ -195,7 +197,7 @@ fn what_was_only_starting_is_found() {
 
 fn a_folder_may_lie_deep() {
     block_on(async {
-        let mut rig = Rig::new().await;
+        let rig = Rig::new().await;
         let deep = rig.folder.join("d".repeat(100)).join("e".repeat(100)).join("run");
         std::fs::create_dir_all(&deep).expect("folder");
         let (mut client, welcome) = crate::rig::connect(&deep).await;
@@ -283,11 +285,13 @@ fn sources_of_secrets_are_withheld() {
 fn asked_before_the_engine_died_is_done() {
     block_on(async {
         let mut rig = Rig::new().await;
-        for at in 0..50 {
-            let request = rig.sh(&format!("a{at}"), "exit 0");
+        // More than is read at once, and answered while the engine is gone already.
+        for at in 0..60 {
+            let mut request = rig.sh(&format!("a{at}"), "exit 0");
+            request.env.insert("FILLER".into(), "x".repeat(1000));
             rig.start(&request);
         }
         rig.reconnect().await;
-        assert_eq!(rig.welcome.commands.len(), 50, "all were asked for before this engine said hello");
+        assert_eq!(rig.welcome.commands.len(), 60, "all were asked for before this engine said hello");
     });
 }

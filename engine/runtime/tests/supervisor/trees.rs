@@ -130,7 +130,9 @@ fn only_the_command_that_was_asked_for_ends() {
         let mut rig = Rig::new().await;
         let two = |name: &str| {
             // Loses its parents, session and environment, and keeps only the output of the command.
-            format!("env -i setsid sh -c 'setsid sh -c \"echo \\$\\$ > {name}.new; mv {name}.new {name}; exec sleep 300\" &'; sleep 300")
+            format!(
+                "env -i setsid sh -c 'setsid sh -c \"echo \\$\\$ > {name}.new; mv {name}.new {name}; exec sleep 300\" &'; sleep 300"
+            )
         };
         let (a, b) = (rig.sh("a", &two("one")), rig.sh("b", &two("two")));
         let first = rig.started(&a).await.process;
@@ -189,7 +191,8 @@ fn a_stopped_command_takes_term() {
         let mut rig = Rig::new().await;
         let request = rig.sh("a", "kill -STOP $$; exit 0");
         let root = rig.started(&request).await.process;
-        let stopped = || std::fs::read_to_string(format!("/proc/{}/stat", root.pid)).ok()?.contains(") T ").then_some(());
+        let stopped =
+            || std::fs::read_to_string(format!("/proc/{}/stat", root.pid)).ok()?.contains(") T ").then_some(());
         crate::rig::wait_for(stopped);
         rig.signal("a", false);
         assert_eq!(rig.ended("a").await.exit, Exit::Signal(15));
@@ -199,7 +202,8 @@ fn a_stopped_command_takes_term() {
 fn a_handler_may_clean_up() {
     block_on(async {
         let mut rig = Rig::new().await;
-        let request = rig.sh("a", "trap 'sleep 0.1; /bin/echo cleaned; exit 5' TERM; echo $$ > ready; while :; do sleep 0.01; done");
+        let request = rig
+            .sh("a", "trap 'sleep 0.1; /bin/echo cleaned; exit 5' TERM; echo $$ > ready; while :; do sleep 0.01; done");
         rig.started(&request).await;
         rig.process_in("ready");
         rig.signal("a", false);
