@@ -55,12 +55,11 @@ impl Run {
                 wanted.insert(Effect::Timer { at, timer: Timer::Question(question.id.clone()) });
             }
         }
-        if let Some(cancel) = &self.cancel {
-            if self.stage == Stage::Main && self.outside > 0 && !cancel.grace_over {
+        if let Some(cancel) = &self.cancel
+            && self.stage == Stage::Main && self.outside > 0 && !cancel.grace_over {
                 let at = cancel.at.after(created.plan.cancel_grace_ms);
                 wanted.insert(Effect::Timer { at, timer: Timer::CancelGrace });
             }
-        }
         wanted
     }
 

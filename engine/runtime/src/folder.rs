@@ -15,8 +15,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use runbook_core::units::RunId;
+
+/// A child between fork and exec holds a copy of its engine's lock; when the engine is killed just then, the lock outlives
+/// it for so long. Seen once in some hundred kills on a busy machine.
+const FORK_LIMIT: Duration = Duration::from_millis(500);
+const FORK_POLL: Duration = Duration::from_millis(2);
 
 /// The folder that holds all runs.
 #[derive(Clone, Debug)]
@@ -192,10 +198,14 @@ impl RunFolder {
         let path = self.path.join("engine.lock");
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = open.map_err(LockError::Io)?;
-        match file.try_lock() {
-            Ok(()) => Ok(EngineLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Held),
-            Err(TryLockError::Error(error)) => Err(LockError::Io(error)),
+        let give_up = Instant::now() + FORK_LIMIT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(EngineLock { _file: file }),
+                Err(TryLockError::WouldBlock) if Instant::now() < give_up => std::thread::sleep(FORK_POLL),
+                Err(TryLockError::WouldBlock) => return Err(LockError::Held),
+                Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
+            }
         }
     }
 

@@ -28,6 +28,9 @@ const SHELL_STARTUP: [&str; 6] = ["BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "C
 /// What a program is started with.
 type Program = (PathBuf, Vec<String>);
 
+/// The environment variables of a command, and those whose values are secret.
+type Variables = (BTreeMap<String, String>, BTreeMap<String, Secret>);
+
 impl Driver {
     pub(super) fn start_command(&mut self, attempt: &AttemptId, action: &Rendered) -> Result<(), String> {
         let request = self.command(attempt, action)?;
@@ -117,7 +120,7 @@ impl Driver {
         &self,
         of_runbook: &BTreeMap<String, RenderedSource>,
         own: &BTreeMap<String, RenderedSource>,
-    ) -> Result<(BTreeMap<String, String>, BTreeMap<String, Secret>), String> {
+    ) -> Result<Variables, String> {
         let Some(created) = self.engine.run.created() else { return Err("the run is not created".to_owned()) };
         let mut env = super::params::export(&created.plan.params, &created.params);
         let mut secret = BTreeMap::new();

@@ -97,7 +97,7 @@ impl Engine {
     pub fn create(state: &StateFolder, created: Created, evaluate: Box<dyn Evaluate>) -> Result<Self, EngineError> {
         let folder = state.create_run(&created.run)?;
         let lock = folder.lock().map_err(EngineError::from)?;
-        let journal = SledJournal::create(&folder.journal())?;
+        let journal = SledJournal::create(folder.journal())?;
         let run = Run::default();
         let mut engine = Self { folder, journal, run, evaluate, boots: BTreeMap::new(), _lock: lock };
         engine.take(Input::Launched(Box::new(created)))?;
@@ -110,7 +110,7 @@ impl Engine {
     /// When another engine has it, or the journal is damaged.
     pub fn open(folder: RunFolder, evaluate: Box<dyn Evaluate>) -> Result<Self, EngineError> {
         let lock = folder.lock().map_err(EngineError::from)?;
-        let mut journal = SledJournal::open(&folder.journal())?;
+        let mut journal = SledJournal::open(folder.journal())?;
         let (run, boots) = fold(&journal.load()?)?;
         Ok(Self { folder, journal, run, evaluate, boots, _lock: lock })
     }
@@ -152,6 +152,9 @@ impl Engine {
     }
 }
 
+/// A request that is over, and how.
+type Finished = (AttemptId, AttemptResult);
+
 /// An engine at work: what is live, and where news comes from.
 struct Driver {
     engine: Engine,
@@ -166,7 +169,7 @@ struct Driver {
     stopping: BTreeSet<(AttemptId, bool)>,
     /// Timers that changed nothing: not told again until something else changes.
     muted: BTreeSet<Timer>,
-    finished: (mpsc::UnboundedSender<(AttemptId, AttemptResult)>, mpsc::UnboundedReceiver<(AttemptId, AttemptResult)>),
+    finished: (mpsc::UnboundedSender<Finished>, mpsc::UnboundedReceiver<Finished>),
     client: Option<reqwest::Client>,
     signals: Signals,
     inbox: Inbox,
@@ -262,7 +265,7 @@ fn note_boots<'e>(boots: &mut BTreeMap<AttemptId, String>, events: impl Iterator
 /// When an engine has it, or the journal is damaged.
 pub fn load(folder: &RunFolder) -> Result<(Run, Vec<Record>), EngineError> {
     let _lock = folder.lock().map_err(EngineError::from)?;
-    let records = SledJournal::open(&folder.journal())?.load()?;
+    let records = SledJournal::open(folder.journal())?.load()?;
     let (run, _) = fold(&records)?;
     Ok((run, records))
 }
