@@ -56,10 +56,13 @@ impl Run {
             }
         }
         if let Some(cancel) = &self.cancel
-            && self.stage == Stage::Main && self.outside > 0 && !cancel.grace_over {
-                let at = cancel.at.after(created.plan.cancel_grace_ms);
-                wanted.insert(Effect::Timer { at, timer: Timer::CancelGrace });
-            }
+            && self.stage == Stage::Main
+            && self.outside > 0
+            && !cancel.grace_over
+        {
+            let at = cancel.at.after(created.plan.cancel_grace_ms);
+            wanted.insert(Effect::Timer { at, timer: Timer::CancelGrace });
+        }
         wanted
     }
 

@@ -180,7 +180,8 @@ fn lose_all(then: OnInterrupt, check: impl Fn(&Ending, &[AttemptId], &Sim) + std
                 let _ = resumed.engine.tell(Input::Lost(attempt.clone()));
             }
             let asked: Vec<AttemptId> = questions(&resumed.engine.journal[before..]);
-            let expected = lost.iter().filter(|(_, then)| *then == OnInterrupt::Ask).map(|(attempt, _)| attempt.clone());
+            let expected =
+                lost.iter().filter(|(_, then)| *then == OnInterrupt::Ask).map(|(attempt, _)| attempt.clone());
             assert_eq!(asked, expected.collect::<Vec<_>>(), "after batch {number}");
             let _ = resumed.finish();
             assert_eq!(questions(&resumed.engine.journal).len(), asked.len(), "asked about what was not lost");
@@ -209,7 +210,10 @@ fn when_all_is_lost_the_truth_about_each_attempt_leads_to_the_same_end() {
         let again = resumed.ending();
         let polls = |step: &str| resumed.engine.run.step_plan(&step.into()).is_some_and(|step| step.until.is_some());
         let polled = lost.iter().filter(|it| it.phase == Phase::Do && polls(it.step.as_str())).count() as u32;
-        assert_eq!(told_by_a_person(ending.clone()).without_attempts(), told_by_a_person(again.clone()).without_attempts());
+        assert_eq!(
+            told_by_a_person(ending.clone()).without_attempts(),
+            told_by_a_person(again.clone()).without_attempts()
+        );
         // Only a lost poll is repeated without a question.
         assert_eq!(again.attempts() - ending.attempts(), polled);
     });
@@ -223,7 +227,8 @@ fn when_all_is_lost_running_again_takes_one_attempt_more_for_each() {
         assert_eq!(ending.clone().without_attempts(), again.clone().without_attempts());
         assert_eq!(again.attempts() - ending.attempts(), lost.len() as u32);
         for attempt in lost {
-            let started = resumed.world.started.iter().filter(|it| it.step == attempt.step && it.phase == attempt.phase);
+            let started =
+                resumed.world.started.iter().filter(|it| it.step == attempt.step && it.phase == attempt.phase);
             assert!(started.count() > 1, "{attempt} was not run again");
         }
     });

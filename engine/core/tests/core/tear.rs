@@ -52,7 +52,8 @@ fn events_that_do_not_fit_are_refused() {
     // Every event of a history, told to every earlier state of the run: whatever is accepted must be what may come
     // next there, and the state says so by not being broken. What is refused names both.
     let (_, sim, _) = history(7, RICH, rich_fate(7), Checks::Few);
-    let all: Vec<_> = sim.engine.journal.iter().flat_map(|batch| batch.events.iter().map(|it| (it, batch.at))).collect();
+    let all: Vec<_> =
+        sim.engine.journal.iter().flat_map(|batch| batch.events.iter().map(|it| (it, batch.at))).collect();
     let mut run = Run::default();
     let mut refused = 0;
     for (place, (event, at)) in all.iter().enumerate() {
