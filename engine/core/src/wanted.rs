@@ -55,11 +55,8 @@ impl Run {
                 wanted.insert(Effect::Timer { at, timer: Timer::Question(question.id.clone()) });
             }
         }
-        if let Some(cancel) = &self.cancel
-            && self.stage == Stage::Main
-            && self.outside > 0
-            && !cancel.grace_over
-        {
+        let grace = self.cancel.as_ref().filter(|cancel| !cancel.grace_over);
+        if let (Some(cancel), Stage::Main, 1..) = (grace, self.stage, self.outside) {
             let at = cancel.at.after(created.plan.cancel_grace_ms);
             wanted.insert(Effect::Timer { at, timer: Timer::CancelGrace });
         }

@@ -2,5 +2,7 @@
 
 mod crash;
 mod kit;
+mod lost;
 mod random;
+mod tables;
 mod tear;

@@ -1,6 +1,6 @@
 //! What must hold after every decision, written down a second time and in another way than the engine does it.
 
-use runbook_core::event::{Event, Phase, QuestionKind};
+use runbook_core::event::{BlockReason, Cause, Event, Phase, QuestionKind};
 use runbook_core::input::Input;
 use runbook_core::plan::Plan;
 use runbook_core::run::{Doing, Run, Stage, StepRun, StepState, UndoState};
@@ -171,12 +171,16 @@ fn ended(run: &Run) {
             assert!(matches!(state.state, StepState::Skipped(_)), "`{}` lies in a skipped block", step.id);
         }
         assert_ne!(state.undo.state, UndoState::Running, "`{}` is being undone at the end", step.id);
-        let blocked = matches!(state.state, StepState::Blocked(_));
-        let cut = run.cancel().is_some_and(|cancel| cancel.level >= 2);
-        let service = run.services().len() > 0;
-        let refused = of_children(run, at).any(|state| matches!(state, StepState::Blocked(_)));
-        if step.always && step.parent.is_none() {
-            assert!(!blocked || cut || service || refused, "`{}` of `always` was held back", step.id);
+        if let (StepState::Blocked(reason), true, None) = (&state.state, step.always, step.parent) {
+            let fits = match reason {
+                BlockReason::Cancelled => run.cancel().is_some(),
+                BlockReason::Service(_) => {
+                    matches!(run.end().expect("an end").cause, Cause::Service(_) | Cause::Undo(_))
+                }
+                // Entered, and one of the steps within was held back.
+                _ => of_children(run, at).any(|state| matches!(state, StepState::Blocked(_))),
+            };
+            assert!(fits, "`{}` of `always` was held back: {reason:?}", step.id);
         }
     }
 }

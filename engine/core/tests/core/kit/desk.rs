@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use runbook_core::Effect;
 use runbook_core::event::{AttemptId, Event, Phase, QuestionId, QuestionKind};
 use runbook_core::input::{Answer, Answered, AttemptResult, Exit, Input};
 use runbook_core::run::{Run, StepState};
 use runbook_core::units::{Role, ServiceName, StepId, Timestamp};
-use runbook_core::{Effect, IllegalEvent};
 use serde_json::{Value, json};
 
 use super::book::{Book, host, person};
 use super::engine::{Checks, Engine};
-use super::expr::Mini;
 use super::fate::agreement;
 
 /// An engine in the hands of a test.
@@ -96,6 +95,11 @@ impl Desk {
     /// An attempt was lost with engine, supervisor and all.
     pub(crate) fn lose(&mut self, name: &str) -> Vec<Event> {
         let attempt = self.live(name);
+        self.tell(Input::Lost(attempt))
+    }
+
+    /// An attempt that may have ended long ago is told to be lost.
+    pub(crate) fn lose_again(&mut self, attempt: AttemptId) -> Vec<Event> {
         self.tell(Input::Lost(attempt))
     }
 
@@ -208,11 +212,5 @@ impl Desk {
     /// How many attempts started of each step.
     pub(crate) fn attempts(&self) -> BTreeMap<String, u32> {
         self.run().steps().map(|(_, step, run)| (step.id.to_string(), run.attempts)).collect()
-    }
-
-    /// What deciding once more would say, for errors.
-    pub(crate) fn try_tell(&self, input: Input) -> Result<Vec<Event>, IllegalEvent> {
-        let now = Timestamp(self.engine.now);
-        runbook_core::decide(self.run().clone(), input, now, &Mini).map(|decision| decision.events)
     }
 }

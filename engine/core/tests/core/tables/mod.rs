@@ -1,0 +1,19 @@
+//! Truth tables, one theme in each file.
+
+mod approval;
+mod blocks;
+mod cancel;
+mod failure;
+mod interruption;
+mod journal;
+mod manual;
+mod order;
+mod outputs;
+mod parallel;
+mod retry;
+mod rollback;
+mod services;
+mod skip;
+mod timeout;
+mod until;
+mod verdict;
