@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use runbook_core::event::{Identity, QuestionId};
@@ -70,7 +71,14 @@ pub struct Received {
 /// When the file cannot be written.
 pub fn put(run: &RunFolder, message: &Message) -> io::Result<()> {
     let bytes = serde_json::to_vec(&Envelope { version: VERSION, message: message.clone() })?;
-    write_whole(&run.inbox().join(format!("{}.json", ulid::Ulid::generate())), &bytes)
+    write_whole(&run.inbox().join(format!("{}.json", next_name())), &bytes)
+}
+
+/// A name that sorts behind all that this process gave before: file times are too coarse to tell two messages apart.
+fn next_name() -> ulid::Ulid {
+    static NAMES: Mutex<ulid::Generator> = Mutex::new(ulid::Generator::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    names.generate().unwrap_or_else(ulid::Overflow::commit_overflow_increment)
 }
 
 /// All messages, the oldest first. What is no message is put aside as `<name>.refused`, and said in the log.
@@ -142,10 +150,10 @@ mod tests {
     #[test]
     fn messages_come_back_with_their_owner_in_order() {
         let (_folder, run) = run();
-        put(&run, &cancel(1)).unwrap();
-        put(&run, &cancel(2)).unwrap();
+        let written: Vec<Message> = (1..=50).map(cancel).collect();
+        written.iter().for_each(|message| put(&run, message).unwrap());
         let found = read(&run).unwrap();
-        assert_eq!(found.iter().map(|it| it.message.clone()).collect::<Vec<_>>(), [cancel(1), cancel(2)]);
+        assert_eq!(found.iter().map(|it| it.message.clone()).collect::<Vec<_>>(), written);
         assert_eq!(found[0].by, crate::identity::me());
         assert!(found[0].written_at > Timestamp(1_600_000_000_000));
     }
