@@ -147,12 +147,11 @@ impl Lowering<'_, '_> {
         }
     }
 
-    /// Whether the conditions of the step, and of the blocks around it, hold only if `id` succeeded.
+    /// Whether the conditions of the step, and of the blocks around it, hold only if `id` succeeded. What its own `if`
+    /// assures is noted once that is lowered, so it says nothing about itself.
     fn assured(&self, site: &Site, id: &str) -> bool {
         let Some(reader) = site.step else { return false };
-        // Its own `if` says nothing while it is itself evaluated.
-        let skip = usize::from(site.condition);
-        self.outline.outwards(reader).skip(skip).any(|at| self.assures[at].contains(id))
+        self.outline.outwards(reader).any(|at| self.assures[at].contains(id))
     }
 
     /// Why the outputs of `target` may be missing where `site` is evaluated; none when they are certainly there.

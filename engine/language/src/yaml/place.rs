@@ -39,9 +39,10 @@ impl Node {
         let begin = before.rfind('\n').map_or(0, |at| at + 1);
         let content = text[begin..].lines().next().unwrap_or_default();
         let mut at = 0;
-        // The first line is the `|` itself.
+        // saphyr lets a block begin at its first line that is not empty, behind the indentation.
+        let empty = text.len() - text.trim_start_matches('\n').len();
         for (number, source) in written.split_inclusive('\n').enumerate() {
-            if number == line + 1 {
+            if number + empty == line {
                 let source = source.trim_end_matches(['\n', '\r']);
                 let indent = source.len().checked_sub(content.len())?;
                 return source.ends_with(content).then_some(self.span.start + at + indent + (offset - begin));

@@ -155,10 +155,46 @@ fn blocks_branches_and_always_make_outputs_uncertain() {
     assert_eq!(found(&always), ["6 steps.maker.outputs.x RB0120"]);
     let to_always = format!("steps: [{{id: r, run: x, {read}}}]\nalways: [{maker}]\n");
     assert_eq!(found(&to_always), ["4 steps.maker.outputs.x RB0118"]);
+    let earlier = format!("steps: [{{id: a, run: x}}]\nalways:\n  - {maker}\n  - {{id: r, run: x, {read}}}\n");
+    assert_eq!(found(&earlier), ["7 steps.maker.outputs.x RB0120"], "they run whatever became of each other");
+    let block_in_always =
+        format!("steps: [{{id: a, run: x}}]\nalways:\n  - {{id: b, steps: [{maker}, {{id: r, run: x, {read}}}]}}\n");
+    assert_eq!(found(&block_in_always), none, "within a block, steps wait as everywhere");
     let asking_block = format!(
         "steps:\n  - {maker}\n  - {{id: b, if: failure(), steps: [{{id: in, run: x, outputs: [y]}}, {{id: r, run: x, {read}}}]}}\n"
     );
     assert_eq!(found(&asking_block).len(), 1, "the block runs after a failure");
+}
+
+#[test]
+fn a_block_hands_on_what_its_steps_made() {
+    let none: [&str; 0] = [];
+    let block = |inner: &str, output: &str| {
+        found(&format!(
+            "steps:
+  - id: b
+    steps: [{{id: in, run: x, outputs: [x]{inner}}}]
+    outputs: {{y: \"{{{{ {output} }}}}\"}}
+  - {{id: r, run: x, env: {{Y: \"{{{{ steps.b.outputs.y }}}}\"}}}}
+"
+        ))
+    };
+    assert_eq!(block("", "steps.in.outputs.x"), none);
+    assert_eq!(block(", on_failure: continue", "steps.in.outputs.x"), ["7 steps.in.outputs.x RB0120"]);
+    assert_eq!(block("", "steps.r.succeeded"), ["7 steps.r.succeeded RB0118"]);
+    assert_eq!(block("", "stdout"), ["7 stdout RB0116"]);
+}
+
+#[test]
+fn one_name_has_one_value() {
+    let step = |env: &str| format!("env: {{LOG_DIR: /var}}\nsteps: [{{id: a, run: x, env: {env}}}]\n");
+    let none: [&str; 0] = [];
+    assert_eq!(found(&step("{LOG_DIR: /tmp}")), none, "a step goes before the runbook");
+    assert_eq!(found(&step("{log_dir: /tmp}")), ["5 log_dir RB0125"]);
+    assert_eq!(found(&step("{A: 1, a: 2}")), ["5 a RB0125"]);
+    assert_eq!(found(&step("{A: 1, A: 2}")), ["5 A RB0004"], "YAML's own doubled key, and only that");
+    assert_eq!(found(&step("{ld_preload: x}")), ["5 ld_preload RB0124"]);
+    assert_eq!(found("params: {home: {type: string}}\nsteps: [{id: a, run: x}]\n"), ["4 home RB0124"]);
 }
 
 #[test]
@@ -187,6 +223,10 @@ fn places_within_texts_are_exact() {
     assert_eq!(found("steps:\n  - id: a\n    manual: \"tab\\t{{ params.a }}\"\n"), ["6 params.a RB0116"]);
     assert_eq!(found("\r\nsteps:\r\n  - {id: a, manual: '{{ params.a }}'}\r\n"), ["6 params.a RB0116"]);
     assert_eq!(found("steps:\n  - {id: a, manual: 'all fine'}\n"), none);
+    let twice = "steps:\n  - id: a\n    manual: |\n      äöü {{ params.a }}\n\n      {{ params.a }}\n";
+    assert_eq!(found(twice), ["7 params.a RB0116", "9 params.a RB0116"], "each where it stands");
+    let indented = "steps:\n  - id: a\n    manual: |2-\n\n        {{ params.a }}\n      {{ params.a }}\n";
+    assert_eq!(found(indented), ["8 params.a RB0116", "9 params.a RB0116"], "below an empty line");
     let wrong = load("steps: [{id: a, set: {x: 'äöü {{ params.a }}'}}]\n").expect_err("no param");
     let place = wrong.iter().find(|one| one.code.as_str() == "RB0116").expect("reported").position();
     assert_eq!((place.line, place.column), (1, 34), "characters count, not bytes");
@@ -237,6 +277,8 @@ fn yaml_that_would_hurt_is_refused() {
         assert!(wrong.has_errors(), "{name}");
         assert!(!wrong.to_text(Look::default()).is_empty(), "{name}");
     }
+    let wrong = load(&format!("x0: &x0 [a]\n{bomb}")).expect_err("too many values");
+    assert!(wrong.iter().any(|one| one.code.as_str() == "RB0002"), "before serde_yaml follows them: {wrong}");
     let shared = "x: &x 5m\n";
     assert_eq!(
         found(&format!("{shared}steps: [{{id: a, run: y, timeout: *x}}, {{id: b, run: y, timeout: *x}}]\n")),
