@@ -26,6 +26,12 @@ impl Failure {
         self
     }
 
+    /// The message with its way out.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> String {
+        format!("{}\n{}", self.message, self.hint.as_deref().unwrap_or_default())
+    }
+
     /// Says it on standard error.
     pub(crate) fn report(self) -> ExitCode {
         for line in self.message.lines() {

@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "detach")]
     exit_when_waiting: bool,
     /// What is shown
-    #[arg(long, value_enum, default_value = "plain")]
+    #[arg(long, value_enum, default_value = "human")]
     output: Output,
 }
 

@@ -1,12 +1,18 @@
 //! One file for each command.
 
 pub(crate) mod answer;
+pub(crate) mod approve;
+pub(crate) mod attach;
 pub(crate) mod cancel;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod internal;
+pub(crate) mod logs;
+pub(crate) mod reject;
 pub(crate) mod resume;
 pub(crate) mod runs;
+pub(crate) mod sandbox;
 pub(crate) mod schema;
+pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod validate;

@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// The run: its id, the beginning of it, or `last`
     run: String,
     /// What is shown
-    #[arg(long, value_enum, default_value = "plain")]
+    #[arg(long, value_enum, default_value = "human")]
     output: Output,
     /// Leave with exit code 6 when only questions remain
     #[arg(long)]

@@ -138,14 +138,16 @@ fn template(template: &Template) -> String {
     match template {
         Template::Literal(Value::String(text)) => text.clone(),
         Template::Literal(value) => canonical(value),
+        Template::Value(expression) => format!("{{{{ {} }}}}", expression.source),
         // Kept as written, braces and all.
-        Template::Value(expression) | Template::Text(expression) => expression.source.clone(),
+        Template::Text(expression) => expression.source.clone(),
         Template::List(items) => {
             let items: Vec<String> = items.iter().map(self::template).collect();
             format!("[{}]", items.join(", "))
         }
         Template::Object(entries) => {
-            let entries: Vec<String> = entries.iter().map(|(name, value)| format!("{name}: {}", self::template(value))).collect();
+            let entries: Vec<String> =
+                entries.iter().map(|(name, value)| format!("{name}: {}", self::template(value))).collect();
             format!("{{{}}}", entries.join(", "))
         }
     }
@@ -207,7 +209,7 @@ mod tests {
 
     #[test]
     fn an_undo_is_shown_with_its_templates() {
-        let action = json!({"argv": {"argv": [{"literal": "kill it"}, {"value": {"source": "{{ outputs.pid }}", "reads": []}}],
+        let action = json!({"argv": {"argv": [{"literal": "kill it"}, {"value": {"source": "outputs.pid", "reads": []}}],
             "env": {}, "dir": null}});
         assert_eq!(undo(&action), ["runs: 'kill it' '{{ outputs.pid }}'"]);
         assert_eq!(undo(&json!({"new": 1})), [r#"{"new":1}"#]);

@@ -1,96 +1,155 @@
-//! What a person, or a program, sees of a run while it goes on.
+//! What is shown of a run while it goes on, and how questions are asked in the terminal.
 //!
-//! Printing happens on a thread of its own: a stalled pipe or a closed terminal never stops an engine.
+//! ```text
+//! engine ──Reporter──► Feed ──► a thread of its own ──► lines, frame, prompt (standard error) or NDJSON (standard output)
+//! attach ──snapshots──►
+//! ```
+//!
+//! Where what goes: `human` and `plain` write everything to standard error, so that standard output stays empty and a
+//! pipe gets data only when data was asked for; `json` writes the [event stream](json) to standard output and nothing else.
+//! Nothing that happens to the printing (a closed terminal, a pipe that nobody reads) reaches the engine.
 
+mod action;
+pub(crate) mod answering;
+mod diff;
+mod feed;
+mod frame;
+pub(crate) mod hint;
 mod json;
-mod plain;
+mod line;
+mod live;
+pub(crate) mod overview;
+pub(crate) mod paint;
+mod prompt;
+pub(crate) mod question;
+mod records;
+#[cfg(test)]
+mod samples;
+mod screen;
+pub(crate) mod seen;
+mod summary;
+mod tail;
+mod tally;
+pub(crate) mod text;
+mod tty;
 
-use std::sync::mpsc::{self, Sender};
-use std::thread::JoinHandle;
+use std::io::IsTerminal as _;
+use std::sync::Arc;
 
-use runbook_core::run::Run;
-use runbook_journal::Record;
+use clap::ValueEnum;
 use runbook_runtime::Reporter;
 use runbook_runtime::folder::RunFolder;
 use runbook_runtime::status::Status;
 
-/// What is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+use feed::{Feed, ForPeople, ForPrograms};
+use screen::{Look, Screen};
+
+/// How a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// For people: one line for each thing that happens
+    /// A live view on a terminal, plain lines elsewhere; on standard error
+    Human,
+    /// One line for each thing that matters, with its time; on standard error
     Plain,
-    /// For programs: one JSON object for each event
+    /// Each record of the journal as one line of JSON; on standard output
     Json,
 }
 
-enum Line {
-    Out(String),
-    Err(String),
-}
-
-/// The view of one run.
+/// What shows a run, until it is told to finish.
 pub(crate) struct View {
-    output: Output,
-    folder: RunFolder,
-    lines: Sender<Line>,
-    printer: JoinHandle<()>,
+    feed: Arc<Feed>,
+    is_json: bool,
+    /// None when the system had no thread to give: then nothing is shown, and the run goes on.
+    thread: Option<std::thread::JoinHandle<()>>,
 }
 
-/// Starts to show a run.
+/// Begins to show a run whose engine is in this process.
 pub(crate) fn start(output: Output, folder: &RunFolder) -> View {
-    let (lines, printed) = mpsc::channel();
-    let printer = std::thread::spawn(move || {
-        for line in printed {
-            match line {
-                Line::Out(text) => crate::output::line(text),
-                Line::Err(text) => crate::output::note(text),
-            }
-        }
-    });
-    View { output, folder: folder.clone(), lines, printer }
+    View::new(output, folder, true)
+}
+
+/// Begins to show a run whose engine is elsewhere; it is told by [`View::snapshot`].
+pub(crate) fn attach(output: Output, folder: &RunFolder) -> View {
+    View::new(output, folder, false)
 }
 
 impl View {
+    fn new(output: Output, folder: &RunFolder, hosts: bool) -> Self {
+        let feed = Arc::new(Feed::default());
+        let builder = std::thread::Builder::new().name("view".to_owned());
+        let for_thread = feed.clone();
+        let thread = if output == Output::Json {
+            builder.spawn(move || {
+                let over = Over(for_thread);
+                print_json(&over.0);
+            })
+        } else {
+            let is_terminal = output == Output::Human && std::io::stderr().is_terminal();
+            let look = Look { is_live: is_terminal && !screen::is_dumb(), asks: is_terminal, hosts };
+            let folder = folder.clone();
+            builder.spawn(move || {
+                let over = Over(for_thread);
+                Screen::new(over.0.clone(), folder, &look).run();
+            })
+        };
+        if let Err(error) = &thread {
+            tracing::warn!(%error, "cannot show the run");
+        }
+        Self { feed, is_json: output == Output::Json, thread: thread.ok() }
+    }
+
     /// What the engine tells.
     pub(crate) fn reporter(&self) -> Box<dyn Reporter> {
-        let (output, folder) = (self.output, self.folder.clone());
-        Box::new(Lines { output, folder, lines: self.lines.clone() })
+        match self.is_json {
+            true => Box::new(ForPrograms(self.feed.clone())),
+            false => Box::new(ForPeople(self.feed.clone())),
+        }
     }
 
-    /// Says how it ended, and waits until all is printed.
+    /// A newer snapshot of a run whose engine is elsewhere.
+    pub(crate) fn snapshot(&self, status: Status) {
+        self.feed.add(|batch| batch.status = Some(status));
+    }
+
+    /// Ends the view: shows what is left, and the closing summary when the run has ended.
+    ///
+    /// For people it gives up when nobody reads for a while; a stream of events is written to its end, or until its
+    /// reader is gone.
     pub(crate) fn finish(self, status: Option<&Status>) {
-        if self.output == Output::Plain
-            && let Some(status) = status
-        {
-            for text in plain::summary(status, &self.folder) {
-                let _ = self.lines.send(Line::Err(text));
+        self.feed.add(|batch| {
+            batch.is_last = true;
+            if let Some(status) = status {
+                batch.status = Some(status.clone());
             }
+        });
+        if self.thread.is_some() {
+            self.feed.wait_until_printed(!self.is_json);
         }
-        drop(self.lines);
-        // A panic of the printer has lost some lines; the journal has all.
-        let _ = self.printer.join();
     }
 }
 
-struct Lines {
-    output: Output,
-    folder: RunFolder,
-    lines: Sender<Line>,
+/// Says that the printing is over, however it ended.
+struct Over(Arc<Feed>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.is_printed();
+    }
 }
 
-impl Reporter for Lines {
-    fn records(&mut self, records: &[Record], run: &Run) {
-        for record in records {
-            let said = match self.output {
-                Output::Json => json::line(record).map(Line::Out).into_iter().collect(),
-                Output::Plain => plain::lines(record, run, &self.folder).into_iter().map(Line::Err).collect::<Vec<_>>(),
-            };
-            for line in said {
-                // The printer is gone when nobody can read any more.
-                let _ = self.lines.send(line);
-            }
+/// Writes the event stream until it ends, or nobody reads it any more.
+fn print_json(feed: &Feed) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout();
+    let mut has_reader = true;
+    loop {
+        let batch = feed.take(None);
+        let text: String = batch.json.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+        if has_reader {
+            has_reader = out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok();
+        }
+        if batch.is_last {
+            break;
         }
     }
-
-    fn status(&mut self, _status: &Status) {}
 }

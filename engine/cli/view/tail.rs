@@ -62,8 +62,7 @@ fn last_lines(path: &Path, count: usize, bytes: u64) -> io::Result<Vec<String>> 
         Some((_, rest)) if from > 0 && !rest.trim().is_empty() => rest.to_owned(),
         _ => text.into_owned(),
     };
-    let mut lines: Vec<String> =
-        text.lines().rev().map(log_line).filter(|line| !line.is_empty()).take(count).collect();
+    let mut lines: Vec<String> = text.lines().rev().map(log_line).filter(|line| !line.is_empty()).take(count).collect();
     lines.reverse();
     Ok(lines)
 }

@@ -46,6 +46,9 @@ enum Command {
     Newest {
         #[command(flatten)]
         platform: Data,
+        /// What is printed
+        #[arg(long, value_enum, default_value = "text")]
+        output: Shown,
     },
     /// Holds a dump against its manifest: size, checksum, contents
     Verify {
@@ -89,7 +92,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     match args.command {
         Command::Dump { platform, to, output } => dump(&platform.data, to, output),
         Command::Backups { platform, output } => backups(&platform.data, output),
-        Command::Newest { platform } => newest(&platform.data),
+        Command::Newest { platform, output } => newest(&platform.data, output),
         Command::Verify { file, output } => verify(&file, output),
         Command::Restore { file, platform, allow_damaged } => {
             let manifest = database::restore(&file, &platform.data, allow_damaged)?;
@@ -125,22 +128,33 @@ fn backups(data: &Path, output: Shown) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Succeeded)
 }
 
-fn newest(data: &Path) -> Result<ExitCode, Failure> {
+fn newest(data: &Path, output: Shown) -> Result<ExitCode, Failure> {
+    let mut skipped = vec![];
     for backup in database::backups(data)? {
-        if backup.good {
-            crate::output::line(backup.path.display().to_string());
-            return Ok(ExitCode::Succeeded);
+        if !backup.good {
+            skipped.push(describe(&backup));
+            continue;
         }
-        // What is passed over is told, but is no part of the answer.
-        crate::output::note(format!("skipped {}", describe(&backup)));
+        match output {
+            Shown::Json => {
+                crate::output::json(&json!({"path": backup.path, "manifest": backup.manifest, "skipped": skipped}));
+            }
+            Shown::Text => {
+                // What is passed over is told, but is no part of the answer.
+                skipped.iter().for_each(|one| crate::output::note(format!("skipped {one}")));
+                crate::output::line(backup.path.display().to_string());
+            }
+        }
+        return Ok(ExitCode::Succeeded);
     }
+    skipped.iter().for_each(|one| crate::output::note(format!("skipped {one}")));
     Err(runbook_sandbox::Error::NoBackup(data.to_owned()).into())
 }
 
 fn verify(file: &Path, output: Shown) -> Result<ExitCode, Failure> {
     let manifest = database::verify(file)?;
     match output {
-        Shown::Json => crate::output::json(&manifest),
+        Shown::Json => crate::output::json(&json!({"path": file, "manifest": manifest})),
         Shown::Text => show_manifest(file, &manifest),
     }
     Ok(ExitCode::Succeeded)
@@ -191,7 +205,10 @@ fn describe(backup: &Backup) -> String {
 
 fn show_manifest(file: &Path, manifest: &Manifest) {
     crate::output::line(file.display().to_string());
-    crate::output::line(format!("made {}, {} bytes, sha256 {}", manifest.created_at, manifest.size_bytes, manifest.sha256));
+    crate::output::line(format!(
+        "made {}, {} bytes, sha256 {}",
+        manifest.created_at, manifest.size_bytes, manifest.sha256
+    ));
     show_tables(&manifest.contents);
     for problem in &manifest.contents.problems {
         crate::output::line(format!("problem: {problem}"));
@@ -200,6 +217,10 @@ fn show_manifest(file: &Path, manifest: &Manifest) {
 
 fn show_tables(report: &Report) {
     for (name, table) in &report.tables {
-        crate::output::line(format!("{name:10} {:6} rows  {}", table.rows, &table.sha256[..table.sha256.len().min(16)]));
+        crate::output::line(format!(
+            "{name:10} {:6} rows  {}",
+            table.rows,
+            &table.sha256[..table.sha256.len().min(16)]
+        ));
     }
 }

@@ -97,9 +97,7 @@ pub(super) fn routes(args: &RoutesArgs) -> Result<ExitCode, Failure> {
     let routes = runbook_sandbox::routes();
     match args.output {
         Shown::Json => {
-            let one = |route: &runbook_sandbox::Route| {
-                json!({"method": route.method, "path": route.path, "needs_token": route.needs_token(), "what": route.what})
-            };
+            let one = |route: &runbook_sandbox::Route| json!({"method": route.method, "path": route.path, "needs_token": route.needs_token(), "what": route.what});
             crate::output::json(&routes.iter().map(one).collect::<Vec<Value>>());
         }
         Shown::Text => {

@@ -1,0 +1,39 @@
+//! `runbook show`: everything that is known of a run.
+
+use runbook_runtime::exit_code::ExitCode;
+
+use super::validate::Format;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output;
+use crate::view::hint::Hints;
+use crate::view::overview;
+use crate::view::paint::Paint;
+use crate::view::seen::Seen;
+
+/// Shows everything of a run: its params, each step with its outputs and its undo, who answered what
+///
+/// Works while the engine runs, and without one from the journal, which is verified.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  runbook show last\n  runbook show 01KB3 --output json")]
+pub(crate) struct Args {
+    /// The run: its id, the beginning of it, or `last`
+    run: String,
+    /// What is printed
+    #[arg(long, value_enum, default_value = "text")]
+    output: Format,
+}
+
+pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
+    let folder = context.find_run(&args.run)?;
+    let (seen, hints) = (Seen::look(&folder)?, Hints::of(&folder));
+    seen.warn();
+    match args.output {
+        Format::Json => output::json(&overview::to_json(&seen, &hints)),
+        Format::Text => {
+            let lines = overview::full(&seen, &hints, runbook_runtime::now().0, Paint::stdout());
+            output::line(lines.join("\n"));
+        }
+    }
+    Ok(ExitCode::Succeeded)
+}

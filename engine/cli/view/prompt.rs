@@ -1,0 +1,253 @@
+//! Which question is asked in the terminal, and what a typed line means for it. Decides nothing about the run: an answer
+//! goes to the inbox like one from anywhere else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use runbook_core::event::QuestionId;
+use runbook_core::input::Answer;
+use runbook_core::units::Digest;
+use runbook_runtime::inbox::Message;
+use runbook_runtime::status::{QuestionStatus, Status};
+
+use super::question::Kind;
+
+/// A question as it was shown: with another digest it is another one.
+type Key = (String, Option<String>);
+
+fn key(question: &QuestionStatus) -> Key {
+    (question.id.clone(), question.digest.clone())
+}
+
+/// What is asked now, and what was asked before.
+#[derive(Default)]
+pub(crate) struct Prompt {
+    asked: Option<Asked>,
+    /// Left open on purpose.
+    later: BTreeSet<Key>,
+    /// Answered, and not taken yet; with the time.
+    answered: BTreeMap<Key, u64>,
+}
+
+struct Asked {
+    question: QuestionStatus,
+    /// A refusal whose reason is asked for.
+    refusing: bool,
+}
+
+/// What changed about what is asked.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Change {
+    /// Nothing.
+    None,
+    /// The question that was asked is closed: answered elsewhere, expired or withdrawn.
+    Gone,
+    /// This one is to be asked now.
+    Opened(QuestionStatus),
+}
+
+/// What a typed line means.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Reply {
+    /// Nothing that makes sense: ask again, and say this.
+    Again(&'static str),
+    /// The question stays open.
+    Later(QuestionStatus),
+    /// An answer to store.
+    Answer(Message),
+}
+
+impl Prompt {
+    /// Whether a question is being asked.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Follows a snapshot. Call it again after [`Change::Gone`].
+    pub(crate) fn follow(&mut self, status: &Status) -> Change {
+        let open: BTreeSet<Key> = status.questions.iter().map(key).collect();
+        self.later.retain(|key| open.contains(key));
+        self.answered.retain(|key, _| open.contains(key));
+        if let Some(asked) = &self.asked {
+            if open.contains(&key(&asked.question)) {
+                return Change::None;
+            }
+            self.asked = None;
+            return Change::Gone;
+        }
+        let is_new = |question: &&QuestionStatus| {
+            let key = key(question);
+            Kind::of(question).is_some() && !self.later.contains(&key) && !self.answered.contains_key(&key)
+        };
+        let Some(question) = status.questions.iter().find(is_new).cloned() else { return Change::None };
+        self.asked = Some(Asked { question: question.clone(), refusing: false });
+        Change::Opened(question)
+    }
+
+    /// The answer to a question did not count: it is asked again. Whether it was answered here.
+    pub(crate) fn refused(&mut self, id: &str) -> bool {
+        let before = self.answered.len();
+        self.answered.retain(|(question, _), _| question != id);
+        before != self.answered.len()
+    }
+
+    /// The questions that were answered before a moment and are open all the same.
+    pub(crate) fn unanswered_since(&self, before: u64) -> Vec<String> {
+        self.answered.iter().filter(|(_, at)| **at < before).map(|((id, _), _)| id.clone()).collect()
+    }
+
+    /// No question is asked any more; the one that was.
+    pub(crate) fn give_up(&mut self) -> Option<QuestionStatus> {
+        self.asked.take().map(|asked| asked.question)
+    }
+
+    /// What stands before the place to type at.
+    pub(crate) fn label(&self) -> &'static str {
+        match &self.asked {
+            None => "",
+            Some(Asked { refusing: true, .. }) => "reason (Enter for none): ",
+            Some(asked) => match Kind::of(&asked.question) {
+                Some(Kind::Approval) => "approve / reject [reason] / later: ",
+                Some(Kind::Manual) => "done / reject [reason] / later: ",
+                Some(Kind::Interrupted) => "took-effect / did-not / run-again / later: ",
+                None => "",
+            },
+        }
+    }
+
+    /// Takes a typed line.
+    pub(crate) fn typed(&mut self, line: &str, now: u64) -> Reply {
+        let Some(asked) = &mut self.asked else { return Reply::Again("") };
+        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let reason = Some(rest.trim().to_owned()).filter(|reason| !reason.is_empty());
+        if asked.refusing {
+            let reason = Some(line.trim().to_owned()).filter(|reason| !reason.is_empty());
+            return self.answer(Answer::Reject { reason }, now);
+        }
+        let word = word.to_ascii_lowercase();
+        if matches!(word.as_str(), "l" | "later") {
+            let question = asked.question.clone();
+            self.later.insert(key(&question));
+            self.asked = None;
+            return Reply::Later(question);
+        }
+        let answer = match (Kind::of(&asked.question), word.as_str()) {
+            (Some(Kind::Approval), "a" | "approve") => Answer::Approve { reason },
+            (Some(Kind::Manual), "d" | "done") => Answer::Confirm { reason },
+            (Some(Kind::Approval | Kind::Manual), "r" | "reject") => {
+                if reason.is_none() {
+                    asked.refusing = true;
+                    return Reply::Again("");
+                }
+                Answer::Reject { reason }
+            }
+            (Some(Kind::Interrupted), "t" | "took-effect") => Answer::TookEffect { reason },
+            (Some(Kind::Interrupted), "d" | "did-not") => Answer::DidNot { reason },
+            (Some(Kind::Interrupted), "r" | "run-again") => Answer::RunAgain { reason },
+            _ => return Reply::Again("please type one of the words, or the first letter of it"),
+        };
+        self.answer(answer, now)
+    }
+
+    fn answer(&mut self, answer: Answer, now: u64) -> Reply {
+        let Some(asked) = self.asked.take() else { return Reply::Again("") };
+        self.answered.insert(key(&asked.question), now);
+        Reply::Answer(message(&asked.question, answer))
+    }
+}
+
+/// The message that answers a question, bound to what was shown.
+pub(crate) fn message(question: &QuestionStatus, answer: Answer) -> Message {
+    let digest = question.digest.as_ref().map(|digest| Digest::new(digest.as_str()));
+    Message::Answer { question: QuestionId(question.id.clone()), answer, digest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    fn asking() -> (Prompt, Status) {
+        let (mut prompt, status) = (Prompt::default(), samples::waiting());
+        assert_eq!(prompt.follow(&status), Change::Opened(status.questions[0].clone()));
+        (prompt, status)
+    }
+
+    #[test]
+    fn an_approval_takes_a_word_and_carries_the_digest_that_was_shown() {
+        let (mut prompt, status) = asking();
+        for nothing in ["", "   ", "y", "yes", "ok", "approved", "aa"] {
+            assert!(matches!(prompt.typed(nothing.trim(), 1), Reply::Again(_)), "{nothing:?}");
+        }
+        let Reply::Answer(Message::Answer { question, answer, digest }) = prompt.typed("Approve checked by hand", 1)
+        else {
+            panic!("no answer")
+        };
+        assert_eq!(question.0, "approve:contain");
+        assert_eq!(answer, Answer::Approve { reason: Some("checked by hand".to_owned()) });
+        assert_eq!(digest.map(|digest| digest.to_string()), status.questions[0].digest);
+        assert_eq!(prompt.follow(&status), Change::None, "it is not asked twice");
+    }
+
+    #[test]
+    fn a_refusal_asks_for_a_reason_once() {
+        let (mut prompt, _) = asking();
+        assert_eq!(prompt.typed("r", 1), Reply::Again(""));
+        assert_eq!(prompt.label(), "reason (Enter for none): ");
+        let Reply::Answer(Message::Answer { answer, .. }) = prompt.typed("a bad moment", 1) else {
+            panic!("no answer")
+        };
+        assert_eq!(answer, Answer::Reject { reason: Some("a bad moment".to_owned()) });
+    }
+
+    #[test]
+    fn a_question_that_is_closed_elsewhere_goes_away() {
+        let (mut prompt, mut status) = asking();
+        assert_eq!(prompt.follow(&status), Change::None);
+        status.questions.clear();
+        assert_eq!(prompt.follow(&status), Change::Gone);
+        assert_eq!(prompt.follow(&status), Change::None);
+        assert!(matches!(prompt.typed("approve", 1), Reply::Again(_)), "nothing is asked");
+    }
+
+    #[test]
+    fn other_content_is_another_question() {
+        let (mut prompt, mut status) = asking();
+        status.questions[0].digest = Some("0".repeat(64));
+        assert_eq!(prompt.follow(&status), Change::Gone);
+        assert!(matches!(prompt.follow(&status), Change::Opened(_)));
+    }
+
+    #[test]
+    fn later_leaves_it_open_and_a_refused_answer_asks_again() {
+        let (mut prompt, status) = asking();
+        assert!(matches!(prompt.typed("later", 1), Reply::Later(_)));
+        assert_eq!(prompt.follow(&status), Change::None);
+        let (mut prompt, status) = asking();
+        assert!(matches!(prompt.typed("a", 7), Reply::Answer(_)));
+        assert_eq!(prompt.unanswered_since(8), ["approve:contain"]);
+        assert!(prompt.unanswered_since(7).is_empty());
+        assert!(prompt.refused("approve:contain"));
+        assert!(matches!(prompt.follow(&status), Change::Opened(_)));
+    }
+
+    #[test]
+    fn the_other_kinds_have_their_words() {
+        let answer = |kind: &str, line: &str| {
+            let mut status = samples::waiting();
+            (status.questions[0].kind, status.questions[0].digest) = (kind.to_owned(), None);
+            let mut prompt = Prompt::default();
+            prompt.follow(&status);
+            match prompt.typed(line, 1) {
+                Reply::Answer(Message::Answer { answer, .. }) => Some(answer),
+                _ => None,
+            }
+        };
+        assert_eq!(answer("manual", "done"), Some(Answer::Confirm { reason: None }));
+        assert_eq!(answer("manual", "approve"), None);
+        assert_eq!(answer("manual", "reject no"), Some(Answer::Reject { reason: Some("no".to_owned()) }));
+        assert_eq!(answer("interrupted", "t"), Some(Answer::TookEffect { reason: None }));
+        assert_eq!(answer("interrupted", "did-not"), Some(Answer::DidNot { reason: None }));
+        assert_eq!(answer("interrupted", "run-again"), Some(Answer::RunAgain { reason: None }));
+        assert_eq!(answer("approval", "run-again"), None);
+    }
+}

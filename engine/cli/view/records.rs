@@ -1,0 +1,237 @@
+//! From the records of the journal to lines that matter to a person.
+
+use runbook_core::event::{AttemptId, Event, Failure, Phase, QuestionId, SkipReason, StopReason};
+use runbook_core::input::Answer;
+use runbook_core::plan::{Body, OnInterrupt};
+use runbook_core::rendered::Rendered;
+use runbook_core::run::Run;
+use runbook_core::units::StepId;
+use runbook_journal::Record;
+
+use super::line::{Line, attempt};
+use super::paint::Tone;
+use super::text::{clock, count, duration, names};
+
+/// The lines of a batch; `run` is the state after it.
+pub(crate) fn lines(records: &[Record], run: &Run) -> Vec<Line> {
+    let mut lines: Vec<Line> = records.iter().filter_map(|record| one(record, records, run)).collect();
+    lines.extend(not_started(records));
+    lines
+}
+
+fn one(record: &Record, batch: &[Record], run: &Run) -> Option<Line> {
+    let at = record.at.0;
+    match &record.event {
+        Event::AttemptStarted { .. }
+        | Event::AttemptStopping { .. }
+        | Event::AttemptInterrupted { .. }
+        | Event::RetryScheduled { .. } => of_attempt(at, &record.event, batch, run),
+        Event::StepSkipped { .. }
+        | Event::StepSucceeded { .. }
+        | Event::StepFailed { .. }
+        | Event::StepCancelled { .. }
+        | Event::StepUndone { .. }
+        | Event::UndoFailed { .. } => of_step(at, &record.event, run),
+        Event::QuestionAnswered { .. } | Event::AnswerRefused { .. } | Event::QuestionExpired { .. } => {
+            of_question(at, &record.event)
+        }
+        _ => of_run(record, run),
+    }
+}
+
+fn of_run(record: &Record, run: &Run) -> Option<Line> {
+    let at = record.at.0;
+    Some(match &record.event {
+        Event::EngineStarted { .. } => {
+            let created = run.created()?;
+            let begins = if record.seq <= 1 { "started" } else { "resumed; it was started" };
+            let (id, by) = (&created.plan.about.id, &created.by.name);
+            Line::new(at, Tone::Quiet, format!("run {} of `{id}` {begins} by {by}", created.run))
+        }
+        Event::ServiceReady { service, pid } => {
+            Line::new(at, Tone::Good, format!("service `{service}` answers (pid {pid})"))
+        }
+        Event::ServiceFailed { service, reason } => {
+            Line::new(at, Tone::Bad, format!("service `{service}` did not come up: {reason}"))
+        }
+        Event::CancelRequested { level, by, reason } => {
+            let how = ["", ", commands are told to end now", ", commands are killed"];
+            let how = how[usize::from(*level).clamp(1, 3) - 1];
+            let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            Line::new(at, Tone::Bad, format!("cancelled by {}{how}{reason}", by.name))
+        }
+        Event::CancelGraceOver => Line::new(at, Tone::Quiet, "the grace is over: commands are told to end"),
+        Event::RollbackStarted { order, irreversible } if !order.is_empty() || !irreversible.is_empty() => {
+            let first = format!("rolling back {}", count(order.len(), "step"));
+            let rest = names(irreversible.iter().map(StepId::as_str));
+            let rest = if irreversible.is_empty() { rest } else { format!("; cannot be undone: {rest}") };
+            Line::new(at, Tone::Active, first + &rest)
+        }
+        Event::ServicesStopping => Line::new(at, Tone::Quiet, "stopping services"),
+        _ => return None,
+    })
+}
+
+fn of_attempt(at: u64, event: &Event, batch: &[Record], run: &Run) -> Option<Line> {
+    Some(match event {
+        Event::AttemptStarted { attempt, .. } => return started(at, attempt, run),
+        Event::AttemptStopping { attempt, force, why, .. } => {
+            let why = if *why == StopReason::Timeout { "is overdue" } else { "is cancelled" };
+            let how = if *force { "killed" } else { "told to end" };
+            Line::new(at, Tone::Quiet, format!("{} {why}: {how}", subject(attempt)))
+        }
+        Event::AttemptInterrupted { attempt, then } => {
+            let then = match then {
+                OnInterrupt::Rerun => "it is started again",
+                OnInterrupt::Ask => "a person must say what became of it",
+                OnInterrupt::Fail => "it counts as failed",
+            };
+            Line::new(
+                at,
+                Tone::Asks,
+                format!("{} was interrupted, nobody knows how it ended: {then}", subject(attempt)),
+            )
+        }
+        Event::RetryScheduled { step, phase, due } => {
+            let (ended, why) = batch.iter().find_map(|record| failed_attempt(&record.event, step, *phase))?;
+            let next = format!("next attempt at {}", clock(due.0));
+            let number = attempt(ended.number, attempts_max(run, step, *phase));
+            let text = format!("{} failed{number}: {why}; {next}", subject(ended));
+            Line::new(at, Tone::Bad, text).with_log(log_of(ended, run))
+        }
+        _ => return None,
+    })
+}
+
+fn started(at: u64, id: &AttemptId, run: &Run) -> Option<Line> {
+    let what = match run.action_of(id) {
+        // Done as soon as they begin, or asked about in full below.
+        Some(Rendered::Assert | Rendered::Set(_) | Rendered::Manual(_)) => return None,
+        _ if id.poll > 1 => return None,
+        Some(Rendered::WaitFor(ms)) => format!("waits {}", duration(*ms)),
+        Some(Rendered::WaitUntil(until)) => format!("waits until {}", clock(until.0)),
+        _ => "started".to_owned(),
+    };
+    let number = attempt(id.number, attempts_max(run, &id.step, id.phase));
+    Some(Line::start(at, format!("{} {what}{number}", subject(id))))
+}
+
+/// The attempt of this batch that failed, and why.
+fn failed_attempt<'e>(event: &'e Event, step: &StepId, phase: Phase) -> Option<(&'e AttemptId, &'e Failure)> {
+    match event {
+        Event::AttemptEnded { attempt, failure: Some(failure), .. }
+            if attempt.step == *step && attempt.phase == phase =>
+        {
+            Some((attempt, failure))
+        }
+        _ => None,
+    }
+}
+
+fn of_step(at: u64, event: &Event, run: &Run) -> Option<Line> {
+    Some(match event {
+        Event::StepSkipped { step, reason: SkipReason::Condition } => {
+            Line::new(at, Tone::Quiet, format!("{step} skipped: its condition does not hold"))
+        }
+        Event::StepSucceeded { step, .. } if is_block(run, step) => return None,
+        Event::StepSucceeded { step, .. } => {
+            Line::new(at, Tone::Good, format!("{step} succeeded{}", took(at, run, step)))
+        }
+        Event::StepFailed { step, failure } => {
+            let log = log_of_last(run, step, Phase::Do);
+            Line::new(at, Tone::Bad, format!("{step} failed{}: {failure}", took(at, run, step))).with_log(log)
+        }
+        Event::StepCancelled { step } => Line::new(at, Tone::Bad, format!("{step} was ended{}", took(at, run, step))),
+        Event::StepUndone { step } => Line::new(at, Tone::Good, format!("{step} undone")),
+        Event::UndoFailed { step, failure } => {
+            let log = log_of_last(run, step, Phase::Undo);
+            Line::new(at, Tone::Bad, format!("the rollback of {step} failed: {failure}")).with_log(log)
+        }
+        _ => return None,
+    })
+}
+
+pub(crate) fn of_question(at: u64, event: &Event) -> Option<Line> {
+    Some(match event {
+        Event::QuestionAnswered { question, answer, by, .. } => {
+            let (tone, what, reason) = answered(answer);
+            let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            Line::new(at, tone, format!("{} {what} by {}{reason}", asked_about(question), by.name))
+        }
+        Event::AnswerRefused { question, by, reason } => {
+            let text = format!("the answer of {} about {} does not count: {reason}", by.name, asked_about(question));
+            Line::new(at, Tone::Bad, text)
+        }
+        Event::QuestionExpired { question } => {
+            Line::new(at, Tone::Bad, format!("nobody answered about {} in time", asked_about(question)))
+        }
+        _ => return None,
+    })
+}
+
+fn answered(answer: &Answer) -> (Tone, &'static str, &Option<String>) {
+    match answer {
+        Answer::Approve { reason } => (Tone::Good, "approved", reason),
+        Answer::Reject { reason } => (Tone::Bad, "rejected", reason),
+        Answer::Confirm { reason } => (Tone::Good, "confirmed as done", reason),
+        Answer::TookEffect { reason } => (Tone::Good, "said to have taken effect", reason),
+        Answer::DidNot { reason } => (Tone::Bad, "said to have had no effect", reason),
+        Answer::RunAgain { reason } => (Tone::Active, "told to run again", reason),
+    }
+}
+
+/// The step that a question is about, by its id.
+pub(crate) fn asked_about(question: &QuestionId) -> String {
+    let rest = question.0.split_once(':').map_or(question.0.as_str(), |(_, rest)| rest);
+    rest.split('.').next().unwrap_or(rest).to_owned()
+}
+
+/// All that this batch keeps from starting, in one line: a cancelled run may have thousands.
+fn not_started(records: &[Record]) -> Option<Line> {
+    let blocked = |record: &Record| match &record.event {
+        Event::StepBlocked { step, .. } => Some((record.at.0, step.to_string())),
+        _ => None,
+    };
+    let blocked: Vec<(u64, String)> = records.iter().filter_map(blocked).collect();
+    let (at, _) = blocked.first()?;
+    let steps = names(blocked.iter().map(|(_, step)| step.as_str()));
+    Some(Line::new(*at, Tone::Quiet, format!("not started: {steps}")))
+}
+
+fn subject(attempt: &AttemptId) -> String {
+    match attempt.phase {
+        Phase::Do => attempt.step.to_string(),
+        Phase::Undo => format!("the rollback of {}", attempt.step),
+    }
+}
+
+fn is_block(run: &Run, step: &StepId) -> bool {
+    run.step_plan(step).is_some_and(|plan| !matches!(plan.body, Body::Action(_)))
+}
+
+fn attempts_max(run: &Run, step: &StepId, phase: Phase) -> Option<u32> {
+    let plan = run.step_plan(step)?;
+    let retry = match phase {
+        Phase::Do => plan.retry.as_ref(),
+        Phase::Undo => plan.rollback.as_ref()?.retry.as_ref(),
+    };
+    retry.map(|retry| retry.attempts_max)
+}
+
+/// ` after 12s`, for what took long enough to say.
+fn took(at: u64, run: &Run, step: &StepId) -> String {
+    let started = run.step(step).and_then(|step| step.started_at);
+    started.map(|started| format!(" after {}", duration(at.saturating_sub(started.0)))).unwrap_or_default()
+}
+
+fn log_of(attempt: &AttemptId, run: &Run) -> Option<String> {
+    let is_command = matches!(run.action_of(attempt), Some(Rendered::Run { .. } | Rendered::Argv { .. }));
+    // All polls of an attempt share one log.
+    is_command.then(|| AttemptId { poll: 1, ..attempt.clone() }.to_string())
+}
+
+fn log_of_last(run: &Run, step: &StepId, phase: Phase) -> Option<String> {
+    let state = run.step(step)?;
+    let number = if phase == Phase::Do { state.attempts } else { state.undo.attempts };
+    if number == 0 { None } else { log_of(&AttemptId::first(step.clone(), phase, number), run) }
+}
