@@ -42,7 +42,7 @@ pub(crate) enum Change {
     /// The question that was asked is closed: answered elsewhere, expired or withdrawn.
     Gone,
     /// This one is to be asked now.
-    Opened(QuestionStatus),
+    Opened(Box<QuestionStatus>),
 }
 
 /// What a typed line means.
@@ -51,7 +51,7 @@ pub(crate) enum Reply {
     /// Nothing that makes sense: ask again, and say this.
     Again(&'static str),
     /// The question stays open.
-    Later(QuestionStatus),
+    Later(Box<QuestionStatus>),
     /// An answer to store.
     Answer(Message),
 }
@@ -80,7 +80,7 @@ impl Prompt {
         };
         let Some(question) = status.questions.iter().find(is_new).cloned() else { return Change::None };
         self.asked = Some(Asked { question: question.clone(), refusing: false });
-        Change::Opened(question)
+        Change::Opened(Box::new(question))
     }
 
     /// The answer to a question did not count: it is asked again. Whether it was answered here.
@@ -125,7 +125,7 @@ impl Prompt {
         }
         let word = word.to_ascii_lowercase();
         if matches!(word.as_str(), "l" | "later") {
-            let question = asked.question.clone();
+            let question = Box::new(asked.question.clone());
             self.later.insert(key(&question));
             self.asked = None;
             return Reply::Later(question);
@@ -168,7 +168,7 @@ mod tests {
 
     fn asking() -> (Prompt, Status) {
         let (mut prompt, status) = (Prompt::default(), samples::waiting());
-        assert_eq!(prompt.follow(&status), Change::Opened(status.questions[0].clone()));
+        assert_eq!(prompt.follow(&status), Change::Opened(Box::new(status.questions[0].clone())));
         (prompt, status)
     }
 

@@ -1,0 +1,81 @@
+//! A home of its own for each test, and the real binary in it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A test that waits longer than this for something to happen has failed.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+/// A home and a state folder of its own.
+pub(crate) struct Home(tempfile::TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runbook"));
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.path());
+        command.env("RUNBOOK_STATE", self.path().join("state")).current_dir(self.path()).args(args);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("the program starts")
+    }
+
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).expect("a file");
+    }
+
+    pub(crate) fn lines(&self, name: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path().join(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    pub(crate) fn run_folder(&self) -> Option<PathBuf> {
+        let entry = std::fs::read_dir(self.path().join("state/runs")).ok()?.flatten().next()?;
+        Some(entry.path())
+    }
+
+    pub(crate) fn status(&self) -> Value {
+        let output = self.run(&["status", "last", "--output", "json"]);
+        serde_json::from_slice(&output.stdout).expect("a status")
+    }
+
+    pub(crate) fn supervisor_pid(&self) -> Option<i32> {
+        let text = std::fs::read_to_string(self.run_folder()?.join("supervisor.json")).ok()?;
+        let identity: Value = serde_json::from_str(&text).ok()?;
+        i32::try_from(identity["process"]["pid"].as_i64()?).ok()
+    }
+}
+
+pub(crate) fn kill(pid: i32) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}
+
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < LIMIT, "{what} never came");
+        std::thread::yield_now();
+    }
+}

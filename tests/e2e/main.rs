@@ -1,0 +1,4 @@
+//! The real binary against real processes, a real database and a real server.
+
+mod durability;
+mod kit;
