@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub(crate) mod pty;
+
 /// A test that waits longer than this for something to happen has failed.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
