@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub(crate) mod processes;
 pub(crate) mod pty;
 
 /// A test that waits longer than this for something to happen has failed.
@@ -71,13 +72,22 @@ pub(crate) fn kill(pid: i32) {
     }
 }
 
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+/// Waits until there is something, and gives it.
+pub(crate) fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    waited(look).unwrap_or_else(|| panic!("{what} never came"))
+}
+
+/// Looks again and again until there is something, or too much time has passed.
+fn waited<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let started = Instant::now();
+    let mut pause = Duration::from_micros(50);
     loop {
-        if let Some(found) = look() {
+        let found = look();
+        if found.is_some() || started.elapsed() > LIMIT {
             return found;
         }
-        assert!(started.elapsed() < LIMIT, "{what} never came");
-        std::thread::yield_now();
+        // Short at first, for those who wait for a moment to strike; then what is waited for gets the machine.
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(1));
     }
 }

@@ -8,7 +8,7 @@ use pty_process::blocking::Pty;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal};
 
-use super::LIMIT;
+use super::{Home, LIMIT};
 
 /// Wide enough that no line of the program is cut.
 const SIZE: (u16, u16) = (50, 200);
@@ -131,5 +131,14 @@ impl Terminal {
                 false
             }
         }
+    }
+}
+
+impl Home {
+    /// The program on a terminal of its own on which it can draw.
+    pub(crate) fn drawing(&self, args: &[&str]) -> Terminal {
+        let mut command = self.command(args);
+        command.env("TERM", "xterm-256color");
+        Terminal::open(command)
     }
 }

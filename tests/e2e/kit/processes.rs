@@ -1,0 +1,96 @@
+//! The processes of a test, found in `/proc` by the home that they were started with, wherever they went.
+
+use std::fs;
+use std::path::Path;
+
+use rustix::process::{Pid, Signal};
+
+use super::{Home, wait_for};
+
+/// A process that is not over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: Pid,
+    /// Its arguments, with spaces between them.
+    pub(crate) command: String,
+    pub(crate) role: Role,
+}
+
+/// What a process is to the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The program itself, at what was asked on its command line.
+    Engine,
+    /// What starts the commands.
+    Supervisor,
+    /// A process of a command, by the key of its attempt: `step.1`.
+    Command(String),
+}
+
+impl Process {
+    fn read(folder: &Path, home: &str) -> Option<Self> {
+        let pid = Pid::from_raw(folder.file_name()?.to_str()?.parse().ok()?)?;
+        let words = |name| Some(String::from_utf8_lossy(&fs::read(folder.join(name)).ok()?).replace('\0', "\n"));
+        let (command, environment): (String, String) = (words("cmdline")?, words("environ")?);
+        let started_here = format!("HOME={home}");
+        // What has thrown its environment away may still carry the home in its arguments.
+        if !environment.lines().any(|line| line == started_here) && !command.contains(home) {
+            return None;
+        }
+        let attempt = environment.lines().find_map(|line| line.strip_prefix("RUNBOOK_ATTEMPT="));
+        let role = match attempt.and_then(|attempt| attempt.split_once('/')) {
+            Some((_, key)) => Role::Command(key.to_owned()),
+            None if command.lines().nth(1) == Some("__supervise") => Role::Supervisor,
+            None => Role::Engine,
+        };
+        Some(Self { pid, command: command.trim_end().replace('\n', " "), role })
+    }
+
+    pub(crate) fn send(&self, signal: Signal) {
+        // It may be over already.
+        let _ = rustix::process::kill_process(self.pid, signal);
+    }
+
+    /// The most memory that it ever had at once, in bytes.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+    }
+}
+
+impl Home {
+    /// All processes that were started with this home, in no order.
+    pub(crate) fn processes(&self) -> Vec<Process> {
+        let home = self.path().to_str().expect("a readable path");
+        let entries = fs::read_dir("/proc").expect("/proc").flatten();
+        entries.filter_map(|entry| Process::read(&entry.path(), home)).collect()
+    }
+
+    /// Waits until no process of this home is left.
+    pub(crate) fn wait_until_nothing_is_left(&self) {
+        let mut left = vec![];
+        let found = super::waited(|| {
+            left = self.processes();
+            left.is_empty().then_some(())
+        });
+        assert!(found.is_some(), "these are left: {left:#?}");
+    }
+
+    /// Waits until so many processes of this home have a text in their arguments.
+    pub(crate) fn wait_for_processes(&self, text: &str, count: usize) {
+        wait_for(&format!("{count} times `{text}`"), || {
+            let found = self.processes().into_iter().filter(|process| process.command.contains(text));
+            (found.count() == count).then_some(())
+        });
+    }
+}
+
+/// A test that fails leaves nothing running.
+impl Drop for Home {
+    fn drop(&mut self) {
+        for process in self.processes() {
+            process.send(Signal::KILL);
+        }
+    }
+}
