@@ -3,6 +3,7 @@
 mod engine;
 pub mod exit_code;
 pub mod folder;
+mod foreseen;
 mod handback;
 pub mod identity;
 pub mod inbox;

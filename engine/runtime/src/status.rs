@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::exit_code::ExitCode;
 use crate::folder::{RunFolder, write_whole};
+use crate::foreseen::foreseen;
 
 /// The version of the format below.
 pub const STATUS_VERSION: u32 = 1;
@@ -90,7 +91,7 @@ pub struct QuestionStatus {
     pub digest: Option<String>,
     /// Exactly what will run, or ran.
     pub action: Option<Rendered>,
-    /// How it would be undone.
+    /// How it would be undone, as far as that is known before the step has run.
     pub undo: Option<Value>,
     /// When it expires.
     pub due: Option<u64>,
@@ -239,6 +240,9 @@ fn question_of(run: &Run, question: &Question) -> QuestionStatus {
         QuestionKind::Manual { attempt } => ("manual", vec![], None, Some(attempt)),
         QuestionKind::Interrupted { attempt } => ("interrupted", vec![], None, Some(attempt)),
     };
+    let undo = plan.and_then(|plan| plan.rollback.as_ref()).zip(run.created());
+    let undo = undo.map(|(undo, created)| foreseen(undo.action.clone(), created));
+    let undo = undo.and_then(|action| serde_json::to_value(action).ok());
     QuestionStatus {
         id: question.id.0.clone(),
         step: question.step.to_string(),
@@ -247,7 +251,7 @@ fn question_of(run: &Run, question: &Question) -> QuestionStatus {
         from,
         digest,
         action: attempt.and_then(|attempt| run.action_of(attempt).cloned()).or(prepared),
-        undo: plan.and_then(|plan| plan.rollback.as_ref()).and_then(|undo| serde_json::to_value(&undo.action).ok()),
+        undo,
         due: question.due.map(|due| due.0),
         attempt: attempt.map(ToString::to_string),
     }

@@ -1,0 +1,128 @@
+//! An undo as far as it is known before its step has run: what comes from the environment and the params stands there as
+//! its value, and only what the step will make stays in braces. For people to read; nothing is executed from it.
+
+use std::collections::BTreeMap;
+
+use runbook_core::as_text;
+use runbook_core::event::Created;
+use runbook_core::plan::{Action, EnvSource, HttpBody, Template, Wait};
+use serde_json::Value;
+
+/// The action with all names filled in that the start of the run knows.
+pub(crate) fn foreseen(mut action: Action, created: &Created) -> Action {
+    let known = Known { params: &created.params, environment: &created.environment };
+    match &mut action {
+        Action::Run(run) => {
+            known.fill_sources(&mut run.env);
+            run.dir.iter_mut().for_each(|dir| known.fill(dir));
+        }
+        Action::Argv(argv) => {
+            argv.argv.iter_mut().for_each(|word| known.fill(word));
+            known.fill_sources(&mut argv.env);
+            argv.dir.iter_mut().for_each(|dir| known.fill(dir));
+        }
+        Action::Http(http) => {
+            known.fill(&mut http.url);
+            known.fill_sources(&mut http.headers);
+            if let Some(HttpBody::Json(body) | HttpBody::Text(body)) = &mut http.body {
+                known.fill(body);
+            }
+        }
+        Action::Set(values) => values.values_mut().for_each(|value| known.fill(value)),
+        Action::Wait(Wait::For(time) | Wait::Until(time)) => known.fill(time),
+        Action::Manual(text) => known.fill(text),
+        Action::Assert(_) => {}
+    }
+    action
+}
+
+struct Known<'c> {
+    params: &'c Value,
+    environment: &'c Value,
+}
+
+impl Known<'_> {
+    fn fill_sources(&self, sources: &mut BTreeMap<String, EnvSource>) {
+        for source in sources.values_mut() {
+            if let EnvSource::Template(template) = source {
+                self.fill(template);
+            }
+        }
+    }
+
+    fn fill(&self, template: &mut Template) {
+        match template {
+            Template::Literal(_) => {}
+            Template::Value(expression) => {
+                if let Some(value) = self.value(&expression.source) {
+                    *template = Template::Literal(value.clone());
+                }
+            }
+            Template::Text(expression) => expression.source = self.fill_text(&expression.source),
+            Template::List(items) => items.iter_mut().for_each(|item| self.fill(item)),
+            Template::Object(entries) => entries.values_mut().for_each(|entry| self.fill(entry)),
+        }
+    }
+
+    /// Only a plain name is filled in: whatever is computed stays as its author wrote it.
+    fn fill_text(&self, text: &str) -> String {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("{{") {
+            filled.push_str(before);
+            let Some((inside, behind)) = after.split_once("}}") else {
+                filled.push_str("{{");
+                rest = after;
+                continue;
+            };
+            match self.value(inside) {
+                Some(value) => filled.push_str(&as_text(value.clone())),
+                None => filled.extend(["{{", inside, "}}"]),
+            }
+            rest = behind;
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    fn value(&self, expression: &str) -> Option<&Value> {
+        let mut names = expression.trim().split('.');
+        let start = names.next()?;
+        let first = names.next()?;
+        let found = match start {
+            "params" => self.params.get(first)?,
+            "environment" => self.environment.get(first)?,
+            _ => return None,
+        };
+        names.try_fold(found, |value, name| value.get(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn filled(text: &str) -> String {
+        let params = json!({"version": "1.4", "tags": ["a"]});
+        let environment = json!({"api": "http://127.0.0.1:1", "db": {"host": "{{ params.version }}"}});
+        let known = Known { params: &params, environment: &environment };
+        known.fill_text(text)
+    }
+
+    #[test]
+    fn known_names_become_values_and_nothing_else_does() {
+        assert_eq!(filled("{{ environment.api }}/stop"), "http://127.0.0.1:1/stop");
+        assert_eq!(filled("{{params.version}} {{ params.tags }}"), r#"1.4 ["a"]"#);
+        assert_eq!(
+            filled("{{ outputs.id }} {{ params.version | upper }}"),
+            "{{ outputs.id }} {{ params.version | upper }}"
+        );
+        assert_eq!(filled("{{ params.nope }} {{ open"), "{{ params.nope }} {{ open");
+    }
+
+    #[test]
+    fn a_value_that_looks_like_a_template_is_not_filled_again() {
+        assert_eq!(filled("{{ environment.db.host }}"), "{{ params.version }}");
+    }
+}
