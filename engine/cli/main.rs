@@ -97,7 +97,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Resume(args) => commands::resume::run(args, context),
         Command::Schema(args) => commands::schema::run(args),
         Command::Explain(args) => commands::explain::run(args),
-        Command::Sandbox(args) => commands::sandbox::run(args),
+        Command::Sandbox(args) => commands::sandbox::run(args, context),
         Command::Supervise(args) => commands::internal::supervise(&args),
         Command::Engine(args) => commands::internal::engine(args, context),
     }

@@ -3,6 +3,7 @@
 mod database;
 mod faults;
 mod serve;
+mod show;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap::{Subcommand, ValueEnum};
 use runbook_runtime::exit_code::ExitCode;
 use runbook_sandbox::Error;
 
+use crate::context::Context;
 use crate::failure::Failure;
 
 /// A small trading platform to rehearse on, with faults that really break it
@@ -18,7 +20,7 @@ use crate::failure::Failure;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  runbook sandbox serve --data /tmp/platform --port 8000\n  \
     runbook sandbox fault system_down --data /tmp/platform\n  \
-    runbook sandbox db check --data /tmp/platform")]
+    runbook sandbox show --run last")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -27,6 +29,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Show(show::Args),
     Fault(faults::NamedArgs),
     Mend(faults::NamedArgs),
     Faults(faults::ListArgs),
@@ -36,10 +39,29 @@ enum Command {
 
 /// Which platform.
 #[derive(clap::Args)]
+#[group(required = true, multiple = false)]
 struct Data {
     /// The data folder of the platform
     #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    data: Option<PathBuf>,
+    /// The run that started the platform: its id, the beginning of it, or `last`
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
+}
+
+impl Data {
+    /// The data folder, which a run keeps among those of its services.
+    fn folder(&self, context: &Context) -> Result<PathBuf, Failure> {
+        if let Some(data) = &self.data {
+            return Ok(data.clone());
+        }
+        let run = context.find_run(self.run.as_deref().unwrap_or("last"))?;
+        let services = std::fs::read_dir(run.services()).into_iter().flatten().flatten();
+        let found = services.map(|entry| entry.path()).find(|path| runbook_sandbox::is_platform(path));
+        found.ok_or_else(|| {
+            Failure::new(ExitCode::Precondition, format!("run {} started no platform to rehearse on", run.id()))
+        })
+    }
 }
 
 /// What is printed.
@@ -51,14 +73,15 @@ enum Shown {
     Json,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     match args.command {
         Command::Serve(args) => serve::run(args),
-        Command::Fault(args) => faults::inject(&args),
-        Command::Mend(args) => faults::mend(&args),
-        Command::Faults(args) => faults::list(&args),
+        Command::Show(args) => show::run(&args, context),
+        Command::Fault(args) => faults::inject(&args, context),
+        Command::Mend(args) => faults::mend(&args, context),
+        Command::Faults(args) => faults::list(&args, context),
         Command::Routes(args) => serve::routes(&args),
-        Command::Db(args) => database::run(args),
+        Command::Db(args) => database::run(args, context),
     }
 }
 

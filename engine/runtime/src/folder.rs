@@ -180,9 +180,14 @@ impl RunFolder {
         self.path.join("outputs").join(attempt)
     }
 
+    /// The data of all services, a folder for each.
+    pub fn services(&self) -> PathBuf {
+        self.path.join("services")
+    }
+
     /// The data of a service.
     pub fn service(&self, name: &str) -> PathBuf {
-        self.path.join("services").join(name)
+        self.services().join(name)
     }
 
     /// What scripts find first on PATH.

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! [`serve`] runs it, [`fault`] breaks it, the functions of [`database`] do what a disaster recovery needs, [`routes`]
-//! lists what it answers.
+//! lists what it answers, [`overview`] says how it stands.
 
 mod actors;
 mod background;
@@ -23,6 +23,7 @@ mod error;
 mod faults;
 mod folder;
 mod http;
+mod overview;
 mod platform;
 mod rehearsal;
 mod reply;
@@ -35,4 +36,5 @@ pub use config::{Config, Rehearsal};
 pub use error::Error;
 pub use faults::{FAULTS, Fault};
 pub use http::{Access, Route, routes};
+pub use overview::{is_platform, overview};
 pub use server::{Server, serve};

@@ -4,6 +4,7 @@
 //! That also keeps a restore in another process apart from the platform's writes to the books, since a restore
 //! takes the same lock.
 
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -43,6 +44,26 @@ impl Platform {
             schema::set_meta(&control, "books", "made")?;
         }
         Ok(Self { folder, config, token, requests: AtomicU64::new(0), control: Mutex::new(control) })
+    }
+
+    /// Opens the folder of a platform that was made already, served or not; nothing is made or changed.
+    pub(crate) fn existing(data: &Path) -> Result<Self, Error> {
+        let folder = Folder::at(data);
+        if !folder.control().is_file() {
+            return Err(Error::NotAPlatform(data.to_owned()));
+        }
+        let control = Mutex::new(schema::open(&folder.control())?);
+        let config = Config::new(data);
+        Ok(Self { folder, config, token: String::new(), requests: AtomicU64::new(0), control })
+    }
+
+    /// Reads the state of one moment. What `look` would write is dropped, and starts that are due stay as they are.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Work<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+        let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        let tx = Transaction::new_unchecked(&control, TransactionBehavior::Deferred)?;
+        let found = look(&Work { control: &tx, platform: self, now: Timestamp::now() });
+        tx.rollback()?;
+        found
     }
 
     /// Runs `work` as one transaction at the present moment. A failure undoes what it wrote to the control database.

@@ -8,6 +8,7 @@ use runbook_sandbox::database::{self, Backup, Manifest, Report};
 use serde_json::json;
 
 use super::{Data, Shown};
+use crate::context::Context;
 use crate::failure::Failure;
 
 /// Dumps, verifies, restores and checks the database of the platform, served or not
@@ -88,19 +89,19 @@ enum Command {
     },
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     match args.command {
-        Command::Dump { platform, to, output } => dump(&platform.data, to, output),
-        Command::Backups { platform, output } => backups(&platform.data, output),
-        Command::Newest { platform, output } => newest(&platform.data, output),
+        Command::Dump { platform, to, output } => dump(&platform.folder(context)?, to, output),
+        Command::Backups { platform, output } => backups(&platform.folder(context)?, output),
+        Command::Newest { platform, output } => newest(&platform.folder(context)?, output),
         Command::Verify { file, output } => verify(&file, output),
         Command::Restore { file, platform, allow_damaged } => {
-            let manifest = database::restore(&file, &platform.data, allow_damaged)?;
+            let manifest = database::restore(&file, &platform.folder(context)?, allow_damaged)?;
             show_manifest(&file, &manifest);
             Ok(ExitCode::Succeeded)
         }
-        Command::Check { platform, output } => check(&platform.data, output),
-        Command::Compare { file, platform, output } => compare(&file, &platform.data, output),
+        Command::Check { platform, output } => check(&platform.folder(context)?, output),
+        Command::Compare { file, platform, output } => compare(&file, &platform.folder(context)?, output),
     }
 }
 
@@ -137,7 +138,12 @@ fn newest(data: &Path, output: Shown) -> Result<ExitCode, Failure> {
         }
         match output {
             Shown::Json => {
-                crate::output::json(&json!({"path": backup.path, "manifest": backup.manifest, "skipped": skipped}));
+                crate::output::json(&json!({
+                    "path": backup.path,
+                    "age": backup.manifest.as_ref().map(|manifest| age(&manifest.created_at)),
+                    "manifest": backup.manifest,
+                    "skipped": skipped,
+                }));
             }
             Shown::Text => {
                 // What is passed over is told, but is no part of the answer.
@@ -154,7 +160,10 @@ fn newest(data: &Path, output: Shown) -> Result<ExitCode, Failure> {
 fn verify(file: &Path, output: Shown) -> Result<ExitCode, Failure> {
     let manifest = database::verify(file)?;
     match output {
-        Shown::Json => crate::output::json(&json!({"path": file, "manifest": manifest})),
+        Shown::Json => {
+            let age = age(&manifest.created_at);
+            crate::output::json(&json!({"path": file, "age": age, "manifest": manifest}));
+        }
         Shown::Text => show_manifest(file, &manifest),
     }
     Ok(ExitCode::Succeeded)
@@ -192,6 +201,20 @@ fn compare(file: &Path, data: &Path, output: Shown) -> Result<ExitCode, Failure>
         Shown::Text => comparison.differences.iter().for_each(crate::output::line),
     }
     Ok(if comparison.equal { ExitCode::Succeeded } else { ExitCode::Failed })
+}
+
+/// How old a dump is, for somebody who decides whether so much may be lost: `2 h`, `26 h`, `3 days`.
+fn age(created_at: &str) -> String {
+    let Ok(created) = created_at.parse::<jiff::Timestamp>() else {
+        return "of unknown age".to_owned();
+    };
+    let minutes = jiff::Timestamp::now().duration_since(created).as_mins();
+    match minutes {
+        ..1 => "less than a minute".to_owned(),
+        1..120 => format!("{minutes} min"),
+        120..2880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
 }
 
 fn describe(backup: &Backup) -> String {

@@ -81,31 +81,41 @@ fn intruder_out(work: &Work<'_>) -> Result<Vec<Check>, Failure> {
         (Some(_), None) => false,
         (Some(accepted), Some(revoked)) => accepted <= revoked,
     };
+    let accepted = last_accepted.unwrap_or_default();
+    let activity = match (silent, last_revoked) {
+        (_, None) if accepted.is_empty() => "nothing came from outside".to_owned(),
+        (true, _) => format!("nothing from outside was let through since the lock-down, {denied} requests were denied"),
+        (false, None) => format!("the last request from outside was let through at {accepted}"),
+        (false, Some(revoked)) => {
+            format!("a request from outside was let through at {accepted}, after the lock-down at {revoked}")
+        }
+    };
     Ok(vec![
-        Check { name: "suspicious_keys", ok: keys == 0, detail: format!("{keys} suspicious keys are active") },
-        Check {
-            name: "suspicious_sessions",
-            ok: sessions == 0,
-            detail: format!("{sessions} suspicious sessions are active"),
-        },
-        Check {
-            name: "no_activity_since",
-            ok: silent,
-            detail: format!(
-                "last accepted from outside: {}; last revocation: {}; denied since: {denied}",
-                last_accepted.as_deref().unwrap_or("never"),
-                last_revoked.as_deref().unwrap_or("never"),
-            ),
-        },
+        Check { name: "suspicious_keys", ok: keys == 0, detail: working(keys, "key") },
+        Check { name: "suspicious_sessions", ok: sessions == 0, detail: working(sessions, "session") },
+        Check { name: "no_activity_since", ok: silent, detail: activity },
     ])
+}
+
+fn working(number: i64, what: &str) -> String {
+    match number {
+        0 => format!("no suspicious {what} works"),
+        1 => format!("1 suspicious {what} works"),
+        _ => format!("{number} suspicious {what}s work"),
+    }
 }
 
 fn trading_stopped(work: &Work<'_>) -> Result<Vec<Check>, Failure> {
     let state = trading::state(work)?;
     let books = work.books()?;
     let open = orders::open_count(&books)?;
+    let orders = match open {
+        0 => "no order is open".to_owned(),
+        1 => "1 order is open".to_owned(),
+        _ => format!("{open} orders are open"),
+    };
     Ok(vec![
         Check { name: "trading", ok: state == trading::STOPPED, detail: format!("trading is {state}") },
-        Check { name: "open_orders", ok: open == 0, detail: format!("{open} orders are open") },
+        Check { name: "open_orders", ok: open == 0, detail: orders },
     ])
 }

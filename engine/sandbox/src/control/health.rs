@@ -98,7 +98,7 @@ fn alerts(work: &Work<'_>) -> Result<Vec<Value>, Failure> {
     let (keys, sessions) = suspicious_credentials(work)?;
     let mut alerts = Vec::new();
     if keys + sessions > 0 {
-        alerts.push(json!(format!("suspicious credentials are active: {keys} keys, {sessions} sessions")));
+        alerts.push(json!(format!("suspicious credentials work (keys: {keys}, sessions: {sessions})")));
     }
     Ok(alerts)
 }

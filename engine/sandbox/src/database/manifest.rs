@@ -182,7 +182,8 @@ pub fn compare(manifest: &Manifest, report: &Report) -> Comparison {
         }
     }
     for problem in &report.problems {
-        if !manifest.contents.problems.contains(problem) {
+        // A table that is missing is a difference and a problem, and said once.
+        if !manifest.contents.problems.contains(problem) && !differences.contains(problem) {
             differences.push(problem.clone());
         }
     }
