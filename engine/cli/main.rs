@@ -107,5 +107,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("RUNBOOK_LOG");
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    // That it could not be said would be said to the same standard error, and panic: a closed terminal would end the run.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).without_time().log_internal_errors(false);
+    log.with_writer(std::io::stderr).init();
 }
