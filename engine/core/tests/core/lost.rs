@@ -46,7 +46,7 @@ fn lose_all(then: OnInterrupt, check: impl Fn(&Ending, &[AttemptId], &Sim) + std
         for (number, point) in points[..points.len() - 1].iter().enumerate() {
             let mut died = point.clone();
             // Half of them in the moment before anything is done about the batch.
-            if (number as u64 + seed) % 2 == 0 {
+            if (number as u64 + seed).is_multiple_of(2) {
                 died.world.reconcile(&died.engine.run, died.engine.now);
             }
             let lost = died.world.all_lost(&died.engine.run, died.engine.now);
@@ -86,10 +86,8 @@ fn when_all_is_lost_the_truth_about_each_attempt_leads_to_the_same_end() {
         let again = resumed.ending();
         let polls = |step: &str| resumed.engine.run.step_plan(&step.into()).is_some_and(|step| step.until.is_some());
         let polled = lost.iter().filter(|it| it.phase == Phase::Do && polls(it.step.as_str())).count() as u32;
-        assert_eq!(
-            told_by_a_person(ending.clone()).without_attempts(),
-            told_by_a_person(again.clone()).without_attempts()
-        );
+        let truth = told_by_a_person(ending.clone()).without_attempts();
+        truth.must_be(&told_by_a_person(again.clone()).without_attempts(), &format!("when {lost:?} are lost"));
         // Only a lost poll is repeated without a question.
         assert_eq!(again.attempts() - ending.attempts(), polled);
     });
@@ -100,7 +98,8 @@ fn when_all_is_lost_the_truth_about_each_attempt_leads_to_the_same_end() {
 fn when_all_is_lost_running_again_takes_one_attempt_more_for_each() {
     let lost = lose_all(OnInterrupt::Rerun, |ending, lost, resumed| {
         let again = resumed.ending();
-        assert_eq!(ending.clone().without_attempts(), again.clone().without_attempts());
+        let once = ending.clone().without_attempts();
+        once.must_be(&again.clone().without_attempts(), &format!("when {lost:?} are lost"));
         assert_eq!(again.attempts() - ending.attempts(), lost.len() as u32);
         for attempt in lost {
             let started =

@@ -9,7 +9,7 @@ use crate::kit::rng::Rng;
 /// What may occur.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
-    /// Steps in all, about.
+    /// Steps in all, about; one runbook in five has up to four times as many.
     pub(crate) size: u64,
     /// Whether values pass from step to step, and time is short.
     pub(crate) rich: bool,
@@ -29,7 +29,8 @@ struct Making {
 /// The runbook of a seed.
 pub(crate) fn random(seed: u64, style: Style) -> Book {
     let mut rng = Rng::of(seed, "plan");
-    let left = 2 + rng.below(style.size);
+    let most = if rng.percent(20) { 4 * style.size } else { style.size };
+    let left = 2 + rng.below(most);
     let mut making = Making { rng, style, left, next: 0, before: vec![] };
     let mut main = making.list(0);
     while making.left > 0 {
@@ -79,15 +80,15 @@ impl Making {
             0..=7 => self.command(run(&id)),
             8 | 9 => self.command(http(&id)),
             10 => self.poll(&id),
-            11 => wait(&id, *self.rng.pick(&["200ms", "1s", "@900", "0s"])),
+            11 => wait(&id, self.rng.pick(&["200ms", "1s", "@900", "0s"])),
             12 => {
                 let timeout = self.rng.percent(50).then_some(1_200);
                 let mut spec = manual(&id);
                 spec.step.timeout_ms = timeout;
                 spec
             }
-            13 => assert_that(&id, *self.rng.pick(&["true", "params.kind == 'a'", "params.kind == 'b'"])),
-            14 => set(&id, &[("given", *self.rng.pick(&["{{ params.kind }}", "x"]))]),
+            13 => assert_that(&id, self.rng.pick(&["true", "params.kind == 'a'", "params.kind == 'b'"])),
+            14 => set(&id, &[("given", self.rng.pick(&["{{ params.kind }}", "x"]))]),
             15 => self.reading(&id),
             16..=18 => {
                 let children = self.list(depth + 1);
@@ -109,14 +110,14 @@ impl Making {
             return None;
         }
         let count = self.rng.below(4);
-        let mut needs: Vec<String> = (0..count).map(|_| self.rng.pick(&self.before).clone()).collect();
+        let mut needs: Vec<String> = (0..count).map(|_| self.rng.pick(&self.before)).collect();
         needs.sort();
         needs.dedup();
         Some(needs)
     }
 
     fn switch(&mut self, id: &str, depth: u32) -> Spec {
-        let on = *self.rng.pick(&["params.kind", "'b'", "'z'"]);
+        let on = self.rng.pick(&["params.kind", "'b'", "'z'"]);
         let (first, second) = (self.list(depth + 1), self.list(depth + 1));
         let default = self.rng.percent(60).then(|| self.list(depth + 1));
         switch(id, on, vec![("a", first), ("b", second)], default)
@@ -138,7 +139,7 @@ impl Making {
             spec = spec.output("given", "{{ outputs.given }}");
         }
         let any = [OnInterrupt::Rerun, OnInterrupt::Ask, OnInterrupt::Ask, OnInterrupt::Fail];
-        let then = self.style.on_interrupt.unwrap_or(*self.rng.pick(&any));
+        let then = self.style.on_interrupt.unwrap_or(self.rng.pick(&any));
         spec.on_interrupt(then)
     }
 
@@ -156,7 +157,7 @@ impl Making {
 
     /// A command that reads what another step came to.
     fn reading(&mut self, id: &str) -> Spec {
-        let Some(of) = (!self.before.is_empty()).then(|| self.rng.pick(&self.before).clone()) else {
+        let Some(of) = (!self.before.is_empty()).then(|| self.rng.pick(&self.before)) else {
             return self.command(run(id));
         };
         let mut spec = if self.style.rich && self.rng.percent(70) {
@@ -166,7 +167,7 @@ impl Making {
         };
         spec.needs = Some(vec![of]);
         let any = [OnInterrupt::Rerun, OnInterrupt::Ask];
-        let then = self.style.on_interrupt.unwrap_or(*self.rng.pick(&any));
+        let then = self.style.on_interrupt.unwrap_or(self.rng.pick(&any));
         spec.on_interrupt(then)
     }
 
@@ -175,7 +176,7 @@ impl Making {
         let mut spec = spec;
         if self.rng.percent(18) && spec.step.condition.is_none() {
             let conditions = ["true", "params.kind == 'b'", "failure()", "failure()", "always()", "always()"];
-            spec = spec.when(*self.rng.pick(&conditions));
+            spec = spec.when(self.rng.pick(&conditions));
         }
         if self.rng.percent(15) {
             spec = spec.keep_going();
@@ -186,12 +187,12 @@ impl Making {
         }
         if self.rng.percent(45) {
             let any = [OnInterrupt::Rerun, OnInterrupt::Ask];
-            let then = self.style.on_interrupt.unwrap_or(*self.rng.pick(&any));
+            let then = self.style.on_interrupt.unwrap_or(self.rng.pick(&any));
             let action = if self.rng.percent(20) { None } else { Some(script("undo")) };
             spec = match action {
                 Some(action) => spec.undo_with(action),
                 None => {
-                    let other = *self.rng.pick(&["assert", "manual", "wait"]);
+                    let other = self.rng.pick(&["assert", "manual", "wait"]);
                     let body = match other {
                         "assert" => assert_that("x", "params.kind == 'a'"),
                         "manual" => manual("x"),

@@ -40,11 +40,12 @@ fn crash(seeds: std::ops::Range<u64>, cut: impl Fn(usize) -> std::ops::Range<usi
 
 #[test]
 fn a_torn_batch_leads_elsewhere_and_a_whole_one_never() {
-    let torn = crash(0..60, |events| 1..events);
-    assert!(torn.points > 300, "{torn:?}");
-    assert!(torn.other_end > 10, "nobody would notice: {torn:?}");
-    let whole = crash(0..60, |events| events..events + 1);
-    assert!(whole.points > 300 && whole.other_end == 0 && whole.no_end == 0, "{whole:?}");
+    let torn = crash(0..300, |events| 1..events);
+    assert!(torn.points > 3_000, "{torn:?}");
+    // Measured: of 6,038 torn points 203 end differently and 1,896 never; the rest is made good by deciding the same again.
+    assert!(torn.other_end > 100 && torn.no_end > 1_000, "nobody would notice: {torn:?}");
+    let whole = crash(0..300, |events| events..events + 1);
+    assert!(whole.points > 1_500 && whole.other_end == 0 && whole.no_end == 0, "{whole:?}");
 }
 
 #[test]

@@ -76,6 +76,7 @@ impl Engine {
         let again = decide(before.clone(), input.clone(), batch.at, &Mini).expect("the same input once more");
         assert_eq!(again.events, batch.events, "the same input leads to other events");
         for event in &batch.events {
+            assert_eq!(*event, written_and_read(event), "an event is another one when it is read");
             let was = self.shadow.clone();
             self.shadow.apply(event, batch.at).unwrap_or_else(|illegal| panic!("replay: {illegal}"));
             check::event(&was, event, &self.shadow);
@@ -89,6 +90,12 @@ impl Engine {
         check::state(&self.run);
         check::once(&self.run, input, batch.at);
     }
+}
+
+/// An event as another engine finds it. What is checked once need not be done again for each crash of the same run.
+fn written_and_read(event: &Event) -> Event {
+    let text = serde_json::to_vec(event).expect("an event is JSON");
+    serde_json::from_slice(&text).expect("an event comes back")
 }
 
 /// The state that a journal leads to.

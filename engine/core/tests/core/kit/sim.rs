@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::book::{Book, host};
 use super::engine::{Batch, Checks, Engine};
 use super::fate::Fate;
-use super::world::{Next, World};
+use super::world::World;
 
 /// More inputs than any run of the test needs.
 const INPUTS_MAX: usize = 5_000;
@@ -47,6 +47,15 @@ impl Ending {
     /// All attempts that were made.
     pub(crate) fn attempts(&self) -> u32 {
         self.steps.iter().map(|step| step.attempts.0 + step.attempts.1).sum()
+    }
+
+    /// Fails unless the other end is the same, and says where it is not.
+    #[track_caller]
+    pub(crate) fn must_be(&self, other: &Self, when: &str) {
+        let steps = self.steps.iter().zip(&other.steps).filter(|(one, other)| one != other);
+        let steps: String = steps.map(|(one, other)| format!("\n  {one:?}\n  {other:?}")).collect();
+        let end = |ending: &Self| format!("{:?} {:?} {:?}", ending.state, ending.cause, ending.irreversible);
+        assert!(self == other, "another end {when}:\n  {}\n  {}{steps}", end(self), end(other));
     }
 
     /// The same but for how often was tried.
@@ -112,6 +121,11 @@ impl Sim {
         sim
     }
 
+    /// The same with its own whole journal.
+    pub(crate) fn reborn(&self) -> Self {
+        self.resumed(&self.engine.journal, self.engine.checks)
+    }
+
     /// What it came to.
     pub(crate) fn ending(&self) -> Ending {
         let run = &self.engine.run;
@@ -137,10 +151,5 @@ impl Sim {
         let mut started = self.world.started.clone();
         started.sort();
         started
-    }
-
-    /// What comes next, without telling.
-    pub(crate) fn peek(&self) -> Option<(u64, Next)> {
-        self.world.next(&self.engine.run, self.engine.now)
     }
 }

@@ -224,6 +224,10 @@ impl World {
             }
             Next::Letter(place) | Next::Ended(_, Some(place)) => {
                 self.letters[place].read = true;
+                // The fate of that attempt is known now: the next one is a new one.
+                if let Some(about) = &self.letters[place].about {
+                    self.lost.remove(&(about.step.clone(), about.phase));
+                }
                 Input::Answered(Box::new(self.letters[place].answered.clone()))
             }
             Next::Cancel(level) => {

@@ -45,9 +45,9 @@ fn a_block_whose_outputs_have_no_value_fails() {
 #[test]
 fn a_result_that_cannot_be_used_fails_the_step() {
     let mut desk = Desk::start(&book(vec![run("a")]));
-    let unusable = Some("its output holds a secret".to_owned());
-    desk.ends("a", AttemptResult { exit: Exit::Code(0), unusable: unusable.clone(), ..AttemptResult::default() });
-    assert_eq!(*desk.state("a"), StepState::Failed(Failure::Evaluate(unusable.expect("a reason"))));
+    let why = "its output holds a secret".to_owned();
+    desk.ends("a", AttemptResult { exit: Exit::Code(0), unusable: Some(why.clone()), ..AttemptResult::default() });
+    assert_eq!(*desk.state("a"), StepState::Failed(Failure::Evaluate(why)));
 }
 
 #[test]
