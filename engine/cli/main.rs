@@ -5,7 +5,10 @@
 mod commands;
 mod context;
 mod failure;
+mod library;
+mod menu;
 mod output;
+mod params;
 mod view;
 
 use clap::{Parser, Subcommand};

@@ -1,23 +1,26 @@
 //! `runbook exec`: runs a runbook, and stays until it ends.
 
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use runbook_core::event::Created;
 use runbook_core::units::RunId;
 use runbook_language::expression::Evaluator;
-use runbook_language::{Environment, ParamError, load_environment, load_runbook, parse_param, peek, resolve_params};
+use runbook_language::{load_environment, load_runbook};
 use runbook_runtime::Engine;
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::identity::{Roles, me};
 use runbook_runtime::launch::{self, Launch};
-use serde_json::{Map, Value};
 
 use crate::context::{Context, invalid, present_folder, read_source};
 use crate::failure::Failure;
+use crate::library::{find_environment, find_runbook};
+use crate::params::Given;
 use crate::view::Output;
 
 /// Runs a runbook, and stays until it ends
+///
+/// A param that is needed and not given is asked for, when there is a terminal and `--output` is `human`; one with a
+/// default never is. Leaving the question ends with exit code 10, and there is no run.
 ///
 /// Every decision is durable before it is acted on: after a crash of this program, `runbook resume` goes on, and commands
 /// that survived are not repeated. Ctrl-C once lets running commands finish for a while, twice ends them at once, three
@@ -73,15 +76,15 @@ fn internal(error: std::io::Error) -> Failure {
 
 fn prepare(args: &Args, context: &Context) -> Result<Created, Failure> {
     let file = find_runbook(&args.runbook, context)?;
-    let environment = environment(args.env.as_deref(), context)?;
+    let environment = find_environment(args.env.as_deref(), context)?;
     let source = read_source(&file)?;
     let loaded = load_runbook(&source, environment.as_ref().map(|(_, it)| it)).map_err(|found| invalid(&found))?;
+    let given = Given::read(&loaded.plan, &args.param)?;
+    let params = given.resolve(&loaded, args.output == Output::Human)?;
     let mut plan = loaded.plan;
     if let Some(places) = args.max_parallel {
         plan.max_parallel = places;
     }
-    let given = given(&plan, &args.param)?;
-    let params = resolve_params(&plan, &given).map_err(|errors| params_failure(&errors))?;
     let (_, project) = context.project()?;
     let exe = std::env::current_exe().map_err(internal)?;
     let dir = present_folder()?;
@@ -99,76 +102,6 @@ fn prepare(args: &Args, context: &Context) -> Result<Created, Failure> {
     };
     launch::prepare(&context.state()?, launch, &Evaluator::new())
         .map_err(|reasons| Failure::new(ExitCode::Precondition, reasons.join("\n")))
-}
-
-fn given(plan: &runbook_core::plan::Plan, params: &[String]) -> Result<Map<String, Value>, Failure> {
-    let mut given = Map::new();
-    let mut wrong = vec![];
-    for text in params {
-        let Some((name, value)) = text.split_once('=') else {
-            return Err(Failure::new(ExitCode::Usage, format!("`-p {text}` is not `-p name=value`")));
-        };
-        // An unknown name is reported with all others.
-        let value = match plan.params.get(name) {
-            Some(param) => parse_param(param, value),
-            None => Ok(Value::from(value)),
-        };
-        match value {
-            Ok(value) => drop(given.insert(name.to_owned(), value)),
-            Err(reason) => wrong.push(format!("the param `{name}` cannot be used: {reason}")),
-        }
-    }
-    if wrong.is_empty() { Ok(given) } else { Err(Failure::new(ExitCode::Precondition, wrong.join("\n"))) }
-}
-
-fn params_failure(errors: &[ParamError]) -> Failure {
-    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    Failure::new(ExitCode::Precondition, lines.join("\n")).hint("give it with `-p name=value`")
-}
-
-/// A file as it is named; else the one runbook with that id in the search path.
-pub(crate) fn find_runbook(text: &str, context: &Context) -> Result<PathBuf, Failure> {
-    let as_file = Path::new(text);
-    let is_path = text.contains('/') || as_file.extension().is_some_and(|end| end == "yaml" || end == "yml");
-    if is_path || as_file.is_file() {
-        return std::path::absolute(as_file).map_err(internal);
-    }
-    let folders = context.runbook_folders()?;
-    for folder in &folders {
-        let files = super::validate::documents(folder);
-        let is_it = |file: &PathBuf| {
-            let text_of = std::fs::read_to_string(file).unwrap_or_default();
-            let about = peek(&text_of).unwrap_or_default();
-            about.schema.as_deref() == Some("runbook/v1") && about.id.as_deref() == Some(text)
-        };
-        let mut found: Vec<PathBuf> = files.into_iter().filter(is_it).collect();
-        if found.len() > 1 {
-            let files: Vec<String> = found.iter().map(|file| crate::context::shown(file)).collect();
-            let message = format!("several files are the runbook `{text}`: {}", files.join(", "));
-            return Err(Failure::new(ExitCode::Invalid, message));
-        }
-        if let Some(file) = found.pop() {
-            return std::path::absolute(file).map_err(internal);
-        }
-    }
-    let folders: Vec<String> = folders.iter().map(|folder| crate::context::shown(folder)).collect();
-    Err(Failure::new(ExitCode::Usage, format!("no runbook `{text}` in {}", folders.join(", ")))
-        .hint("name a file, or its folder with `--runbooks DIR`"))
-}
-
-fn environment(name: Option<&str>, context: &Context) -> Result<Option<(PathBuf, Environment)>, Failure> {
-    let (_, project) = context.project()?;
-    let Some(name) = name.or(project.environment.as_deref()) else { return Ok(None) };
-    let folders = context.environment_folders()?;
-    let file = folders.iter().map(|folder| folder.join(format!("{name}.yaml"))).find(|file| file.is_file());
-    let Some(file) = file else {
-        let folders: Vec<String> = folders.iter().map(|folder| crate::context::shown(folder)).collect();
-        let message = format!("no environment `{name}` in {}", folders.join(", "));
-        return Err(Failure::new(ExitCode::Usage, message));
-    };
-    let file = std::path::absolute(file).map_err(internal)?;
-    let environment = load_environment(&read_source(&file)?).map_err(|found| invalid(&found))?;
-    Ok(Some((file, environment)))
 }
 
 /// Reads who holds which role anew, from the file that the run's environment came from.

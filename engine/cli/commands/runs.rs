@@ -20,12 +20,12 @@ use crate::view::text::{duration, moment, rfc3339, visible_line};
 /// `damaged`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  runbook runs\n  runbook runs --state waiting\n  runbook runs --limit 3 --output json"
+    after_help = "Examples:\n  runbook runs\n  runbook runs --only waiting\n  runbook runs --limit 3 --output json"
 )]
 pub(crate) struct Args {
     /// Only those in this state, such as `waiting`, `failed` or `no-engine`; may be given more than once
     #[arg(long, value_name = "STATE")]
-    state: Vec<String>,
+    only: Vec<String>,
     /// At most so many; 0 for all
     #[arg(long, default_value_t = 20, value_name = "COUNT")]
     limit: usize,
@@ -72,7 +72,7 @@ fn moment_or_none<S: serde::Serializer>(ms: &Option<u64>, to: S) -> Result<S::Ok
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
-    let wanted: Vec<String> = args.state.iter().map(|state| state.replace(['-', ' '], "_")).collect();
+    let wanted: Vec<String> = args.only.iter().map(|state| state.replace(['-', ' '], "_")).collect();
     if let Some(unknown) = wanted.iter().find(|state| !STATES.contains(&state.as_str())) {
         return Err(Failure::new(ExitCode::Usage, format!("there is no state `{unknown}`"))
             .hint(format!("the states are {}", STATES.join(", "))));

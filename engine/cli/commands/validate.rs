@@ -8,6 +8,7 @@ use runbook_runtime::exit_code::ExitCode;
 
 use crate::context::{Context, read_source, shown};
 use crate::failure::Failure;
+use crate::library::documents;
 
 /// Checks runbooks and environments, and reports all errors at once
 ///
@@ -81,25 +82,4 @@ fn check(file: &Path, is_named: bool, output: Format, report: &mut Report) -> Re
         }
     }
     Ok(())
-}
-
-/// All YAML files below a folder, in order; hidden ones are passed over.
-pub(crate) fn documents(folder: &Path) -> Vec<PathBuf> {
-    let mut found = vec![];
-    let mut left = vec![folder.to_owned()];
-    while let Some(folder) = left.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-            // Links are not followed into folders: one to a folder above would never end.
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_folder && !is_hidden {
-                left.push(path);
-            } else if !is_hidden && path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
 }

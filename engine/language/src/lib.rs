@@ -32,3 +32,4 @@ pub use params::{ParamError, export_param, exported_name, parse_param, resolve_p
 pub use project::{PROJECT_FILE, Project, parse_project};
 pub use schema::{SchemaKind, schema};
 pub use source::SourceFile;
+pub use suggest::did_you_mean;

@@ -1,7 +1,7 @@
 //! The name that was probably meant.
 
 /// `did you mean …?` with the nearest of the names there are, if one is near enough to be a slip.
-pub(crate) fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = impl AsRef<str> + 'a>) -> Option<String> {
+pub fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = impl AsRef<str> + 'a>) -> Option<String> {
     let lower = name.to_lowercase();
     // Comparing with thousands of long names costs time; a name of another length is no slip.
     let slips = (name.chars().count() / 3).clamp(1, 3);
