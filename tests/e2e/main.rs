@@ -3,4 +3,5 @@
 mod cancel;
 mod durability;
 mod kit;
+mod order;
 mod terminal;
