@@ -84,7 +84,7 @@ fn intruder_out(work: &Work<'_>) -> Result<Vec<Check>, Failure> {
     let accepted = last_accepted.unwrap_or_default();
     let activity = match (silent, last_revoked) {
         (_, None) if accepted.is_empty() => "nothing came from outside".to_owned(),
-        (true, _) => format!("nothing from outside was let through since the lock-down, {denied} requests were denied"),
+        (true, _) => format!("nothing from outside was let through since the lock-down (denied: {denied})"),
         (false, None) => format!("the last request from outside was let through at {accepted}"),
         (false, Some(revoked)) => {
             format!("a request from outside was let through at {accepted}, after the lock-down at {revoked}")
