@@ -32,6 +32,7 @@ struct Cli {
 enum Command {
     #[command(visible_alias = "run")]
     Exec(Box<commands::exec::Args>),
+    Plan(commands::plan::Args),
     Validate(commands::validate::Args),
     Runs(commands::runs::Args),
     Show(commands::show::Args),
@@ -87,6 +88,7 @@ fn main() -> std::process::ExitCode {
 fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
         Command::Exec(args) => commands::exec::run(*args, context),
+        Command::Plan(args) => commands::plan::run(args, context),
         Command::Validate(args) => commands::validate::run(args, context),
         Command::Runs(args) => commands::runs::run(args, context),
         Command::Show(args) => commands::show::run(args, context),

@@ -108,7 +108,7 @@ fn introduce(name: &str, param: &Param, wrong: Option<&str>) {
 }
 
 /// A text in lines of a width, broken between words.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![];
     for paragraph in text.lines() {
         let mut line = String::new();

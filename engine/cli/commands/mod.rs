@@ -8,6 +8,7 @@ pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod internal;
 pub(crate) mod logs;
+pub(crate) mod plan;
 pub(crate) mod reject;
 pub(crate) mod resume;
 pub(crate) mod runs;

@@ -57,7 +57,7 @@ pub(crate) fn undo(action: &Value) -> Vec<String> {
     }
 }
 
-fn planned(action: &Action) -> Vec<String> {
+pub(crate) fn planned(action: &Action) -> Vec<String> {
     match action {
         Action::Run(run) => {
             let mut lines = script(&run.shell, &run.text);
@@ -134,7 +134,7 @@ fn planned_source(source: &EnvSource) -> String {
 }
 
 /// A template as it was written, or nearly so.
-fn template(template: &Template) -> String {
+pub(crate) fn template(template: &Template) -> String {
     match template {
         Template::Literal(Value::String(text)) => text.clone(),
         Template::Literal(value) => canonical(value),
@@ -153,7 +153,7 @@ fn template(template: &Template) -> String {
     }
 }
 
-fn command_line<'w>(words: impl Iterator<Item = &'w str>) -> String {
+pub(crate) fn command_line<'w>(words: impl Iterator<Item = &'w str>) -> String {
     words.map(|word| super::hint::quoted(&visible_line(word))).collect::<Vec<_>>().join(" ")
 }
 

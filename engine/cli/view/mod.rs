@@ -9,7 +9,7 @@
 //! pipe gets data only when data was asked for; `json` writes the [event stream](json) to standard output and nothing else.
 //! Nothing that happens to the printing (a closed terminal, a pipe that nobody reads) reaches the engine.
 
-mod action;
+pub(crate) mod action;
 pub(crate) mod answering;
 mod diff;
 mod feed;

@@ -1,0 +1,77 @@
+//! `runbook plan`: what a run would do, without starting anything.
+
+mod known;
+mod model;
+mod order;
+mod text;
+mod words;
+
+use runbook_language::load_runbook;
+use runbook_runtime::exit_code::ExitCode;
+
+use super::validate::Format;
+use crate::context::{Context, invalid, read_source};
+use crate::failure::Failure;
+use crate::library::{find_environment, find_runbook};
+use crate::output;
+use crate::params::Given;
+use crate::view::paint::Paint;
+
+/// Shows what a run would do, in order, without starting anything
+///
+/// The runbook and the environment are checked as `exec` checks them, and the params that are given too. Params that are
+/// missing are shown as missing and are not asked for. No service is started, no secret is read and no run is created.
+///
+/// With the params that are known, the branch of a `switch` that will be taken and conditions that hold or not are marked.
+///
+/// The digest is that of the runbook as it is lowered: it changes with the meaning of the file, not with its comments.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  runbook plan deploy.yaml -p version=1.4\n  runbook plan p0-response --env sandbox --full\n  \
+    runbook plan deploy --output json | jq '.steps[] | select(.approval) | .id'\n\n\
+    JSON: one object with `runbook`, `title`, `file`, `digest`, `environment`, `params`, `secrets` and `steps`, the steps in\n\
+    order, parents before their children. Durations are milliseconds. Steps of one list with the same `wave` may run at\n\
+    the same time. Keys may be added, and none changes its meaning."
+)]
+pub(crate) struct Args {
+    /// The id of a runbook, or a file
+    runbook: String,
+    /// A param; may be given more than once
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    param: Vec<String>,
+    /// The environment [default: that of runbook.toml]
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
+    /// Show scripts, requests and rollbacks in full; JSON always does
+    #[arg(long)]
+    full: bool,
+    /// What is printed
+    #[arg(long, value_enum, default_value = "text")]
+    output: Format,
+}
+
+pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
+    let file = find_runbook(&args.runbook, context)?;
+    let environment = find_environment(args.env.as_deref(), context)?;
+    let source = read_source(&file)?;
+    let loaded = load_runbook(&source, environment.as_ref().map(|(_, it)| it)).map_err(|found| invalid(&found))?;
+    let given = Given::read(&loaded.plan, &args.param)?;
+    let (_, project) = context.project()?;
+    let facts = model::Facts {
+        file: &file,
+        environment: environment.as_ref().map(|(file, it)| (file.as_path(), it)),
+        project_roles: &project.roles,
+        given: given.names(),
+        values: given.so_far(&loaded.plan)?,
+    };
+    let view = model::PlanView::of(&loaded, &facts);
+    match args.output {
+        Format::Json => output::json(&view),
+        Format::Text => {
+            let terminal = console::Term::stdout();
+            let width = if terminal.is_term() { usize::from(terminal.size().1) } else { 80 };
+            output::line(text::lines(&view, &loaded.plan, args.full, width, Paint::stdout()).join("\n"));
+        }
+    }
+    Ok(ExitCode::Succeeded)
+}

@@ -1,0 +1,333 @@
+//! A plan with what is known before a run: for programs as JSON, and what the text is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use runbook_core::digest_of;
+use runbook_core::plan::{Action, Body, EnvSource, OnFailure, OnInterrupt, Param, ParamKind, Plan, Step};
+use runbook_core::plan::{Retry, SecretSource, Undo};
+use runbook_core::units::Role;
+use runbook_language::yaml::Kind;
+use runbook_language::{Environment, Loaded};
+use runbook_runtime::identity::{Roles, me, roles_of};
+use runbook_runtime::launch;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::known::Known;
+use super::{order, words};
+use crate::context::shown;
+use crate::view::action::planned;
+
+/// What is known besides the runbook.
+pub(super) struct Facts<'a> {
+    pub(super) file: &'a Path,
+    pub(super) environment: Option<(&'a Path, &'a Environment)>,
+    pub(super) project_roles: &'a Roles,
+    /// The params that were given.
+    pub(super) given: BTreeSet<String>,
+    /// The values of the params, but for those that are missing.
+    pub(super) values: BTreeMap<String, Value>,
+}
+
+/// A plan as it is shown.
+#[derive(Debug, Serialize)]
+pub(super) struct PlanView {
+    pub(super) runbook: String,
+    pub(super) title: String,
+    pub(super) description: Option<String>,
+    pub(super) severity: Option<String>,
+    pub(super) owner: Option<String>,
+    pub(super) tags: Vec<String>,
+    pub(super) file: String,
+    pub(super) digest: String,
+    pub(super) environment: Option<EnvironmentView>,
+    pub(super) on_failure: OnFailure,
+    pub(super) max_parallel: u32,
+    pub(super) params: Vec<ParamView>,
+    pub(super) secrets: Vec<SecretView>,
+    pub(super) steps: Vec<StepView>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct EnvironmentView {
+    pub(super) name: String,
+    pub(super) file: String,
+    /// What is started before the first step.
+    pub(super) services: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ParamView {
+    pub(super) name: String,
+    #[serde(rename = "type")]
+    pub(super) kind: ParamKind,
+    pub(super) choices: Vec<Value>,
+    pub(super) required: bool,
+    pub(super) description: Option<String>,
+    /// `given`, `default`, `none` or `missing`.
+    pub(super) state: &'static str,
+    pub(super) value: Option<Value>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct SecretView {
+    pub(super) name: String,
+    /// `env` or `file`.
+    pub(super) source: &'static str,
+    /// The name of the variable, or the path.
+    pub(super) place: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct StepView {
+    pub(super) id: String,
+    pub(super) title: String,
+    /// Whether it belongs to `always`.
+    pub(super) always: bool,
+    pub(super) parent: Option<String>,
+    /// Of which case of its parent; none for the default.
+    pub(super) case: Option<String>,
+    pub(super) wave: u32,
+    pub(super) needs: Vec<String>,
+    #[serde(rename = "if")]
+    pub(super) condition: Option<String>,
+    /// Whether the condition holds, where the params alone say.
+    pub(super) holds: Option<bool>,
+    /// Whether its case is taken, where the params alone say.
+    pub(super) taken: Option<bool>,
+    /// `run`, `argv`, `http`, `assert`, `set`, `wait`, `manual`, `steps` or `switch`.
+    pub(super) kind: &'static str,
+    /// What is switched on.
+    pub(super) on: Option<String>,
+    /// The text of `run`, as written.
+    pub(super) script: Option<String>,
+    /// What it does, in full, for people.
+    pub(super) does: Vec<String>,
+    pub(super) secrets: Vec<String>,
+    pub(super) approval: Option<ApprovalView>,
+    pub(super) timeout_ms: Option<u64>,
+    pub(super) retry: Option<Retry>,
+    pub(super) until: Option<UntilView>,
+    pub(super) on_interrupt: OnInterrupt,
+    pub(super) continue_on_failure: bool,
+    pub(super) rollback: Option<UndoView>,
+    pub(super) irreversible: bool,
+    pub(super) outputs: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ApprovalView {
+    pub(super) from: Vec<RoleView>,
+    pub(super) timeout_ms: Option<u64>,
+    /// Whether the person who asks for the plan could give it.
+    pub(super) you_may: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct RoleView {
+    pub(super) role: Role,
+    /// Who holds it; none where it is not a role that is known, and so a login.
+    pub(super) people: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct UntilView {
+    pub(super) condition: String,
+    pub(super) every_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct UndoView {
+    pub(super) kind: &'static str,
+    pub(super) script: Option<String>,
+    pub(super) does: Vec<String>,
+    pub(super) secrets: Vec<String>,
+    pub(super) also_failed: bool,
+    pub(super) timeout_ms: Option<u64>,
+    pub(super) retry: Option<Retry>,
+    pub(super) on_interrupt: OnInterrupt,
+}
+
+impl PlanView {
+    pub(super) fn of(loaded: &Loaded, facts: &Facts<'_>) -> Self {
+        let (plan, about) = (&loaded.plan, &loaded.plan.about);
+        Self {
+            runbook: about.id.clone(),
+            title: about.title.clone(),
+            description: about.description.clone(),
+            severity: about.severity.clone(),
+            owner: about.owner.clone(),
+            tags: about.tags.clone(),
+            file: shown(facts.file),
+            digest: digest_of(plan).to_string(),
+            environment: facts.environment.map(|(file, environment)| EnvironmentView {
+                name: environment.id().to_owned(),
+                file: shown(file),
+                services: environment.services().map(str::to_owned).collect(),
+            }),
+            on_failure: plan.on_failure,
+            max_parallel: plan.max_parallel,
+            params: params(loaded, facts),
+            secrets: secrets(plan, facts.environment.map(|(_, environment)| environment)),
+            steps: steps(plan, facts),
+        }
+    }
+}
+
+/// The params, in the order written.
+fn params(loaded: &Loaded, facts: &Facts<'_>) -> Vec<ParamView> {
+    let written = loaded.document.params.iter().flat_map(|params| &params.items).map(|entry| &entry.key.value);
+    let view = |(name, param): (&String, &Param)| {
+        let value = facts.values.get(name).cloned();
+        let state = match &value {
+            None => "missing",
+            Some(_) if facts.given.contains(name) => "given",
+            Some(Value::Null) => "none",
+            Some(_) => "default",
+        };
+        ParamView {
+            name: name.clone(),
+            kind: param.kind,
+            choices: param.choices.clone(),
+            required: param.required,
+            description: param.description.clone(),
+            state,
+            value,
+        }
+    };
+    written.filter_map(|name| loaded.plan.params.get_key_value(name)).map(view).collect()
+}
+
+/// Where secrets are found; the environment says it better than the runbook.
+fn secrets(plan: &Plan, environment: Option<&Environment>) -> Vec<SecretView> {
+    let mut found: BTreeMap<String, (&'static str, String)> = BTreeMap::new();
+    for (name, source) in &plan.secrets {
+        let place = match source {
+            SecretSource::Env(name) => ("env", name.clone()),
+            SecretSource::File(path) => ("file", path.clone()),
+        };
+        found.insert(name.to_string(), place);
+    }
+    let of_environment = environment.and_then(|environment| environment.document.secrets.as_ref());
+    for (name, secret) in of_environment.iter().flat_map(|secrets| secrets.iter()) {
+        let place = match (&secret.env, &secret.file) {
+            (Some(env), _) => ("env", env.value.clone()),
+            (None, Some(file)) => match &file.0.kind {
+                Kind::Text(text) => ("file", text.clone()),
+                _ => continue,
+            },
+            (None, None) => continue,
+        };
+        found.insert(name.value.clone(), place);
+    }
+    found.into_iter().map(|(name, (source, place))| SecretView { name, source, place }).collect()
+}
+
+fn steps(plan: &Plan, facts: &Facts<'_>) -> Vec<StepView> {
+    let waves = order::waves(plan);
+    let roles =
+        launch::merge(facts.project_roles.clone(), facts.environment.map_or_else(Roles::new, |it| it.1.roles()));
+    let known = Known::of(plan, &facts.values);
+    let one = |step: &Step, wave: u32| {
+        let (parent, case) = place(plan, step);
+        let action = action(step);
+        StepView {
+            id: step.id.to_string(),
+            title: step.title.clone(),
+            always: step.always,
+            parent,
+            case,
+            wave,
+            needs: step.needs.iter().map(|need| plan.step(*need).id.to_string()).collect(),
+            condition: step.condition.as_ref().map(|condition| condition.expression.source.clone()),
+            holds: known.holds(step),
+            taken: known.taken(plan, step),
+            kind: words::kind(&step.body),
+            on: switched_on(&step.body),
+            script: action.and_then(words::script),
+            does: action.map(planned).unwrap_or_default(),
+            secrets: action.map(|action| secrets_of(action, plan)).unwrap_or_default(),
+            approval: approval(step, &roles),
+            timeout_ms: step.timeout_ms,
+            retry: step.retry.clone(),
+            until: step
+                .until
+                .as_ref()
+                .map(|until| UntilView { condition: until.condition.source.clone(), every_ms: until.every_ms }),
+            on_interrupt: step.on_interrupt,
+            continue_on_failure: step.continue_on_failure,
+            rollback: step.rollback.as_ref().map(|undo| rollback(undo, plan)),
+            irreversible: step.irreversible,
+            outputs: step.outputs.keys().cloned().collect(),
+        }
+    };
+    plan.steps.iter().zip(waves).map(|(step, wave)| one(step, wave)).collect()
+}
+
+fn switched_on(body: &Body) -> Option<String> {
+    match body {
+        Body::Switch { on, .. } => Some(on.source.clone()),
+        Body::Action(_) | Body::Block { .. } => None,
+    }
+}
+
+fn action(step: &Step) -> Option<&Action> {
+    match &step.body {
+        Body::Action(action) => Some(action),
+        Body::Block { .. } | Body::Switch { .. } => None,
+    }
+}
+
+/// The block or switch that a step lies in, and the value of its case.
+fn place(plan: &Plan, step: &Step) -> (Option<String>, Option<String>) {
+    let Some(parent) = step.parent.map(|at| plan.step(at)) else { return (None, None) };
+    let case = match (&parent.body, step.case) {
+        (Body::Switch { cases, .. }, Some(case)) => cases.get(case as usize).map(|case| case.value.clone()),
+        _ => None,
+    };
+    (Some(parent.id.to_string()), case)
+}
+
+fn rollback(undo: &Undo, plan: &Plan) -> UndoView {
+    UndoView {
+        kind: words::action_kind(&undo.action),
+        script: words::script(&undo.action),
+        does: planned(&undo.action),
+        secrets: secrets_of(&undo.action, plan),
+        also_failed: undo.also_failed,
+        timeout_ms: undo.timeout_ms,
+        retry: undo.retry.clone(),
+        on_interrupt: undo.on_interrupt,
+    }
+}
+
+fn approval(step: &Step, roles: &Roles) -> Option<ApprovalView> {
+    let approval = step.approval.as_ref()?;
+    let you = me();
+    let held = roles_of(&you, roles);
+    let view = |role: &Role| RoleView { role: role.clone(), people: roles.get(role).cloned() };
+    Some(ApprovalView {
+        from: approval.from.iter().map(view).collect(),
+        timeout_ms: approval.timeout_ms,
+        you_may: approval.from.iter().any(|role| held.contains(role) || role.as_str() == you.name),
+    })
+}
+
+/// The secrets that an action gets, by name.
+fn secrets_of(action: &Action, plan: &Plan) -> Vec<String> {
+    let sources: Vec<&EnvSource> = match action {
+        Action::Run(script) => script.env.values().chain(plan.env.values()).collect(),
+        Action::Argv(argv) => argv.env.values().chain(plan.env.values()).collect(),
+        Action::Http(http) => http.headers.values().collect(),
+        Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) => vec![],
+    };
+    let names: BTreeSet<String> = sources
+        .into_iter()
+        .filter_map(|source| match source {
+            EnvSource::Secret { name, .. } => Some(name.to_string()),
+            EnvSource::Template(_) => None,
+        })
+        .collect();
+    names.into_iter().collect()
+}

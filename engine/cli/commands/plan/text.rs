@@ -1,0 +1,308 @@
+//! A plan for people: what is known at the top, then the steps as a tree.
+
+use runbook_core::plan::{Action, Body, OnFailure, Plan, Step};
+use runbook_core::units::{StepIx, format_duration};
+
+use super::model::{ApprovalView, ParamView, PlanView, StepView};
+use super::order::{Flow, flow};
+use super::words;
+use crate::menu::wrapped;
+use crate::view::action::planned;
+use crate::view::paint::{Paint, Tone};
+use crate::view::text::{count, cut, pad, value, visible, visible_line};
+
+/// The column of the labels at the top.
+const HEADING: usize = 13;
+
+/// The column of the labels of a step.
+const LABEL: usize = 9;
+
+/// Text is never squeezed into fewer columns than this, however deep it lies.
+const TEXT_MIN: usize = 24;
+
+/// The lines of a plan, at most `width` columns wide where words allow it.
+pub(super) fn lines(view: &PlanView, plan: &Plan, is_full: bool, width: usize, paint: Paint) -> Vec<String> {
+    let mut out = head(view, width, paint);
+    let top = |always: bool| -> Vec<StepIx> {
+        let is_top = |step: &Step| step.parent.is_none() && step.always == always;
+        plan.iter().filter(|(_, step)| is_top(step)).map(|(at, _)| at).collect()
+    };
+    let mut tree = Tree { view, plan, is_full, width, paint, out: vec![] };
+    let steps = top(false);
+    tree.out.push(String::new());
+    tree.out.push(format!("{}: {}", paint.bold("do"), flow_words(plan, &steps)));
+    tree.list(&steps, "");
+    let always = top(true);
+    if !always.is_empty() {
+        tree.out.push(String::new());
+        tree.out.push(format!("{}, at the end of every run: {}", paint.bold("always"), flow_words(plan, &always)));
+        tree.list(&always, "");
+    }
+    out.extend(tree.out);
+    out
+}
+
+fn flow_words(plan: &Plan, list: &[StepIx]) -> String {
+    let how = match flow(plan, list) {
+        Flow::OneByOne => "one after the other",
+        Flow::AllAtOnce => "at the same time",
+        Flow::ByNeeds => "as their needs say",
+    };
+    if list.len() == 1 { count(1, "step") } else { format!("{}, {how}", count(list.len(), "step")) }
+}
+
+fn head(view: &PlanView, width: usize, paint: Paint) -> Vec<String> {
+    let mut out = vec![format!("{}  {}", paint.bold(&view.runbook), visible_line(&view.title))];
+    let mut add = |name: &str, text: &str| out.extend(labelled("  ", name, HEADING, text, width, paint));
+    add("file", &view.file);
+    if let Some(severity) = &view.severity {
+        add("severity", severity);
+    }
+    if let Some(owner) = &view.owner {
+        add("owner", owner);
+    }
+    if !view.tags.is_empty() {
+        add("tags", &view.tags.join(", "));
+    }
+    match &view.environment {
+        None => add("environment", "none"),
+        Some(environment) => {
+            let services = match environment.services.as_slice() {
+                [] => String::new(),
+                services => format!(", starts {}", services.join(", ")),
+            };
+            add("environment", &format!("{} ({}){services}", environment.name, environment.file));
+        }
+    }
+    add(
+        "on failure",
+        match view.on_failure {
+            OnFailure::Stop => "stop: nothing more starts, nothing is undone",
+            OnFailure::Rollback => "roll back: what succeeded is undone, the latest first",
+        },
+    );
+    add("at once", &format!("at most {}", count(view.max_parallel as usize, "command")));
+    add("digest", &view.digest);
+    if !view.params.is_empty() {
+        out.push(format!("  {}", paint.dim("params")));
+        let widest = view.params.iter().map(|param| param.name.len()).max().unwrap_or_default();
+        for param in &view.params {
+            let text = param_words(param);
+            let lines = labelled("    ", &param.name, widest + 2, &text, width, Paint::PLAIN);
+            let tone = |line: String| if param.state == "missing" { paint.tone(Tone::Asks, &line) } else { line };
+            out.extend(lines.into_iter().map(tone));
+        }
+    }
+    if !view.secrets.is_empty() {
+        out.push(format!("  {}", paint.dim("secrets")));
+        let widest = view.secrets.iter().map(|secret| secret.name.len()).max().unwrap_or_default();
+        for secret in &view.secrets {
+            let source = if secret.source == "env" { "environment variable" } else { "file" };
+            let text = format!("{source} {}", secret.place);
+            out.extend(labelled("    ", &secret.name, widest + 2, &text, width, Paint::PLAIN));
+        }
+    }
+    out
+}
+
+fn param_words(param: &ParamView) -> String {
+    let choices: Vec<String> = param.choices.iter().map(value).collect();
+    match (&param.value, param.state) {
+        (None, _) if choices.is_empty() => "missing: a run needs it".to_owned(),
+        (None, _) => format!("missing: one of {}", choices.join(", ")),
+        (Some(_), "none") => "none".to_owned(),
+        (Some(found), "default") => format!("{} (default)", shown(found)),
+        (Some(found), _) => shown(found),
+    }
+}
+
+fn shown(found: &serde_json::Value) -> String {
+    if found.as_str() == Some("") { "\"\"".to_owned() } else { value(found) }
+}
+
+/// A label and its text, which goes on below itself.
+fn labelled(before: &str, label: &str, column: usize, text: &str, width: usize, paint: Paint) -> Vec<String> {
+    let taken = console::measure_text_width(before) + column;
+    let room = width.saturating_sub(taken).max(TEXT_MIN);
+    let mut out = vec![];
+    for (index, line) in wrapped(&visible(text), room).into_iter().enumerate() {
+        let label = if index == 0 { paint.dim(&pad(label, column)) } else { " ".repeat(column) };
+        out.push(format!("{before}{label}{line}").trim_end().to_owned());
+    }
+    out
+}
+
+/// The steps, drawn one list within the other.
+struct Tree<'a> {
+    view: &'a PlanView,
+    plan: &'a Plan,
+    is_full: bool,
+    width: usize,
+    paint: Paint,
+    out: Vec<String>,
+}
+
+impl Tree<'_> {
+    fn list(&mut self, list: &[StepIx], rails: &str) {
+        let by_needs = flow(self.plan, list) == Flow::ByNeeds;
+        for (index, at) in list.iter().enumerate() {
+            let is_last = index + 1 == list.len();
+            self.step(*at, rails, is_last, by_needs);
+        }
+    }
+
+    fn fork(&self, rails: &str, is_last: bool) -> String {
+        self.paint.dim(&format!("{rails}{}", if is_last { "└─ " } else { "├─ " }))
+    }
+
+    fn step(&mut self, at: StepIx, rails: &str, is_last: bool, by_needs: bool) {
+        let (step, view) = (self.plan.step(at), &self.view.steps[at.at()]);
+        let mut line = format!("{}{}", self.fork(rails, is_last), self.paint.bold(&view.id));
+        if view.title != view.id {
+            line.push_str("  ");
+            line.push_str(&visible_line(&view.title));
+        }
+        if view.holds == Some(false) && view.condition.is_some() {
+            line.push_str(&self.paint.tone(Tone::Quiet, "  (skipped)"));
+        }
+        self.out.push(cut(&line, self.width));
+        let rails = format!("{rails}{}", if is_last { "   " } else { "│  " });
+        self.about(step, view, &rails, by_needs);
+        match &step.body {
+            Body::Action(_) => {}
+            Body::Block { children } => self.list(children, &rails),
+            Body::Switch { cases, default, .. } => {
+                let named = cases.iter().map(|case| (format!("case {}", visible_line(&case.value)), &case.children));
+                let default = default.iter().map(|children| ("default".to_owned(), children));
+                let all: Vec<_> = named.chain(default).collect();
+                let count = all.len();
+                for (index, (name, children)) in all.into_iter().enumerate() {
+                    self.case(&name, children, &rails, index + 1 == count);
+                }
+            }
+        }
+    }
+
+    fn case(&mut self, name: &str, children: &[StepIx], rails: &str, is_last: bool) {
+        let holds = children.first().and_then(|at| self.case_is_taken(*at));
+        let mark = match holds {
+            None => "",
+            Some(true) => "  (taken)",
+            Some(false) => "  (not taken)",
+        };
+        let line = format!("{}{name}: {}{mark}", self.fork(rails, is_last), flow_words(self.plan, children));
+        self.out.push(cut(&line, self.width));
+        self.list(children, &format!("{rails}{}", if is_last { "   " } else { "│  " }));
+    }
+
+    fn case_is_taken(&self, first: StepIx) -> Option<bool> {
+        self.view.steps[first.at()].taken
+    }
+
+    fn about(&mut self, step: &Step, view: &StepView, rails: &str, by_needs: bool) {
+        let mut add = Lines { rails: format!("{rails}  "), width: self.width, paint: self.paint, out: &mut self.out };
+        if let Some(condition) = &view.condition {
+            add.line("if", condition);
+        }
+        if by_needs {
+            let needs =
+                if view.needs.is_empty() { "nothing: starts at once".to_owned() } else { view.needs.join(", ") };
+            add.line("needs", &needs);
+        }
+        if let Some(approval) = &view.approval {
+            add.line("approval", &approval_words(approval));
+        }
+        match &step.body {
+            Body::Action(action) => {
+                add.action(view.kind, action, self.is_full);
+                if let Some(until) = &view.until {
+                    let every = format_duration(until.every_ms);
+                    add.line("until", &format!("{}, asked every {every}", until.condition));
+                }
+                let limits = words::limits(action, view.timeout_ms, view.retry.as_ref(), view.on_interrupt);
+                add.line("limits", &limits.join("; "));
+            }
+            Body::Block { children } => add.line("do", &flow_words(self.plan, children)),
+            Body::Switch { on, .. } => add.line("switch", &on.source),
+        }
+        add.line("secrets", &view.secrets.join(", "));
+        add.line("outputs", &view.outputs.join(", "));
+        if view.continue_on_failure {
+            add.line("failure", "the run goes on");
+        }
+        if let Some(undo) = &step.rollback {
+            add.action("undo", &undo.action, self.is_full);
+            let mut limits = words::limits(&undo.action, undo.timeout_ms, undo.retry.as_ref(), undo.on_interrupt);
+            if undo.also_failed {
+                limits.insert(0, "also when the step failed".to_owned());
+            }
+            add.line("", &limits.join("; "));
+        }
+        if view.irreversible {
+            add.line("undo", "none: from here on there is no complete way back");
+        }
+    }
+}
+
+/// The lines about one step.
+struct Lines<'a> {
+    rails: String,
+    width: usize,
+    paint: Paint,
+    out: &'a mut Vec<String>,
+}
+
+impl Lines<'_> {
+    /// A label and its text; nothing where the text is empty.
+    fn line(&mut self, label: &str, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let rails = self.paint.dim(&self.rails);
+        let text = text.replace('\n', " ");
+        self.out.extend(labelled(&rails, label, LABEL, &text, self.width, self.paint));
+    }
+
+    /// A script is cut rather than broken: what reads as two lines would be two commands.
+    fn short(&mut self, label: &str, action: &Action) {
+        let (text, more) = words::short(action);
+        let more = match more {
+            0 => String::new(),
+            more => format!(" (and {} more)", count(more, "line")),
+        };
+        if !matches!(action, Action::Run(_) | Action::Argv(_)) {
+            return self.line(label, &format!("{text}{more}"));
+        }
+        let taken = console::measure_text_width(&self.rails) + LABEL + more.len();
+        let text = cut(&text, self.width.saturating_sub(taken).max(TEXT_MIN));
+        self.out.push(format!("{}{}{text}{more}", self.paint.dim(&self.rails), self.paint.dim(&pad(label, LABEL))));
+    }
+
+    fn action(&mut self, label: &str, action: &Action, is_full: bool) {
+        if !is_full {
+            self.short(label, action);
+            return;
+        }
+        // What runs is shown as it is, never broken into other lines.
+        for (index, line) in planned(action).into_iter().enumerate() {
+            let label = if index == 0 { self.paint.dim(&pad(label, LABEL)) } else { " ".repeat(LABEL) };
+            self.out.push(format!("{}{label}{line}", self.paint.dim(&self.rails)));
+        }
+    }
+}
+
+fn approval_words(approval: &ApprovalView) -> String {
+    let one = |role: &super::model::RoleView| match &role.people {
+        None => role.role.to_string(),
+        Some(people) => format!("{} ({})", role.role, people.join(", ")),
+    };
+    let who: Vec<String> = approval.from.iter().map(one).collect();
+    let mut text = format!("by {}", who.join(" or "));
+    if let Some(ms) = approval.timeout_ms {
+        text.push_str(&format!(", within {}, else rejected", format_duration(ms)));
+    }
+    if !approval.you_may {
+        text.push_str("; not you, so that `exec` would refuse");
+    }
+    text
+}

@@ -1,0 +1,122 @@
+//! The parts of a step in words.
+
+use runbook_core::plan::{Action, Body, OnInterrupt, Retry, Wait};
+use runbook_core::units::format_duration;
+
+use crate::view::action::{command_line, template};
+use crate::view::text::visible_line;
+
+/// What kind of step it is, by the key that makes it one.
+pub(super) fn kind(body: &Body) -> &'static str {
+    match body {
+        Body::Action(action) => action_kind(action),
+        Body::Block { .. } => "steps",
+        Body::Switch { .. } => "switch",
+    }
+}
+
+/// The key of an action.
+pub(super) fn action_kind(action: &Action) -> &'static str {
+    match action {
+        Action::Run(_) => "run",
+        Action::Argv(_) => "argv",
+        Action::Http(_) => "http",
+        Action::Assert(_) => "assert",
+        Action::Set(_) => "set",
+        Action::Wait(_) => "wait",
+        Action::Manual(_) => "manual",
+    }
+}
+
+/// The text of a script, as written.
+pub(super) fn script(action: &Action) -> Option<String> {
+    match action {
+        Action::Run(script) => Some(script.text.clone()),
+        _ => None,
+    }
+}
+
+/// What an action does, in one line, and how many lines of it are left out.
+pub(super) fn short(action: &Action) -> (String, usize) {
+    let text = match action {
+        Action::Run(script) => return first_line(&script.text),
+        Action::Manual(text) => return first_line(&template(text)),
+        Action::Argv(argv) => {
+            let words: Vec<String> = argv.argv.iter().map(template).collect();
+            command_line(words.iter().map(String::as_str))
+        }
+        Action::Http(http) => format!("{} {}", http.method, visible_line(&template(&http.url))),
+        Action::Assert(checks) => {
+            let all: Vec<String> = checks.iter().map(|check| visible_line(&check.that.source)).collect();
+            all.join("; ")
+        }
+        Action::Set(values) => values.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        Action::Wait(Wait::For(time)) => visible_line(&template(time)),
+        Action::Wait(Wait::Until(time)) => format!("until {}", visible_line(&template(time))),
+    };
+    (text, 0)
+}
+
+/// The first line that does something, and how many such lines follow.
+fn first_line(text: &str) -> (String, usize) {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    (visible_line(lines.next().unwrap_or_default()), lines.count())
+}
+
+/// What bounds and repeats the attempts of an action, and what an interruption does. The last is left out where an action
+/// has no effect that could be in doubt, and where a request that only reads is made again, which goes without saying.
+pub(super) fn limits(
+    action: &Action,
+    timeout_ms: Option<u64>,
+    retry: Option<&Retry>,
+    on_interrupt: OnInterrupt,
+) -> Vec<String> {
+    let mut parts = vec![];
+    parts.extend(timeout_ms.map(|ms| format!("within {}", format_duration(ms))));
+    parts.extend(retry.filter(|retry| retry.attempts_max > 1).map(attempts));
+    let is_doubtful = match action {
+        Action::Http(http) => on_interrupt != OnInterrupt::Rerun || !matches!(http.method.as_str(), "GET" | "HEAD"),
+        Action::Run(_) | Action::Argv(_) => true,
+        Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) => false,
+    };
+    parts.extend(is_doubtful.then(|| interrupted(on_interrupt).to_owned()));
+    parts
+}
+
+fn attempts(retry: &Retry) -> String {
+    let mut text = format!("{} attempts, {} apart", retry.attempts_max, format_duration(retry.delay_ms));
+    if retry.exponential {
+        text.push_str(", doubling");
+    }
+    if let Some(most) = retry.delay_max_ms {
+        text.push_str(&format!(" to {}", format_duration(most)));
+    }
+    text
+}
+
+fn interrupted(on_interrupt: OnInterrupt) -> &'static str {
+    match on_interrupt {
+        OnInterrupt::Rerun => "again if interrupted",
+        OnInterrupt::Ask => "asks if interrupted",
+        OnInterrupt::Fail => "fails if interrupted",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_shows_its_first_line_that_does_something() {
+        assert_eq!(first_line("# why\n\n  rm -- \"$X\"\n"), ("rm -- \"$X\"".to_owned(), 0));
+        assert_eq!(first_line("a\n# b\nc\nd"), ("a".to_owned(), 2));
+        assert_eq!(first_line(""), (String::new(), 0));
+    }
+
+    #[test]
+    fn attempts_say_their_delays() {
+        let retry = |exponential, delay_max_ms| Retry { attempts_max: 3, delay_ms: 2_000, exponential, delay_max_ms };
+        assert_eq!(attempts(&retry(false, None)), "3 attempts, 2s apart");
+        assert_eq!(attempts(&retry(true, Some(30_000))), "3 attempts, 2s apart, doubling to 30s");
+    }
+}
