@@ -72,6 +72,9 @@ impl Context {
 
     /// The folders in which runbooks are looked for, in order.
     pub(crate) fn runbook_folders(&self) -> Result<Vec<PathBuf>, Failure> {
+        if let Some(folder) = self.global.runbooks.iter().find(|folder| !folder.is_dir()) {
+            return Err(Failure::new(ExitCode::Usage, format!("there is no folder {}", folder.display())));
+        }
         let (folder, project) = self.project()?;
         let of_project = project.runbooks.iter().map(|runbooks| folder.join(runbooks));
         Ok(self.global.runbooks.iter().cloned().chain(of_project).collect())

@@ -29,11 +29,22 @@ impl Entry {
 /// All runbooks of a folder and the folders below, in the order of their paths, and all files that cannot be read.
 pub(crate) fn runbooks_in(folder: &Path) -> Vec<Entry> {
     let entry = |file: PathBuf| {
-        let about = std::fs::read_to_string(&file).ok().and_then(|text| peek(&text));
-        let is_other = about.as_ref().is_some_and(|about| about.schema.as_deref() != Some("runbook/v1"));
-        (!is_other).then_some(Entry { file, about })
+        let text = std::fs::read_to_string(&file).ok();
+        let about = text.as_deref().and_then(peek);
+        let is_runbook = match (&about, &text) {
+            (Some(about), _) => about.schema.as_deref() == Some("runbook/v1"),
+            (None, Some(text)) => is_meant_as("runbook/", text),
+            (None, None) => true,
+        };
+        is_runbook.then_some(Entry { file, about })
     };
     documents(folder).into_iter().filter_map(entry).collect()
+}
+
+/// Whether a text that cannot be read as YAML is meant as a document of a kind: a folder may hold templates of others.
+pub(crate) fn is_meant_as(kind: &str, text: &str) -> bool {
+    let mut lines = text.trim_start_matches('\u{feff}').lines();
+    lines.any(|line| line.strip_prefix("schema:").is_some_and(|schema| schema.contains(kind)))
 }
 
 /// All YAML files below a folder, in order; hidden ones are passed over.

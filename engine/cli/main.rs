@@ -34,6 +34,7 @@ enum Command {
     Exec(Box<commands::exec::Args>),
     Plan(commands::plan::Args),
     Validate(commands::validate::Args),
+    List(commands::list::Args),
     Runs(commands::runs::Args),
     Show(commands::show::Args),
     Status(commands::status::Args),
@@ -57,6 +58,8 @@ fn after_help() -> String {
     let mut text = String::from(
         "Examples:\n  runbook exec deploy.yaml -p version=1.4  run a runbook\n  \
          runbook validate runbooks/               check every runbook of a folder\n  \
+         runbook list                             the runbooks there are\n  \
+         runbook plan deploy -p version=1.4       what a run would do\n  \
          runbook approve last                     answer from another terminal\n  \
          runbook resume last                      go on after a crash\n\nExit codes:\n",
     );
@@ -90,6 +93,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Exec(args) => commands::exec::run(*args, context),
         Command::Plan(args) => commands::plan::run(args, context),
         Command::Validate(args) => commands::validate::run(args, context),
+        Command::List(args) => commands::list::run(args, context),
         Command::Runs(args) => commands::runs::run(args, context),
         Command::Show(args) => commands::show::run(args, context),
         Command::Status(args) => commands::status::run(args, context),

@@ -7,6 +7,7 @@ pub(crate) mod cancel;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod internal;
+pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod reject;

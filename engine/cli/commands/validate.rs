@@ -1,20 +1,28 @@
 //! `runbook validate`: checks runbooks and environments, all errors at once.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use runbook_language::diagnostic::DiagnosticJson;
-use runbook_language::{Diagnostics, Look, load_environment, load_runbook, peek};
+use runbook_language::{Diagnostics, Look, Severity, SourceFile, load_environment, load_runbook, peek};
 use runbook_runtime::exit_code::ExitCode;
 
-use crate::context::{Context, read_source, shown};
+use crate::context::{Context, shown};
 use crate::failure::Failure;
-use crate::library::documents;
+use crate::library::{documents, is_meant_as};
+use crate::view::text::count;
 
 /// Checks runbooks and environments, and reports all errors at once
 ///
 /// A folder is searched for `.yaml` and `.yml` files; those in it that are neither runbook nor environment are passed over.
+/// Exit codes: 0 when all files are valid, warnings or not; 3 when one is not; 64 when nothing was found to check.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  runbook validate runbooks/\n  runbook validate deploy.yaml --output json")]
+#[command(after_help = "Examples:\n  runbook validate runbooks/\n  runbook validate deploy.yaml rollback.yaml\n  \
+    runbook validate runbooks/ --output json | jq '.diagnostics[] | select(.severity == \"error\")'\n\n\
+    JSON: one object with `valid`, `files` (each file that was checked), `unreadable` (files that could not be read, each\n\
+    with `file` and `error`) and `diagnostics`, each with `code`, `severity` (`error` or `warning`), `message`, `file`,\n\
+    `line`, `column`, `end_line`, `end_column` (counted from 1, columns in characters, the end behind the last character),\n\
+    `text` (what is wrong, as written) and `help` or null. Keys may be added, and none changes its meaning.")]
 pub(crate) struct Args {
     /// Files or folders
     #[arg(required = true, value_name = "PATH")]
@@ -37,49 +45,97 @@ pub(crate) enum Format {
 struct Report {
     valid: bool,
     files: Vec<String>,
+    unreadable: Vec<Unreadable>,
     diagnostics: Vec<DiagnosticJson>,
 }
 
+/// A file that could not be read.
+#[derive(serde::Serialize)]
+struct Unreadable {
+    file: String,
+    error: String,
+}
+
 pub(crate) fn run(args: Args, _context: &Context) -> Result<ExitCode, Failure> {
-    let mut report = Report { valid: true, files: vec![], diagnostics: vec![] };
+    if let Some(path) = args.paths.iter().find(|path| !path.exists()) {
+        return Err(Failure::new(ExitCode::Usage, format!("there is no {}", path.display())));
+    }
+    let mut report = Report { valid: true, files: vec![], unreadable: vec![], diagnostics: vec![] };
+    let mut seen = BTreeSet::new();
     for path in &args.paths {
-        if !path.exists() {
-            return Err(Failure::new(ExitCode::Usage, format!("there is no {}", path.display())));
-        }
-        let files = if path.is_dir() { documents(path) } else { vec![path.clone()] };
+        let is_folder = path.is_dir();
+        let files = if is_folder { documents(path) } else { vec![path.clone()] };
         for file in files {
-            check(&file, !path.is_dir(), args.output, &mut report)?;
+            // Named twice, or in a folder that is named too.
+            if seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
+                check(&file, !is_folder, args.output, &mut report);
+            }
         }
     }
-    if report.files.is_empty() {
-        return Err(Failure::new(ExitCode::Usage, "no runbook or environment found"));
+    if report.files.is_empty() && report.unreadable.is_empty() {
+        let paths: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
+        return Err(Failure::new(ExitCode::Usage, format!("no runbook or environment in {}", paths.join(", ")))
+            .hint("a document begins with `schema: runbook/v1` or `schema: environment/v1`"));
     }
     match args.output {
         Format::Json => crate::output::json(&report),
-        Format::Text if report.valid => crate::output::note(format!("{} files are valid", report.files.len())),
-        Format::Text => crate::output::note("error: not all files are valid\nhint: `runbook explain CODE` says more"),
+        Format::Text => crate::output::note(summary(&report)),
     }
     Ok(if report.valid { ExitCode::Succeeded } else { ExitCode::Invalid })
 }
 
-fn check(file: &Path, is_named: bool, output: Format, report: &mut Report) -> Result<(), Failure> {
-    let source = read_source(file)?;
-    let schema = peek(source.text()).and_then(|about| about.schema);
+fn summary(report: &Report) -> String {
+    let number = |severity| report.diagnostics.iter().filter(|one| one.severity == severity).count();
+    let (errors, warnings) = (number(Severity::Error), number(Severity::Warning));
+    let warned = if warnings == 0 { String::new() } else { format!(", with {}", count(warnings, "warning")) };
+    if report.valid {
+        let verb = if report.files.len() == 1 { "is" } else { "are" };
+        return format!("{} {verb} valid{warned}", count(report.files.len(), "file"));
+    }
+    let mut wrong = vec![];
+    if errors > 0 {
+        wrong.push(count(errors, "error"));
+    }
+    if !report.unreadable.is_empty() {
+        wrong.push(format!("{} that cannot be read", count(report.unreadable.len(), "file")));
+    }
+    let files = count(report.files.len() + report.unreadable.len(), "file");
+    let hint = if errors > 0 { "\nhint: `runbook explain CODE` says more about each" } else { "" };
+    format!("error: {} in {files}{warned}{hint}", wrong.join(" and "))
+}
+
+fn check(file: &Path, is_named: bool, output: Format, report: &mut Report) {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => {
+            if output == Format::Text {
+                crate::output::note(format!("error: cannot read {}: {error}", file.display()));
+            }
+            report.unreadable.push(Unreadable { file: shown(file), error: error.to_string() });
+            report.valid = false;
+            return;
+        }
+    };
+    let source = SourceFile::new(shown(file), text);
+    let schema = match peek(source.text()) {
+        Some(about) => about.schema,
+        None => {
+            ["runbook/", "environment/"].into_iter().find(|kind| is_meant_as(kind, source.text())).map(str::to_owned)
+        }
+    };
     let found: Diagnostics = match schema.as_deref() {
-        Some("environment/v1") => load_environment(&source).map_or_else(|found| found, |it| it.warnings),
-        // A file without a schema in a folder may be anything; one that is named is meant as a runbook.
-        None if !is_named => return Ok(()),
+        Some(schema) if schema.starts_with("environment/") => {
+            load_environment(&source).map_or_else(|found| found, |it| it.warnings)
+        }
+        // A file in a folder that does not say what it is may be anything; one that is named is meant as a runbook.
+        None if !is_named => return,
         _ => load_runbook(&source, None).map_or_else(|found| found, |it| it.warnings),
     };
     report.files.push(shown(file));
     report.valid &= !found.has_errors();
-    match output {
-        Format::Json => report.diagnostics.extend(found.to_json()),
-        Format::Text if found.is_empty() => {}
-        Format::Text => {
-            let look = Look { colour: console::colors_enabled(), ..Look::default() };
-            crate::output::line(found.to_text(look).trim_end());
-        }
+    if output == Format::Text && !found.is_empty() {
+        let look = Look { colour: console::colors_enabled(), ..Look::default() };
+        crate::output::line(found.to_text(look).trim_end());
     }
-    Ok(())
+    report.diagnostics.extend(found.to_json());
 }
