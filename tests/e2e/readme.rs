@@ -16,13 +16,15 @@ fn readme() -> String {
 
 /// The contents of all code blocks of a language.
 fn blocks(text: &str, language: &str) -> Vec<String> {
-    let parts = text.split(&format!("```{language}\n")).skip(1);
+    let opening = format!("```{language}\n");
+    let parts = text.split(opening.as_str()).skip(1);
     parts.map(|part| part.split("```").next().unwrap_or_default().to_owned()).collect()
 }
 
 /// All commands in shell blocks and in backticks, without their comments.
 fn commands(text: &str) -> Vec<String> {
-    let in_blocks = blocks(text, "sh").into_iter().flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>());
+    let in_blocks =
+        blocks(text, "sh").into_iter().flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>());
     let prose: String = text.split("```").step_by(2).collect();
     let in_prose: Vec<String> = prose.split('`').skip(1).step_by(2).map(str::to_owned).collect();
     let all = in_blocks.chain(in_prose).map(|line| line.split(" #").next().unwrap_or_default().trim().to_owned());
@@ -78,5 +80,7 @@ fn its_links_lead_somewhere_and_its_tests_are_those_of_ci() {
         assert!(root().join(link).exists(), "{link}");
     }
     let ci = std::fs::read_to_string(root().join(".ci/run")).expect("a CI script");
-    assert!(text.contains("```sh\ncargo test --workspace\n```") && ci.lines().any(|line| line == "cargo test --workspace"));
+    assert!(
+        text.contains("```sh\ncargo test --workspace\n```") && ci.lines().any(|line| line == "cargo test --workspace")
+    );
 }
