@@ -4,4 +4,6 @@ mod cancel;
 mod durability;
 mod kit;
 mod order;
+mod readme;
+mod rehearsal;
 mod terminal;

@@ -1,0 +1,10 @@
+//! The shipped runbooks, rehearsed for real: the program as it is, its sandbox, an empty home. What the platform's own
+//! databases say before and after is the proof.
+
+mod asked;
+mod crashed;
+mod response;
+mod restore;
+mod room;
+mod shipped;
+mod undone;

@@ -1,0 +1,181 @@
+//! The response to a critical incident, approved: it was real, and it is over.
+
+use serde_json::{Value, json};
+
+use super::room::{Room, all, list, service, shown};
+
+/// The notices that a response leaves: who was told what.
+fn told(platform: &Value) -> Vec<(&str, &str)> {
+    let mut told: Vec<_> =
+        all(&platform["notices"], "channel").into_iter().zip(all(&platform["notices"], "subject")).collect();
+    // Those of the beginning are sent side by side.
+    told.sort_unstable();
+    told
+}
+
+fn assert_open(platform: &Value, kind: &str) {
+    assert_eq!(platform["faults"], json!([kind]), "the incident is real");
+    assert_eq!(platform["containment"][kind], false);
+    assert_eq!(all(&platform["incidents"], "status"), ["acknowledged"]);
+    assert_eq!(list(&platform["notices"]).len(), 2, "the team and the commander are told before anything is asked");
+}
+
+fn assert_over(platform: &Value, kind: &str) {
+    assert_eq!(platform["faults"], json!([]), "the incident is over");
+    assert_eq!(platform["containment"][kind], true);
+    let incidents = list(&platform["incidents"]);
+    assert_eq!(incidents.len(), 1);
+    assert_eq!((&incidents[0]["status"], &incidents[0]["type"]), (&json!("resolved"), &json!(kind)));
+    let timeline = all(&incidents[0]["timeline"], "text");
+    let beginnings = ["incident opened", "acknowledged", "contained: ", "resolved: contained and verified: ", "run "];
+    assert_eq!(timeline.len(), beginnings.len(), "{timeline:#?}");
+    assert!(timeline.iter().zip(beginnings).all(|(text, beginning)| text.starts_with(beginning)), "{timeline:#?}");
+    assert!(all(&platform["notices"], "status").iter().all(|status| *status == "sent"));
+}
+
+fn assert_recorded(room: &Room, kind: &str) {
+    let log = room.record("incidents.log");
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(log.contains(&format!("P0 {kind}")), "{log}");
+    let timeline = room.record("timeline-");
+    for part in ["# INC-0001: P0 ", "Outcome: contained, verified, resolved.", "| resolved: contained and verified: "] {
+        assert!(timeline.contains(part), "{part}: {timeline}");
+    }
+}
+
+#[test]
+fn a_platform_that_is_down_is_up_again() {
+    let room = Room::new();
+    let asked = room.exec_until_asked(&["p0-response", "-p", "incident_type=system_down"]);
+    let before = room.platform();
+    assert_open(&before, "system_down");
+    assert_eq!(service(&before, "engine")["state"], "down");
+    assert_eq!(service(&before, "gateway")["state"], "down");
+    assert_eq!(room.step("check_health")["outputs"]["health"], "down", "it was broken before the first step looked");
+    let question = shown(&asked);
+    for part in ["INC-0001: P0 system down", "engine is down", "Approve: the engine is restarted", "Reject: "] {
+        assert!(question.contains(part), "{part}: {question}");
+    }
+
+    let end = room.answer("approve", 0);
+    let after = room.platform();
+    assert_over(&after, "system_down");
+    assert!(all(&after["services"], "state").iter().all(|state| *state == "up"));
+    assert_eq!(service(&after, "engine")["restarts"], 1);
+    assert_eq!(service(&after, "gateway")["restarts"], 1);
+    assert_eq!(service(&after, "market_data")["restarts"], 0, "it was up");
+    assert_eq!(after["trading"]["mode"], "active");
+    let expected = [
+        ("on-call", "P0 system down: your approval is needed"),
+        ("operations", "P0: system down"),
+        ("operations", "Resolved: P0 system down"),
+    ];
+    assert_eq!(told(&after), expected);
+    assert_recorded(&room, "system_down");
+    room.leaves_nothing(&[&asked, &end]);
+}
+
+#[test]
+fn an_intruder_is_out_and_everybody_else_still_in() {
+    let room = Room::new();
+    let asked =
+        room.exec_until_asked(&["p0-response", "-p", "incident_type=security_breach", "-p", "summary=Odd transfers"]);
+    let before = room.platform();
+    assert_open(&before, "security_breach");
+    let question = shown(&asked);
+    for part in ["P0 security breach. Odd transfers", "keys svc-report-export; sessions of a.meyer, b.okafor, ops-desk"]
+    {
+        assert!(question.contains(part), "{part}: {question}");
+    }
+    crate::kit::wait_for("the intruder", || (room.platform()["outside"]["accepted"].as_i64() > Some(0)).then_some(()));
+
+    let end = room.answer("approve", 0);
+    let after = room.platform();
+    assert_over(&after, "security_breach");
+    for kind in ["keys", "sessions"] {
+        for one in list(&after[kind]) {
+            assert_eq!(one["active"] == true, one["suspicious"] == false, "{one}");
+        }
+    }
+    assert_eq!(all(&after["lockdowns"], "scope"), ["suspicious"]);
+    assert!(told(&after).contains(&("security", "Lock-down LCK-0001")));
+    let evidence: Value = serde_json::from_str(&room.record("evidence-")).expect("evidence in JSON");
+    assert!(!list(&evidence["suspicious_trades"]).is_empty());
+    assert!(all(&evidence["security_events"], "kind").contains(&"key_issued"));
+    assert_recorded(&room, "security_breach");
+    room.leaves_nothing(&[&asked, &end]);
+}
+
+#[test]
+fn a_full_lock_down_revokes_every_key_and_session() {
+    let room = Room::new();
+    let params = ["p0-response", "-p", "incident_type=security_breach", "-p", "lockdown_scope=all"];
+    let asked = room.exec_until_asked(&params);
+    assert!(shown(&asked).contains("all 8 keys and 10 sessions are revoked"), "{}", shown(&asked));
+    let end = room.answer("approve", 0);
+    let after = room.platform();
+    assert_over(&after, "security_breach");
+    assert_eq!((list(&after["keys"]).len(), list(&after["sessions"]).len()), (8, 10));
+    for kind in ["keys", "sessions"] {
+        assert!(list(&after[kind]).iter().all(|one| one["active"] == false), "{}", after[kind]);
+    }
+    room.leaves_nothing(&[&asked, &end]);
+}
+
+#[test]
+fn trading_is_stopped_and_no_order_is_open() {
+    let room = Room::new();
+    let asked = room.exec_until_asked(&["p0-response", "-p", "incident_type=trading_halted"]);
+    let before = room.platform();
+    assert_open(&before, "trading_halted");
+    assert_eq!(before["trading"]["mode"], "active");
+    assert!(before["orders"]["open"].as_i64() >= Some(14), "{}", before["orders"]);
+
+    let end = room.answer("approve", 0);
+    let after = room.platform();
+    assert_over(&after, "trading_halted");
+    assert_eq!(after["trading"]["mode"], "emergency_stopped");
+    assert_eq!(after["trading"]["reason"], "INC-0001");
+    assert_eq!(after["orders"]["open"], Value::Null, "{}", after["orders"]);
+    assert!(after["orders"]["cancelled"].as_i64() >= before["orders"]["open"].as_i64(), "{}", after["orders"]);
+    assert_eq!(after["positions"]["open"], before["positions"]["open"], "nobody asked for them to be closed");
+    assert_eq!(service(&after, "engine")["restarts"], 1);
+    assert_recorded(&room, "trading_halted");
+    room.leaves_nothing(&[&asked, &end]);
+}
+
+#[test]
+fn every_position_is_closed_when_that_is_asked_for() {
+    let room = Room::new();
+    let params = ["p0-response", "-p", "incident_type=trading_halted", "-p", "close_positions=true"];
+    let asked = room.exec_until_asked(&params);
+    assert!(shown(&asked).contains("every position is closed"), "{}", shown(&asked));
+    let open = room.platform()["positions"]["open"].as_i64();
+    assert!(open > Some(0));
+    let end = room.answer("approve", 0);
+    let after = room.platform();
+    assert_over(&after, "trading_halted");
+    assert_eq!(after["positions"].as_object().expect("counts").keys().collect::<Vec<_>>(), ["closed"]);
+    assert!(after["positions"]["closed"].as_i64() >= open);
+    room.leaves_nothing(&[&asked, &end]);
+}
+
+#[test]
+fn scripts_need_bash_and_nothing_else() {
+    let room = Room::new();
+    let bin = room.home.path().join("bin");
+    std::fs::create_dir(&bin).expect("a folder");
+    let path = std::env::var_os("PATH").expect("a PATH");
+    let bash = std::env::split_paths(&path).map(|folder| folder.join("bash")).find(|file| file.exists()).expect("bash");
+    std::os::unix::fs::symlink(bash, bin.join("bash")).expect("a link");
+    let run = |args: &[&str]| room.home.command(args).env("PATH", &bin).output().expect("the program starts");
+    for params in [&["p0-response", "-p", "incident_type=security_breach"][..], &["dr-restore"]] {
+        let exec: Vec<&str> = ["exec"].iter().chain(params).copied().chain(["--exit-when-waiting"]).collect();
+        let asked = run(&exec);
+        assert_eq!(asked.status.code(), Some(6), "{}", shown(&asked));
+        assert_eq!(run(&["approve", "last"]).status.code(), Some(0));
+        let end = run(&["resume", "last"]);
+        assert_eq!(end.status.code(), Some(0), "{}", shown(&end));
+    }
+    room.home.wait_until_nothing_is_left();
+}

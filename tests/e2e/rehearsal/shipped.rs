@@ -1,0 +1,36 @@
+//! What is shipped is valid, everywhere it can be run.
+
+use runbook_language::{SourceFile, load_environment, load_runbook, peek};
+
+use super::room::{Room, files, root, shown};
+
+fn documents(schema: &str) -> Vec<SourceFile> {
+    let yaml =
+        files(&root().join("runbooks")).into_iter().filter(|path| path.extension().is_some_and(|it| it == "yaml"));
+    let read = |path: std::path::PathBuf| {
+        SourceFile::new(path.display().to_string(), std::fs::read_to_string(&path).expect("a text"))
+    };
+    let is_wanted = |file: &SourceFile| peek(file.text()).and_then(|about| about.schema).as_deref() == Some(schema);
+    yaml.map(read).filter(is_wanted).collect()
+}
+
+#[test]
+fn every_file_is_valid_and_warns_of_nothing() {
+    let room = Room::new();
+    let output = room.run(&["validate", "runbooks"], 0);
+    let count = files(&root().join("runbooks")).len();
+    assert_eq!(shown(&output).trim(), format!("{count} files are valid"));
+}
+
+#[test]
+fn every_runbook_fits_every_environment() {
+    let (runbooks, environments) = (documents("runbook/v1"), documents("environment/v1"));
+    assert!(runbooks.len() >= 3 && !environments.is_empty());
+    for file in &environments {
+        let environment = load_environment(file).unwrap_or_else(|found| panic!("{found:?}"));
+        for runbook in &runbooks {
+            let loaded = load_runbook(runbook, Some(&environment)).unwrap_or_else(|found| panic!("{found:?}"));
+            assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        }
+    }
+}
