@@ -4,7 +4,7 @@ use rustix::process::Signal;
 
 use crate::kit::processes::Role;
 use crate::kit::pty::Terminal;
-use crate::kit::{Home, kill, wait_for};
+use crate::kit::{Home, end_of, kill, wait_for};
 
 /// Longer than any test: what is to happen by itself after so long never happens.
 const NEVER: &str = "10m";
@@ -74,7 +74,7 @@ fn an_interrupt_ends_the_whole_tree_after_the_grace() {
     let mut engine = home.start(&["exec", "r.yaml"]);
     wait_for_tree(&home, false);
     rustix::process::kill_process(rustix::process::Pid::from_child(&engine), Signal::INT).expect("a signal");
-    assert_eq!(engine.wait().expect("an end").code(), Some(10));
+    assert_eq!(end_of(&mut engine), Some(10));
     assert_over(&home);
 }
 
@@ -127,7 +127,7 @@ fn cancel_from_elsewhere_is_like_ctrl_c() {
         wait_for_tree(&home, true);
         let cancel = home.run(&[&["cancel", "last", "--reason", "drill"], flags].concat());
         assert_eq!(cancel.status.code(), Some(0), "{}", String::from_utf8_lossy(&cancel.stderr));
-        assert_eq!(engine.wait().expect("an end").code(), Some(10), "{flags:?}");
+        assert_eq!(end_of(&mut engine), Some(10), "{flags:?}");
         assert_over(&home);
     }
 }
@@ -168,6 +168,6 @@ fn signals_in_a_row_each_ask_harder() {
         wait_for_level(&home, level);
     }
     rustix::process::kill_process(pid, Signal::INT).expect("a signal");
-    assert_eq!(engine.wait().expect("an end").code(), Some(10));
+    assert_eq!(end_of(&mut engine), Some(10));
     assert_over(&home);
 }

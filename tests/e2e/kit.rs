@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+pub(crate) mod chance;
 pub(crate) mod processes;
 pub(crate) mod pty;
 
 /// A test that waits longer than this for something to happen has failed.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// A home and a state folder of its own.
 pub(crate) struct Home(tempfile::TempDir);
@@ -32,8 +35,18 @@ impl Home {
         command
     }
 
+    /// Runs the program to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().expect("the program starts")
+        let mut command = self.command(args);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let pid = Pid::from_child(&child);
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || tell.send(child.wait_with_output()));
+        let Ok(output) = told.recv_timeout(LIMIT) else {
+            let _ = kill_process(pid, Signal::KILL);
+            panic!("`runbook {}` never ended", args.join(" "));
+        };
+        output.expect("its output")
     }
 
     pub(crate) fn start(&self, args: &[&str]) -> Child {
@@ -67,9 +80,14 @@ impl Home {
 }
 
 pub(crate) fn kill(pid: i32) {
-    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = kill_process(pid, Signal::KILL);
     }
+}
+
+/// Waits until a program has ended by itself; its exit code.
+pub(crate) fn end_of(program: &mut Child) -> Option<i32> {
+    wait_for("the end of the program", || program.try_wait().expect("a child")).code()
 }
 
 /// Waits until there is something, and gives it.

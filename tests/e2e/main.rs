@@ -1,5 +1,6 @@
 //! The real binary against real processes, a real database and a real server.
 
+mod blows;
 mod cancel;
 mod durability;
 mod kit;

@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal};
 
 use crate::kit::processes::Role;
 use crate::kit::pty::Terminal;
-use crate::kit::{Home, kill, wait_for};
+use crate::kit::{Home, end_of, kill, wait_for};
 
 const APPROVAL: &str = "schema: runbook/v1\nid: gate\ntitle: Gate\nsteps:\n  \
     - {id: before, run: echo before >> lines}\n  \
@@ -69,7 +69,7 @@ fn a_closed_terminal_leaves_the_run_to_those_who_attach_and_approve() {
     assert_eq!(third.end(), 0, "{}", third.text());
     second.until("closed");
     assert_eq!(second.end(), 0, "{}", second.text());
-    assert_eq!(engine.wait().expect("an end").code(), Some(0));
+    assert_eq!(end_of(&mut engine), Some(0));
     assert_eq!(home.lines("lines"), ["before", "gone", "open"]);
     assert_eq!(home.status()["state"], "succeeded");
     home.wait_until_nothing_is_left();
@@ -84,7 +84,7 @@ fn who_attaches_may_answer_there() {
     second.until("approve / reject [reason] / later: ");
     second.type_line("approve seen in the graphs");
     assert_eq!(second.end(), 0, "{}", second.text());
-    assert_eq!(engine.wait().expect("an end").code(), Some(0));
+    assert_eq!(end_of(&mut engine), Some(0));
     assert_eq!(home.lines("lines"), ["before", "gone", "open"]);
 }
 
@@ -96,7 +96,7 @@ fn ctrl_c_and_a_hang_up_leave_only_the_view_of_who_attaches() {
         let mut second = home.drawing(&["attach", "last"]);
         second.until("Ctrl-C leaves this view; the run goes on");
         if closes {
-            second.hang_up().wait().expect("an end");
+            end_of(&mut second.hang_up());
         } else {
             second.ctrl_c();
             assert_eq!(second.end(), 6, "{}", second.text());
@@ -106,7 +106,7 @@ fn ctrl_c_and_a_hang_up_leave_only_the_view_of_who_attaches() {
     home.write("go", "");
     wait_for("the question", || (home.status()["questions"][0]["step"] == "open").then_some(()));
     assert_eq!(home.run(&["approve", "last"]).status.code(), Some(0));
-    assert_eq!(engine.wait().expect("an end").code(), Some(0));
+    assert_eq!(end_of(&mut engine), Some(0));
     assert_eq!(home.lines("lines"), ["before", "gone", "open"]);
 }
 
@@ -122,7 +122,7 @@ fn hang_ups_by_hand_change_nothing() {
     home.write("go", "");
     wait_for("the question", || (home.status()["questions"][0]["step"] == "open").then_some(()));
     assert_eq!(home.run(&["approve", "last"]).status.code(), Some(0));
-    assert_eq!(engine.wait().expect("an end").code(), Some(0));
+    assert_eq!(end_of(&mut engine), Some(0));
 }
 
 #[test]
@@ -136,6 +136,6 @@ fn without_a_terminal_the_engine_may_still_complain() {
     assert_eq!(home.run(&["answer", "last", "--took-effect"]).status.code(), Some(0));
     wait_for("the question", || (home.status()["questions"][0]["kind"] == "approval").then_some(()));
     assert_eq!(home.run(&["reject", "last", "--reason", "drill"]).status.code(), Some(0));
-    assert_eq!(engine.wait().expect("an end").code(), Some(7));
+    assert_eq!(end_of(&mut engine), Some(7));
     home.wait_until_nothing_is_left();
 }

@@ -1,5 +1,6 @@
 //! The processes of a test, found in `/proc` by the home that they were started with, wherever they went.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -51,6 +52,14 @@ impl Process {
         let _ = rustix::process::kill_process(self.pid, signal);
     }
 
+    /// The attempt that it belongs to.
+    fn attempt(self) -> Option<String> {
+        match self.role {
+            Role::Command(key) => Some(key),
+            Role::Engine | Role::Supervisor => None,
+        }
+    }
+
     /// The most memory that it ever had at once, in bytes.
     pub(crate) fn peak_memory(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
@@ -65,6 +74,26 @@ impl Home {
         let home = self.path().to_str().expect("a readable path");
         let entries = fs::read_dir("/proc").expect("/proc").flatten();
         entries.filter_map(|entry| Process::read(&entry.path(), home)).collect()
+    }
+
+    /// Kills all processes of this home as if at one moment: each is stopped before the first is killed. The attempts that ran then.
+    pub(crate) fn strike(&self) -> BTreeSet<String> {
+        let mut stopped = vec![];
+        // Those who start others first; then all who were started meanwhile, until there is nobody new.
+        loop {
+            let mut found = self.processes();
+            found.retain(|process| !stopped.contains(process));
+            if found.is_empty() {
+                break;
+            }
+            found.sort_by_key(|process| matches!(process.role, Role::Command(_)));
+            found.iter().for_each(|process| process.send(Signal::STOP));
+            stopped.extend(found);
+        }
+        let running = self.processes().into_iter().filter_map(Process::attempt).collect();
+        stopped.iter().for_each(|process| process.send(Signal::KILL));
+        wait_for("the end of those killed", || self.processes().is_empty().then_some(()));
+        running
     }
 
     /// Waits until no process of this home is left.
