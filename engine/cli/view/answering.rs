@@ -42,14 +42,13 @@ pub(crate) fn answer(
     may_answer(&seen, question)?;
     let lines = question::full(question, &seen.status, runbook_runtime::now().0, Paint::stderr());
     note(lines.join("\n"));
-    let asked_at = runbook_runtime::now().0;
     inbox::put(folder, &message(question, answer))
         .map_err(|error| Failure::new(ExitCode::Internal, format!("cannot store the answer: {error}")))?;
     if !seen.has_engine {
         note(format!("stored; no engine has this run: {}", hints.command("resume", "")));
         return Ok(ExitCode::Succeeded);
     }
-    watch(folder, question, asked_at, &hints)
+    watch(folder, question, &hints)
 }
 
 fn refused(message: String) -> Failure {
@@ -157,13 +156,14 @@ pub(crate) fn stored(folder: &RunFolder) -> Vec<String> {
 }
 
 /// Watches for a moment what the engine makes of the answer.
-fn watch(folder: &RunFolder, question: &QuestionStatus, asked_at: u64, hints: &Hints) -> Result<ExitCode, Failure> {
+fn watch(folder: &RunFolder, question: &QuestionStatus, hints: &Hints) -> Result<ExitCode, Failure> {
     let until = Instant::now() + WATCH;
     while Instant::now() < until {
         std::thread::sleep(LOOK_AGAIN);
         if !folder.has_engine() {
             break;
         }
+        // The engine publishes what it made of an answer before it takes the file away.
         let is_read = !stored(folder).contains(&question.id);
         let Some(status) = Status::read(folder).ok().filter(|_| is_read) else { continue };
         let is_open = status.questions.iter().any(|open| open.id == question.id && open.digest == question.digest);
@@ -171,13 +171,8 @@ fn watch(folder: &RunFolder, question: &QuestionStatus, asked_at: u64, hints: &H
             note(follows(&status, question));
             return Ok(ExitCode::Succeeded);
         }
-        // It was read, something was decided since, and the question is open still.
-        if status.updated_at > asked_at {
-            return Err(refused(
-                "the engine did not count the answer: it came too late, or you may not give it".to_owned(),
-            )
-            .hint(hints.command("attach", "")));
-        }
+        let text = "the engine did not count the answer: it came too late, or you may not give it".to_owned();
+        return Err(refused(text).hint(hints.command("attach", "")));
     }
     note(format!("stored; it is not taken yet: {}", hints.command("status", "")));
     Ok(ExitCode::Succeeded)

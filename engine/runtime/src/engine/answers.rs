@@ -1,4 +1,4 @@
-//! What people say: read from the inbox, made durable, then removed. Read twice it changes nothing.
+//! What people say: read from the inbox, made durable, published, then removed. Read twice it changes nothing.
 
 use std::fs;
 
@@ -10,11 +10,19 @@ use crate::inbox::{self, Message, Received};
 
 impl Driver {
     /// Takes everything in the inbox.
+    ///
+    /// Who gave an answer sees its file go and then looks at the snapshot, so the snapshot that knows it comes first.
     pub(super) fn read_inbox(&mut self) -> Result<(), EngineError> {
+        let mut files = vec![];
         for received in inbox::read(&self.engine.folder)? {
-            let file = received.file.clone();
+            files.push(received.file.clone());
             let input = self.input_of(received);
             self.take(input)?;
+        }
+        if !files.is_empty() {
+            self.publish(true);
+        }
+        for file in files {
             fs::remove_file(&file)?;
         }
         Ok(())
