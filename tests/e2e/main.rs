@@ -2,9 +2,12 @@
 
 mod blows;
 mod cancel;
+mod commands;
 mod durability;
+mod help;
 mod kit;
 mod order;
 mod readme;
 mod rehearsal;
+mod services;
 mod terminal;

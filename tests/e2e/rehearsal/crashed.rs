@@ -2,9 +2,11 @@
 
 use std::process::Child;
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::room::{Room, all, list, service, shown};
+use crate::kit::wait_for;
 
 /// Kills the engine as soon as it is seen that a step has begun.
 fn kill_at(room: &Room, mut engine: Child, step: &str) {
@@ -79,5 +81,40 @@ fn an_engine_killed_while_the_platform_starts_on_a_restored_database_restores_on
     let after = room.platform();
     assert_eq!((&after["faults"], &after["database"]["whole"]), (&json!([]), &json!(true)));
     assert_eq!(list(&after["notices"]).len(), 1);
+    room.leaves_nothing(&[&end]);
+}
+
+/// Whether a server on loopback has something to read that it has not read yet.
+fn has_unread(port: u16) -> bool {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("sockets");
+    let local = format!(":{port:04X}");
+    table.lines().skip(1).any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        // Established, with bytes in the queue of received ones.
+        let unread = words[4].split_once(':').is_some_and(|(_, received)| received.trim_start_matches('0') != "");
+        words[1].ends_with(&local) && words[3] == "01" && unread
+    })
+}
+
+#[test]
+fn a_request_that_nobody_saw_answered_is_not_done_twice() {
+    let room = Room::new();
+    let mut engine = room.home.start(&["exec", "p0-response", "-p", "incident_type=system_down"]);
+    room.wait_for_question("restart_engine");
+    let address = std::fs::read_to_string(room.data().join("address")).expect("an address");
+    let port = address.trim().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let platform =
+        room.home.processes().into_iter().find(|one| one.command.contains("sandbox serve")).expect("it runs");
+    platform.send(Signal::STOP);
+    room.run(&["approve", "last"], 0);
+    wait_for("the request", || has_unread(port).then_some(()));
+    engine.kill().expect("a kill");
+    engine.wait().expect("an end");
+    platform.send(Signal::CONT);
+    wait_for("the restart", || (service(&room.platform(), "engine")["restarts"] == 1).then_some(()));
+
+    let end = room.run(&["resume", "last"], 0);
+    assert_eq!(room.step("restart_engine")["attempts"], 2, "the engine could not know, and asked again");
+    assert_eq!(service(&room.platform(), "engine")["restarts"], 1, "the platform knew");
     room.leaves_nothing(&[&end]);
 }

@@ -1,0 +1,126 @@
+//! Services of an environment through crashes: found again where they live on, started again where they do not, stopped at the end.
+
+use std::process::Child;
+
+use crate::kit::processes::{Process, Role};
+use crate::kit::{Home, end_of, kill, wait_for};
+
+const ENVIRONMENT: &str = r#"schema: environment/v1
+id: small
+title: One service
+services:
+  platform:
+    argv: ["{{ run.binary }}", sandbox, serve, --port, "{{ service.port }}", --data, "{{ service.data }}"]
+    ready: {http: "{{ service.url }}/ready", timeout: 2m}
+    kill_grace: 10m
+values:
+  api: "{{ services.platform.url }}"
+"#;
+
+/// Waits for an approval, and asks the service before and after it.
+const RUNBOOK: &str = r#"schema: runbook/v1
+id: served
+title: Served
+steps:
+  - {id: first, http: {url: "{{ environment.api }}/ready"}}
+  - {id: open, run: echo open >> lines, approval: {from: [anyone]}}
+  - {id: last, http: {url: "{{ environment.api }}/ready"}}
+"#;
+
+fn home() -> Home {
+    let home = Home::new();
+    std::fs::create_dir(home.path().join("environments")).expect("a folder");
+    home.write("environments/small.yaml", ENVIRONMENT);
+    home.write("r.yaml", RUNBOOK);
+    home
+}
+
+fn start(home: &Home) -> Child {
+    let engine = home.start(&["--runbooks", ".", "exec", "r.yaml", "--env", "small"]);
+    wait_for("the run", || home.run_folder().filter(|run| run.join("status.json").exists()));
+    wait_for_question(home);
+    engine
+}
+
+fn wait_for_question(home: &Home) {
+    wait_for("the question", || (home.status()["questions"][0]["step"] == "open").then_some(()));
+}
+
+/// The one process of the service.
+fn service(home: &Home) -> Process {
+    let is_service = |process: &Process| matches!(&process.role, Role::Command(key) if key.starts_with("service-"));
+    let mut found: Vec<Process> = home.processes().into_iter().filter(is_service).collect();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found.remove(0)
+}
+
+/// Approves, and sees the run through to its end: the service served the last step, and is gone with the run.
+fn assert_ends_well(home: &Home, engine: &mut Child) {
+    let approved = home.run(&["approve", "last"]);
+    assert_eq!(approved.status.code(), Some(0), "{}", String::from_utf8_lossy(&approved.stderr));
+    assert_eq!(end_of(engine), Some(0));
+    let left = home.processes().into_iter().filter(|process| matches!(process.role, Role::Command(_)));
+    assert_eq!(left.collect::<Vec<_>>(), [], "the service ends before the engine says that all is over");
+    home.wait_until_nothing_is_left();
+    assert_eq!(home.status()["services"]["platform"], "stopped");
+    assert_eq!(home.lines("lines"), ["open"]);
+}
+
+#[test]
+fn a_resumed_run_finds_its_service_again() {
+    let home = home();
+    let mut engine = start(&home);
+    let before = service(&home);
+    // Twice: what was found again is found once more.
+    for _ in 0..2 {
+        engine.kill().expect("a kill");
+        engine.wait().expect("an end");
+        assert_eq!(service(&home), before, "it lives on without an engine");
+        engine = home.start(&["resume", "last"]);
+        wait_for("an engine", || home.run_folder().filter(|_| home.status()["engine_pid"] == engine.id()));
+    }
+    assert_eq!(service(&home), before);
+    assert_ends_well(&home, &mut engine);
+}
+
+#[test]
+fn a_service_that_lost_its_supervisor_too_is_found_again() {
+    let home = home();
+    let mut engine = start(&home);
+    let before = service(&home);
+    kill(home.supervisor_pid().expect("a supervisor"));
+    engine.kill().expect("a kill");
+    engine.wait().expect("an end");
+    let mut engine = home.start(&["resume", "last"]);
+    wait_for("an engine", || home.run_folder().filter(|_| home.status()["engine_pid"] == engine.id()));
+    assert_eq!(service(&home), before);
+    assert_ends_well(&home, &mut engine);
+}
+
+#[test]
+fn a_service_that_was_killed_with_all_else_is_started_again_where_it_was() {
+    let home = home();
+    let mut engine = start(&home);
+    let before = service(&home);
+    home.strike();
+    engine.wait().expect("an end");
+    let mut engine = home.start(&["resume", "last"]);
+    home.wait_for_processes("sandbox serve", 1);
+    let after = service(&home);
+    assert_ne!(after.pid, before.pid);
+    assert_eq!(after.command, before.command, "the same port, the same data");
+    wait_for_question(&home);
+    assert_ends_well(&home, &mut engine);
+}
+
+#[test]
+fn cancel_after_a_crash_stops_the_service() {
+    let home = home();
+    let mut engine = start(&home);
+    engine.kill().expect("a kill");
+    engine.wait().expect("an end");
+    let outcome = home.run(&["cancel", "last"]);
+    assert_eq!(outcome.status.code(), Some(10), "{}", String::from_utf8_lossy(&outcome.stderr));
+    home.wait_until_nothing_is_left();
+    assert_eq!(home.lines("lines"), [""; 0]);
+}
