@@ -38,7 +38,8 @@ macro_rules! assert_seen {
             (r"\b01[0-9A-HJKMNP-TV-Z]{8,23}\b", "[RUN-PREFIX]"),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d\d:\d\d", "[TIME]"),
             (r"\d\d:\d\d:\d\d", "[CLOCK]"),
-            (r"\b\d+\.\ds\b", "[TIME SPENT]"),
+            (r"after (\d+\.\ds|\d+s|\d+m \d\ds)", "after [TIME SPENT]"),
+            (r"started by \S+", "started by [ME]"),
         ]}, { insta::assert_snapshot!($seen, @$expected) })
     };
 }

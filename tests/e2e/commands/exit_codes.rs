@@ -95,7 +95,12 @@ fn a_run_has_one_engine() {
         let status: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
         status["questions"].get(0).map(drop)
     });
-    assert_seen!(seen(&home, &["resume", "last"]), @"");
+    assert_seen!(seen(&home, &["resume", "last"]), @r"
+        exit code: 8
+        --- stderr
+        error: an engine has this run already
+        hint: `runbook attach [RUN]` shows it
+        ");
     assert_eq!(code_of(&home, &["approve", "last"]), 0);
     assert_eq!(engine.0.wait().expect("it ends").code(), Some(0));
 }

@@ -27,10 +27,31 @@ fn project() -> Home {
 #[test]
 fn runbooks_are_listed_with_what_they_need() {
     let home = project();
-    assert_seen!(seen(&home, &["list"]), @"");
-    assert_seen!(seen(&home, &["list", "--runbooks", "extra", "--tag", "quick"]), @"");
-    assert_seen!(seen(&home, &["list", "--severity", "P1", "--tag", "quick", "--tag", "incident", "--runbooks", "extra"]), @"");
-    assert_seen!(seen(&home, &["list", "--tag", "nothing"]), @"");
+    assert_seen!(seen(&home, &["list"]), @r"
+        exit code: 0
+        --- stdout
+        ID       TITLE       SEVERITY  TAGS             PARAMS      FILE
+        restart  Restart it  P1        incident, quick  what [how]  runbooks/incident/restart.yaml
+        tidy     One step    -         quick            -           runbooks/tidy.yml
+        ");
+    assert_seen!(seen(&home, &["list", "--runbooks", "extra", "--tag", "quick"]), @r"
+        exit code: 0
+        --- stdout
+        ID       TITLE       SEVERITY  TAGS             PARAMS      FILE
+        restart  Restart it  P1        incident, quick  what [how]  runbooks/incident/restart.yaml
+        tidy     One step    -         quick            -           runbooks/tidy.yml
+        ");
+    assert_seen!(seen(&home, &["list", "--severity", "P1", "--tag", "quick", "--tag", "incident", "--runbooks", "extra"]), @r"
+        exit code: 0
+        --- stdout
+        ID       TITLE       SEVERITY  TAGS             PARAMS      FILE
+        restart  Restart it  P1        incident, quick  what [how]  runbooks/incident/restart.yaml
+        ");
+    assert_seen!(seen(&home, &["list", "--tag", "nothing"]), @r"
+        exit code: 0
+        --- stderr
+        no such runbook in runbooks
+        ");
 }
 
 #[test]
@@ -52,26 +73,99 @@ fn broken_files_are_listed_and_hide_no_others() {
     home.write("runbooks/broken.yaml", &one_step("broken", "rnu: ':'"));
     home.write("runbooks/torn.yaml", "schema: runbook/v1\nid: torn\ntitle: [\n");
     home.write("runbooks/again.yaml", &one_step("tidy", "run: ':'"));
-    assert_seen!(seen(&home, &["list"]), @"");
+    assert_seen!(seen(&home, &["list"]), @r"
+        exit code: 0
+        --- stdout
+        ID       TITLE       SEVERITY  TAGS             PARAMS      FILE
+        tidy     One step    -         -                -           runbooks/again.yaml
+        broken   broken      -         -                -           runbooks/broken.yaml
+        restart  Restart it  P1        incident, quick  what [how]  runbooks/incident/restart.yaml
+        tidy     One step    -         quick            -           runbooks/tidy.yml
+        -        broken      -         -                -           runbooks/torn.yaml
+        --- stderr
+        warning: several files are the runbook `tidy`: runbooks/again.yaml, runbooks/tidy.yml
+        warning: runbooks/broken.yaml is broken: a step needs an action (line 5), and 1 error more
+        warning: runbooks/torn.yaml is broken: this is not YAML: while parsing a node, did not find expected node content (line 4)
+        hint: `runbook validate FILE` says more
+        ");
     let output = home.run(&["list", "--output", "json"]);
     let list: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let broken = list.as_array().expect("a list").iter().find(|row| row["id"] == "broken").expect("it is listed");
     assert_eq!((&broken["valid"], &broken["diagnostics"][0]["line"]), (&false.into(), &5.into()));
-    assert_seen!(seen(&home, &["exec", "tidy"]), @"");
-    assert_seen!(seen(&home, &["exec", "torn"]), @"");
-    assert_seen!(seen(&home, &["exec", "restart", "-p", "what=x"]), @"");
+    assert_seen!(seen(&home, &["exec", "tidy"]), @r"
+        exit code: 3
+        --- stderr
+        error: several files are the runbook `tidy`: runbooks/again.yaml, runbooks/tidy.yml
+        hint: name the file, or give each its own id
+        ");
+    assert_seen!(seen(&home, &["exec", "torn"]), @r"
+        exit code: 3
+        --- stderr
+        RB0001
+
+          × this is not YAML: while parsing a node, did not find expected node content
+           ╭─[runbooks/torn.yaml:4:1]
+         3 │ title: [
+           ╰────
+        error: 1 error found; nothing was run
+        hint: `runbook explain CODE` says more about each
+        ");
+    assert_seen!(seen(&home, &["exec", "restart", "-p", "what=x"]), @r"
+        exit code: 0
+        --- stderr
+        [CLOCK] run [RUN] of `restart` started by [ME]
+        [CLOCK] only started
+        [CLOCK] only succeeded after [TIME SPENT]
+
+        ✓ succeeded  restart after [TIME SPENT]: 1 succeeded
+        hint: runbook show [RUN-PREFIX]
+        ");
 }
 
 #[test]
 fn a_name_that_is_nearly_right_gets_a_suggestion() {
     let home = project();
-    assert_seen!(seen(&home, &["exec", "restrat"]), @"");
-    assert_seen!(seen(&home, &["plan", "something"]), @"");
-    assert_seen!(seen(&home, &["plan", "tidy", "--env", "lvie"]), @"");
-    assert_seen!(seen(&home, &["plan", "tidy", "--env", "production"]), @"");
-    assert_seen!(seen(&home, &["plan", "restart", "-p", "waht=x"]), @"");
-    assert_seen!(seen(&home, &["plan", "nowhere/x.yaml"]), @"");
-    assert_seen!(seen(&home, &["list", "--runbooks", "nowhere"]), @"");
+    assert_seen!(seen(&home, &["exec", "restrat"]), @r"
+        exit code: 64
+        --- stderr
+        error: no runbook `restrat` in runbooks
+        hint: did you mean `restart`?
+        ");
+    assert_seen!(seen(&home, &["plan", "something"]), @r"
+        exit code: 64
+        --- stderr
+        error: no runbook `something` in runbooks
+        hint: `runbook list` shows those there are; or name a file, or its folder with `--runbooks DIR`
+        ");
+    assert_seen!(seen(&home, &["plan", "tidy", "--env", "lvie"]), @r"
+        exit code: 64
+        --- stderr
+        error: no environment `lvie` in runbooks/environments
+        hint: did you mean `live`?
+        ");
+    assert_seen!(seen(&home, &["plan", "tidy", "--env", "production"]), @r"
+        exit code: 64
+        --- stderr
+        error: no environment `production` in runbooks/environments
+        hint: there are `live`
+        ");
+    assert_seen!(seen(&home, &["plan", "restart", "-p", "waht=x"]), @r"
+        exit code: 4
+        --- stderr
+        error: there is no param `waht`; did you mean `what`?
+        hint: its params are `how`, `what`
+        ");
+    assert_seen!(seen(&home, &["plan", "nowhere/x.yaml"]), @r"
+        exit code: 64
+        --- stderr
+        error: the file nowhere/x.yaml is not there
+        hint: name a file, or the id of a runbook that `runbook list` shows
+        ");
+    assert_seen!(seen(&home, &["list", "--runbooks", "nowhere"]), @r"
+        exit code: 64
+        --- stderr
+        error: there is no folder nowhere
+        ");
 }
 
 #[test]

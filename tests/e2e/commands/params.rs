@@ -24,7 +24,18 @@ steps:
 fn all_that_is_missing_is_named_with_what_is_allowed_and_how_to_give_it() {
     let home = Home::new();
     home.write("deploy.yaml", RUNBOOK);
-    assert_seen!(seen(&home, &["exec", "deploy.yaml"]), @"");
+    assert_seen!(seen(&home, &["exec", "deploy.yaml"]), @r#"
+        exit code: 4
+        --- stderr
+        error: the param `count` is missing: a whole number
+        error: the param `force` is missing: `true` or `false`
+        error: the param `hosts` is missing: a list such as `a,b` or `["a", "b"]`
+        error: the param `labels` is missing: an object such as `{"a": 1}`
+        error: the param `pause` is missing: a duration such as `30s` or `1h30m`
+        error: the param `stage` is missing: `test` or `live`
+        error: the param `version` is missing: a text
+        hint: give it with `-p count=VALUE -p force=VALUE -p hosts=VALUE -p labels=VALUE -p pause=VALUE -p stage=VALUE -p version=VALUE`
+        "#);
     assert!(home.run_folder().is_none(), "there is no run");
 }
 
@@ -34,10 +45,30 @@ fn all_that_is_wrong_is_named_together() {
     home.write("deploy.yaml", RUNBOOK);
     let args = ["exec", "deploy.yaml", "-p", "versoin=1", "-p", "stage=tset", "-p", "force=maybe", "-p", "count=1.5"];
     let more = ["-p", "pause=90", "-p", "labels={", "-p", "hosts=a"];
-    assert_seen!(seen(&home, &[&args[..], &more[..]].concat()), @"");
+    assert_seen!(seen(&home, &[&args[..], &more[..]].concat()), @r"
+        exit code: 4
+        --- stderr
+        error: there is no param `versoin`; did you mean `version`?
+        error: the param `version` is missing: a text
+        error: the param `count` cannot be used: `1.5` is not a whole number
+        error: the param `force` cannot be used: `maybe` is not `true` or `false`
+        error: the param `labels` cannot be used: `{` is not JSON: EOF while parsing an object at line 1 column 1
+        error: the param `pause` cannot be used: `90` has no unit; write `90s`, `90m` or `90h`
+        error: the param `stage` cannot be used: `tset` is none of `test`, `live`
+        hint: give it with `-p version=VALUE -p count=VALUE -p force=VALUE -p labels=VALUE -p pause=VALUE -p stage=VALUE`
+        ");
     home.write("none.yaml", &super::one_step("none", "run: ':'"));
-    assert_seen!(seen(&home, &["exec", "none.yaml", "-p", "x=1"]), @"");
-    assert_seen!(seen(&home, &["exec", "none.yaml", "-p", "x"]), @"");
+    assert_seen!(seen(&home, &["exec", "none.yaml", "-p", "x=1"]), @r"
+        exit code: 4
+        --- stderr
+        error: there is no param `x`
+        hint: the runbook `none` has no params
+        ");
+    assert_seen!(seen(&home, &["exec", "none.yaml", "-p", "x"]), @r"
+        exit code: 64
+        --- stderr
+        error: `-p x` is not `-p name=value`
+        ");
     assert!(home.run_folder().is_none(), "there is no run");
 }
 

@@ -49,6 +49,7 @@ fn nothing_is_said_about_a_reader_that_is_gone() {
         assert_eq!(output.status.code(), Some(0), "{args:?}: {told}");
         assert!(!told.contains("panicked") && !told.contains("Broken pipe"), "{args:?}: {told}");
     }
+    home.wait_until_nothing_is_left();
     let output = unread(&home, &["exec"]);
     assert_eq!(output.status.code(), Some(64));
 }

@@ -82,7 +82,76 @@ fn project() -> Home {
 fn a_plan_is_a_tree_in_eighty_columns() {
     let home = project();
     let args = ["plan", "everything", "--env", "live"];
-    assert_seen!(seen(&home, &args), @"");
+    assert_seen!(seen(&home, &args), @r"
+        exit code: 0
+        --- stdout
+        everything  Something of everything
+          file         runbooks/everything.yaml
+          severity     P2
+          owner        operations
+          tags         test
+          environment  live (runbooks/environments/live.yaml), starts db
+          on failure   roll back: what succeeded is undone, the latest first
+          at once      at most 2 commands
+          digest       [SHA256]
+          params
+            mode     missing: one of fast, safe
+            careful  false (default)
+          secrets
+            key    file /etc/key
+            token  file /run/token
+
+        do: 6 steps, as their needs say
+        ├─ look  Look around
+        │    needs    nothing: starts at once
+        │    do       2 steps, at the same time
+        │  ├─ files
+        │  │    run      ls
+        │  │    limits   again if interrupted
+        │  └─ api
+        │       http     GET {{ environment.api }}/health
+        │       limits   3 attempts, 2s apart, doubling to 30s
+        │       secrets  token
+        │       outputs  status
+        ├─ change
+        │    needs    look
+        │    approval by lead (anyone) or nobody, within 10m, else rejected
+        │    run      touch changed (and 1 line more)
+        │    limits   within 30s; asks if interrupted
+        │    secrets  key
+        │    undo     rm changed
+        │             within 5s; asks if interrupted
+        ├─ choose
+        │    needs    change
+        │    switch   params.mode
+        │  ├─ case fast: 1 step
+        │  │  └─ quick
+        │  │       argv     echo 'two words'
+        │  │       limits   asks if interrupted
+        │  └─ case safe: 2 steps, one after the other
+        │     ├─ slow
+        │     │    wait     5m
+        │     └─ person
+        │          manual   Look at it
+        ├─ extra  (skipped)
+        │    if       params.careful
+        │    needs    choose
+        │    set      a, b
+        ├─ left
+        │    needs    change
+        │    run      :
+        │    limits   asks if interrupted
+        │    undo     none: from here on there is no complete way back
+        └─ right
+             needs    nothing: starts at once
+             assert   params.mode != ''
+             failure  the run goes on
+
+        always, at the end of every run: 1 step
+        └─ tidy
+             run      :
+             limits   asks if interrupted
+        ");
     let output = home.run(&args);
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         assert!(line.chars().count() <= 80, "{line}");
@@ -164,7 +233,13 @@ fn the_digest_follows_the_meaning() {
 #[test]
 fn a_wrong_param_or_runbook_stops_it() {
     let home = project();
-    assert_seen!(seen(&home, &["plan", "everything", "--env", "live", "-p", "mode=slow", "-p", "moed=fast"]), @"");
+    assert_seen!(seen(&home, &["plan", "everything", "--env", "live", "-p", "mode=slow", "-p", "moed=fast"]), @r"
+        exit code: 4
+        --- stderr
+        error: there is no param `moed`; did you mean `mode`?
+        error: the param `mode` cannot be used: `slow` is none of `fast`, `safe`
+        hint: give it with `-p mode=VALUE`
+        ");
     home.write("bad.yaml", &RUNBOOK.replace("run: ls", "rnu: ls"));
     let output = home.run(&["plan", "bad.yaml", "--env", "live"]);
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(3), &[][..]));

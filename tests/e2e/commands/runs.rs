@@ -48,10 +48,30 @@ fn a_name_that_fits_several_runs_or_none_is_refused() {
             assert!(output.stdout.is_empty(), "{verb} {name}");
         }
     }
-    assert_seen!(seen(&home, &["status", "01"]), @"");
-    assert_seen!(seen(&home, &["status", "nothing"]), @"");
-    assert_seen!(seen(&Home::new(), &["status", "last"]), @"");
-    assert_seen!(seen(&home, &["runs", "--only", "runing"]), @"");
+    assert_seen!(seen(&home, &["status", "01"]), @r"
+        exit code: 64
+        --- stderr
+        error: `01` fits 2 runs: [RUN], [RUN]
+        hint: `runbook runs` lists them; `last` is the newest
+        ");
+    assert_seen!(seen(&home, &["status", "nothing"]), @r"
+        exit code: 64
+        --- stderr
+        error: no run `nothing` in [HOME]/state
+        hint: `runbook runs` lists them; `last` is the newest
+        ");
+    assert_seen!(seen(&Home::new(), &["status", "last"]), @r"
+        exit code: 64
+        --- stderr
+        error: no run yet in [HOME]/state
+        hint: `runbook runs` lists them; `last` is the newest
+        ");
+    assert_seen!(seen(&home, &["runs", "--only", "runing"]), @r"
+        exit code: 64
+        --- stderr
+        error: there is no state `runing`
+        hint: the states are starting, pending, running, waiting, rolling_back, succeeded, failed, rolled_back, stuck, cancelled, no_engine, damaged
+        ");
 }
 
 #[test]
@@ -73,6 +93,19 @@ fn programs_read_json_everywhere() {
 #[test]
 fn logs_keep_the_streams_apart() {
     let (home, _) = two_runs();
-    assert_seen!(seen(&home, &["logs", "last", "only"]), @"");
-    assert_seen!(seen(&home, &["logs", "last", "olny"]), @"");
+    assert_seen!(seen(&home, &["logs", "last", "only"]), @r"
+        exit code: 0
+        --- stdout
+        out
+        err
+        --- stderr
+        ==> only, attempt 1, standard output <==
+        ==> only, attempt 1, standard error <==
+        ");
+    assert_seen!(seen(&home, &["logs", "last", "olny"]), @r"
+        exit code: 64
+        --- stderr
+        error: the run has no step or attempt `olny`
+        hint: runbook show [RUN-PREFIX]
+        ");
 }

@@ -25,6 +25,7 @@ pub(super) struct Args {
 #[derive(Subcommand)]
 enum Command {
     /// Copies the books into a file, with a manifest beside it; a damaged database is copied as it is
+    #[command(after_help = "Example:\n  runbook sandbox db dump --data /tmp/platform --to before.db")]
     Dump {
         #[command(flatten)]
         platform: Data,
@@ -36,6 +37,7 @@ enum Command {
         output: Shown,
     },
     /// Lists the backups, newest first, each verified
+    #[command(after_help = "Example:\n  runbook sandbox db backups --data /tmp/platform")]
     Backups {
         #[command(flatten)]
         platform: Data,
@@ -44,6 +46,7 @@ enum Command {
         output: Shown,
     },
     /// Prints the path of the newest backup that is whole and matches its manifest
+    #[command(after_help = "Example:\n  runbook sandbox db newest --data /tmp/platform")]
     Newest {
         #[command(flatten)]
         platform: Data,
@@ -52,6 +55,7 @@ enum Command {
         output: Shown,
     },
     /// Holds a dump against its manifest: size, checksum, contents
+    #[command(after_help = "Example:\n  runbook sandbox db verify before.db")]
     Verify {
         /// The dump
         file: PathBuf,
@@ -60,6 +64,7 @@ enum Command {
         output: Shown,
     },
     /// Replaces the books by a dump, which is verified before anything is touched
+    #[command(after_help = "Example:\n  runbook sandbox db restore before.db --data /tmp/platform")]
     Restore {
         /// The dump
         file: PathBuf,
@@ -70,6 +75,7 @@ enum Command {
         allow_damaged: bool,
     },
     /// Checks that the books are whole: integrity, tables, balances
+    #[command(after_help = "Example:\n  runbook sandbox db check --data /tmp/platform")]
     Check {
         #[command(flatten)]
         platform: Data,
@@ -78,6 +84,7 @@ enum Command {
         output: Shown,
     },
     /// Compares the books with the manifest of a dump: rows and checksum of every table
+    #[command(after_help = "Example:\n  runbook sandbox db compare before.db --data /tmp/platform")]
     Compare {
         /// The dump
         file: PathBuf,
