@@ -42,7 +42,7 @@ impl Driver {
             requests: BTreeMap::new(),
             stopping: BTreeSet::new(),
             muted: BTreeSet::new(),
-            client: None,
+            clients: super::http::Clients::default(),
             published: None,
             is_stale: true,
             engine,
@@ -77,6 +77,7 @@ impl Driver {
         // Learned before anything is decided: what ran then, and in which boot it was started.
         let ran = self.attempts_that_ran();
         self.take(Input::EngineStarted(Host { boot_id: boot_id.clone(), supervisor }))?;
+        self.read_cancels()?;
         for (attempt, is_command, started_in) in ran {
             let key = attempt.to_string();
             match known.get(&key).map(|command| &command.state) {
@@ -86,8 +87,21 @@ impl Driver {
                     self.command_ended(&key, ended)?;
                 }
                 None if self.requests.contains_key(&attempt) => {}
-                None if is_command && started_in.as_deref() == Some(boot_id.as_str()) => {}
-                None => self.take(Input::Lost(attempt))?,
+                None if is_command && started_in.as_deref() == Some(boot_id.as_str()) => {
+                    self.take(Input::NotStarted(attempt))?;
+                }
+                None => self.lost(attempt)?,
+            }
+        }
+        self.forget_old_outputs()
+    }
+
+    /// An engine that died may have left what the journal has long since.
+    fn forget_old_outputs(&self) -> Result<(), EngineError> {
+        for entry in std::fs::read_dir(self.engine.folder.path().join("outputs"))? {
+            let entry = entry?;
+            if !entry.file_name().to_str().is_some_and(|key| self.running.contains_key(key)) {
+                std::fs::remove_file(entry.path())?;
             }
         }
         Ok(())

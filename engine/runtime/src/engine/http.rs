@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,16 +26,48 @@ const LOGGED_MAX: usize = 64 * 1024;
 /// A server that does not even accept a connection is down; the step's own `timeout` bounds the rest.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Makes the client. Redirects are not followed: their statuses are results like any other.
-pub(super) fn client() -> Result<reqwest::Client, String> {
+/// The clients that requests and readiness checks share, each made when it is first needed.
+#[derive(Default)]
+pub(super) struct Clients {
+    /// For this very machine: a proxy would look for the service on its own.
+    direct: Option<reqwest::Client>,
+    /// For all others, through the proxy that the environment names.
+    outward: Option<reqwest::Client>,
+}
+
+impl Clients {
+    fn client_for(&mut self, url: &str) -> Result<reqwest::Client, String> {
+        let is_direct = is_loopback(url);
+        let place = if is_direct { &mut self.direct } else { &mut self.outward };
+        if let Some(client) = place {
+            return Ok(client.clone());
+        }
+        Ok(place.insert(client(is_direct)?).clone())
+    }
+}
+
+/// Makes a client. Redirects are not followed: their statuses are results like any other.
+fn client(is_direct: bool) -> Result<reqwest::Client, String> {
     // Fails only where a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
-        .user_agent(concat!("runbook/", env!("CARGO_PKG_VERSION")))
-        .build();
-    client.map_err(|error| sentence(&error))
+        .user_agent(concat!("runbook/", env!("CARGO_PKG_VERSION")));
+    let client = if is_direct { client.no_proxy() } else { client };
+    client.build().map_err(|error| sentence(&error))
+}
+
+/// Whether a URL leads to this very machine. A redirect cannot change that, since none is followed.
+fn is_loopback(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
+    let Some(host) = url.host_str() else { return false };
+    let name = host.trim_end_matches('.');
+    if name == "localhost" || name.ends_with(".localhost") {
+        return true;
+    }
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 struct Exchange {
@@ -46,14 +79,9 @@ struct Exchange {
 }
 
 impl Driver {
-    /// The client that requests and readiness checks share.
-    pub(super) fn http_client(&mut self) -> Result<reqwest::Client, String> {
-        if let Some(client) = &self.client {
-            return Ok(client.clone());
-        }
-        let made = client()?;
-        self.client = Some(made.clone());
-        Ok(made)
+    /// The client for a URL.
+    pub(super) fn http_client(&mut self, url: &str) -> Result<reqwest::Client, String> {
+        self.clients.client_for(url)
     }
 
     pub(super) fn start_request(
@@ -64,7 +92,7 @@ impl Driver {
         headers: &BTreeMap<String, RenderedSource>,
         body: Option<RenderedBody>,
     ) -> Result<(), String> {
-        let client = self.http_client()?;
+        let client = self.http_client(url)?;
         let method = method.parse().map_err(|_| format!("`{method}` is not a method"))?;
         let line = format!("{method} {url}");
         let mut request = client.request(method, url);
@@ -124,7 +152,7 @@ impl Exchange {
             }
         };
         let status = response.status().as_u16();
-        let headers = headers_of(&response);
+        let headers = headers_of(response.headers(), &self.masker);
         let (body, is_whole) = match read_body(response).await {
             Ok(read) => read,
             Err(error) => {
@@ -156,9 +184,10 @@ impl Exchange {
     }
 }
 
-fn headers_of(response: &reqwest::Response) -> Map<String, Value> {
-    let text = |value: &HeaderValue| Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned());
-    response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+/// The headers for expressions, and so for the journal: a server may send a secret back.
+fn headers_of(headers: &HeaderMap, masker: &Masker) -> Map<String, Value> {
+    let text = |value: &HeaderValue| Value::String(masker.mask(&String::from_utf8_lossy(value.as_bytes())));
+    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
 /// The body up to a bound, and whether that is all.
@@ -199,4 +228,79 @@ fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
         next = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::supervisor::Secret;
+
+    const SECRET: &str = "hunter2secret";
+
+    /// Serves one request with this answer; its address.
+    fn serve(answer: &'static str) -> String {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = vec![];
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        url
+    }
+
+    #[test]
+    fn a_secret_that_comes_back_in_a_header_or_the_body_is_not_kept() {
+        let url = serve(
+            "HTTP/1.1 200 OK\r\nx-token: Bearer hunter2secret\r\nx-hex: 68756e74657232736563726574\r\nx-plain: as it is\r\n\
+             content-length: 15\r\nconnection: close\r\n\r\n\"hunter2secret\"",
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let exchange = Exchange {
+            request: Clients::default().client_for(&url).unwrap().get(&url),
+            log: log.clone(),
+            masker: Masker::new(&[Secret::new(SECRET)]).unwrap(),
+            wants_response: true,
+            line: format!("GET {url}?{SECRET}"),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let result = runtime.block_on(exchange.run());
+        assert_eq!(result.exit, Exit::Status(200));
+        let response = &result.locals["response"];
+        assert_eq!(response["headers"]["x-token"], "Bearer ***");
+        assert_eq!(response["headers"]["x-hex"], "***");
+        assert_eq!(response["headers"]["x-plain"], "as it is");
+        assert_eq!(response["json"], "***");
+        assert!(!std::fs::read_to_string(log).unwrap().contains(SECRET));
+    }
+
+    #[test]
+    fn this_very_machine_is_known_by_all_its_names() {
+        for url in [
+            "http://127.0.0.1:80/x",
+            "http://127.9.9.9",
+            "http://[::1]:8080/",
+            "http://[::ffff:127.0.0.1]/",
+            "https://localhost/",
+            "http://LOCALHOST.:1/",
+            "http://api.localhost/",
+            "http://2130706433/",
+        ] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in
+            ["http://10.0.0.1/", "http://localhost.example.org/", "http://128.0.0.1/", "http://[::2]/", "127.0.0.1", ""]
+        {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
 }

@@ -170,7 +170,7 @@ struct Driver {
     /// Timers that changed nothing: not told again until something else changes.
     muted: BTreeSet<Timer>,
     finished: (mpsc::UnboundedSender<Finished>, mpsc::UnboundedReceiver<Finished>),
-    client: Option<reqwest::Client>,
+    clients: http::Clients,
     signals: Signals,
     inbox: Inbox,
     published: Option<Instant>,

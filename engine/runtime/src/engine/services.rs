@@ -191,7 +191,7 @@ impl Driver {
 
     fn wait_until_it_answers(&mut self, name: &ServiceName) -> Result<(), EngineError> {
         let Some(plan) = self.plan_of(name) else { return Ok(()) };
-        let client = self.http_client().map_err(|reason| EngineError::Precondition(vec![reason]))?;
+        let client = self.http_client(&plan.ready_url).map_err(|reason| EngineError::Precondition(vec![reason]))?;
         if let Some(at_work) = self.services.at_work.get_mut(name) {
             at_work.doing = Doing::ComingUp;
         }
