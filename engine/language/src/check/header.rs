@@ -1,6 +1,7 @@
 //! What a document says about itself.
 
 use crate::code::Code;
+use crate::decode::scalars::{check_length, check_name};
 use crate::decode::{Entries, Required, Text};
 use crate::diagnostic::Collector;
 use crate::document::SecretDoc;
@@ -19,6 +20,9 @@ pub(crate) fn check_schema(schema: &Required<Text>, wanted: &str, found: &mut Co
 pub(crate) fn check_id(id: &Required<Text>, found: &mut Collector) {
     let Some(id) = id.get() else { return };
     let name = &id.value;
+    if check_length(name, id.span, found) {
+        return;
+    }
     let good = name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-'));
     if !good {
@@ -40,7 +44,7 @@ pub(crate) fn check_filled(text: Option<&Text>, found: &mut Collector) {
 /// Checks that each secret comes from one place.
 pub(crate) fn check_secrets(secrets: Option<&Entries<SecretDoc>>, found: &mut Collector) {
     for (name, secret) in secrets.iter().flat_map(|secrets| secrets.iter()) {
-        crate::decode::scalars::check_name(&name.value, name.span, found);
+        check_name(&name.value, name.span, found);
         check_filled(secret.env.as_ref(), found);
         if let Some(file) = secret.file.as_ref().filter(|file| file.text().trim().is_empty()) {
             found.error(Code::WrongValue, file.0.span, "there is nothing in it");

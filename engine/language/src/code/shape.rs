@@ -131,7 +131,8 @@ steps:
 pub(super) const INVALID_ID: Page = Page {
     title: "not an id",
     explanation: r#"Ids of steps, params, secrets and outputs stand in expressions: lower-case letters, digits and `_`, beginning with a
-letter. A dash would be read as a minus. Only ids of documents may have dashes."#,
+letter. A dash would be read as a minus. Only ids of documents may have dashes. An id has at most 64 characters, since
+files are named after it."#,
     wrong: r#"schema: runbook/v1
 id: example
 title: Example

@@ -175,7 +175,7 @@ scalar! {
 scalar! {
     /// A name that expressions and scripts use: lower-case letters, digits, `_`.
     Name(Text),
-    {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
+    {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$"}
 }
 
 scalar! {
@@ -245,8 +245,29 @@ impl Decode for Name {
     }
 }
 
+/// Most characters of an id: names of files and folders are made of ids, with more behind them. The schemas say the same.
+pub(crate) const ID_MAX: usize = 64;
+
+/// Reports an id that is too long; whether it is.
+pub(crate) fn check_length(name: &str, span: Span, found: &mut Collector) -> bool {
+    let length = name.chars().count();
+    if length > ID_MAX {
+        found
+            .error(
+                Code::InvalidId,
+                span,
+                format!("this id has {length} characters, more than the {ID_MAX} it may have"),
+            )
+            .help("give it a short id; there is room for words in `title` and `description`");
+    }
+    length > ID_MAX
+}
+
 /// Reports a name that expressions could not use.
 pub(crate) fn check_name(name: &str, span: Span, found: &mut Collector) {
+    if check_length(name, span, found) {
+        return;
+    }
     let good = name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     if good {

@@ -10,7 +10,7 @@ record! {
         #[schemars(extend("const" = "environment/v1"))]
         pub schema: Required<Text>,
         /// The id, such as `production`: lower-case letters, digits, `_` and `-`, beginning with a letter.
-        #[schemars(extend("pattern" = "^[a-z][a-z0-9_-]*$"))]
+        #[schemars(extend("pattern" = "^[a-z][a-z0-9_-]{0,63}$"))]
         pub id: Required<Text>,
         /// One line that says which platform it is.
         pub title: Option<Text>,
@@ -18,16 +18,16 @@ record! {
         pub description: Option<Text>,
         /// What expressions see as `environment.<name>`. Texts may hold `{{ services.<name>.url }}`, `.port` and
         /// `.data`, and `{{ run.id }}` and `{{ run.runbook }}`.
-        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]*$"}))]
+        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
         pub values: Option<Entries<Free>>,
         /// Where secrets are found, by name; they go before those of the runbook. A `file` may hold `{{ … }}` as
         /// `values` do.
-        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]*$"}))]
+        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
         pub secrets: Option<Entries<SecretDoc>>,
         /// Who holds which role: login names, or `anyone`.
         pub roles: Option<Entries<List<Text>>>,
         /// Programs that are started before a run, waited for, and stopped after it, by name.
-        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]*$"}))]
+        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
         pub services: Option<Entries<ServiceDoc>>,
     }
 }

@@ -10,7 +10,7 @@ record! {
         #[schemars(extend("const" = "runbook/v1"))]
         pub schema: Required<Text>,
         /// The id, such as `p0-response`: lower-case letters, digits, `_` and `-`, beginning with a letter.
-        #[schemars(extend("pattern" = "^[a-z][a-z0-9_-]*$"))]
+        #[schemars(extend("pattern" = "^[a-z][a-z0-9_-]{0,63}$"))]
         pub id: Required<Text>,
         /// One line that says what it is for.
         pub title: Required<Text>,
@@ -27,10 +27,10 @@ record! {
         /// Targets as durations, by name, such as `acknowledge` and `resolve`.
         pub sla: Option<Entries<DurationText>>,
         /// What has to be known before a run starts, by name. Scripts get each as an environment variable in upper case.
-        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]*$"}))]
+        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
         pub params: Option<Entries<ParamDoc>>,
         /// Where secrets are found, by name. Values are read at the start of each attempt and never stored.
-        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]*$"}))]
+        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
         pub secrets: Option<Entries<SecretDoc>>,
         /// Environment variables for every `run` and `argv`, by name.
         #[schemars(extend("propertyNames" = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}))]

@@ -57,7 +57,7 @@ record! {
         /// Action: expressions that must hold.
         pub assert: Option<AssertDoc>,
         /// Action: values for later steps, by name. Texts may hold `{{ … }}`.
-        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]*$"}))]
+        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
         pub set: Option<Entries<Free>>,
         /// Action: a pause, for a duration or until a time.
         pub wait: Option<WaitDoc>,
@@ -267,7 +267,7 @@ impl schemars::JsonSchema for OutputsDoc {
         let names = generator.subschema_for::<List<Name>>();
         schemars::json_schema!({"anyOf": [
             names,
-            {"type": "object", "propertyNames": {"pattern": "^[a-z][a-z0-9_]*$"}},
+            {"type": "object", "propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,63}$"}},
         ]})
     }
 }

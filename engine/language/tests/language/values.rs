@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use runbook_core::plan::{Param, ParamKind, SecretSource};
 use runbook_core::units::{Role, SecretName};
 use runbook_language::{
-    ParamError, Project, RunFacts, ServiceFacts, SourceFile, export_param, load_environment, parse_param,
+    ParamError, Project, RunFacts, ServiceFacts, SourceFile, export_param, load_environment, load_runbook, parse_param,
     parse_project, peek, resolve_environment, resolve_params,
 };
 use serde_json::{Value, json};
@@ -127,6 +127,34 @@ services:
 ";
     let wrong = load_environment(&SourceFile::new("e.yaml", text)).expect_err("much is wrong");
     insta::assert_snapshot!(wrong.to_string());
+}
+
+#[test]
+fn ids_are_short_enough_to_name_files_after_them() {
+    let runbook = |id: &str| {
+        format!(
+            "schema: runbook/v1\nid: {id}\ntitle: T\nparams: {{{id}: {{type: string, default: x}}}}\nsecrets: {{{id}: {{env: TOKEN}}}}\nsteps:\n\
+             - {{id: {id}, run: echo, env: {{A: {{secret: {id}}}}}, outputs: [{id}]}}\n\
+             - {{id: b, run: echo, outputs: {{{id}: x}}}}\n- {{id: c, set: {{{id}: x}}}}\n"
+        )
+    };
+    let load = |text: String| load_runbook(&SourceFile::new("r.yaml", text), None);
+    load(runbook(&"x".repeat(64))).expect("64 characters are fine");
+    let wrong = load(runbook(&"x".repeat(65))).expect_err("65 are too many").to_string();
+    let places: Vec<&str> = wrong.lines().filter_map(|line| line.split(": RB0107: this id has 65").next()).collect();
+    assert_eq!(wrong.matches("RB0107: this id has 65 characters, more than the 64 it may have").count(), 7, "{wrong}");
+    assert_eq!(places.len(), wrong.lines().count(), "nothing else is said: {wrong}");
+
+    let environment = |name: &str| {
+        let text = format!(
+            "schema: environment/v1\nid: {name}\nvalues: {{{name}: 1}}\nsecrets: {{{name}: {{env: A}}}}\nservices:\n  {name}: {{argv: [x], ready: \
+             {{http: 'http://localhost'}}}}\n"
+        );
+        load_environment(&SourceFile::new("e.yaml", text))
+    };
+    environment(&"x".repeat(64)).expect("64 characters are fine");
+    let wrong = environment(&"x".repeat(65)).expect_err("65 are too many").to_string();
+    assert_eq!(wrong.matches("RB0107: this id has 65").count(), 4, "{wrong}");
 }
 
 #[test]
