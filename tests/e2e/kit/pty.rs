@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use pty_process::blocking::Pty;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 
 use super::{Home, LIMIT};
 
@@ -78,11 +78,6 @@ impl Terminal {
 
     fn type_keys(&mut self, keys: &str) {
         self.pty.write_all(keys.as_bytes()).expect("the terminal takes keys");
-    }
-
-    /// Sends a signal to the process alone.
-    pub(crate) fn signal(&self, signal: Signal) {
-        rustix::process::kill_process(self.pid(), signal).expect("the process lives");
     }
 
     /// Whether the process has ended; reads what it has to say meanwhile.
