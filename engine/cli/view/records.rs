@@ -54,7 +54,7 @@ fn of_run(record: &Record, run: &Run) -> Option<Line> {
         Event::ServiceFailed { service, reason } => {
             Line::new(at, Tone::Bad, format!("service `{service}` did not come up: {reason}"))
         }
-        Event::CancelRequested { level, by, reason } => {
+        Event::CancelRequested { level, by, reason, .. } => {
             let how = ["", ", commands are told to end now", ", commands are killed"];
             let how = how[usize::from(*level).clamp(1, 3) - 1];
             let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();

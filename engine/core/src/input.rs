@@ -40,6 +40,9 @@ pub enum Input {
     },
     /// An attempt was going on when the engine was lost, and nobody can know how it ended.
     Lost(AttemptId),
+    /// An attempt that the journal says was started has no process yet: the engine was lost in between. It may be started
+    /// now, unless the run is to end.
+    NotStarted(AttemptId),
     /// A person answered.
     Answered(Box<Answered>),
     /// A timer is due.
@@ -52,6 +55,8 @@ pub enum Input {
         by: Identity,
         /// Why, when said.
         reason: Option<String>,
+        /// Which message said so, when it was one: read again after a crash, it counts once.
+        message: Option<String>,
     },
 }
 

@@ -9,11 +9,12 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use serde_json::Value;
+
+use crate::regular;
 
 /// The most that one attempt may hand back, in bytes: it goes into the journal.
 pub(crate) const BYTES_MAX: u64 = 1 << 20;
@@ -23,7 +24,7 @@ pub(crate) const BYTES_MAX: u64 = 1 << 20;
 /// # Errors
 /// A sentence that says what is wrong with the file, and where.
 pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Value>, String> {
-    let file = match File::open(path) {
+    let file = match regular::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         file => file.map_err(|error| format!("cannot read $RUNBOOK_OUTPUT: {error}"))?,
     };
@@ -111,5 +112,16 @@ mod tests {
         assert_eq!(read(&file), Ok(BTreeMap::new()));
         std::fs::write(&file, format!("a={}", "x".repeat(1 << 20))).unwrap();
         assert!(read(&file).unwrap_err().contains("more than 1 MiB"));
+    }
+
+    #[test]
+    fn a_pipe_or_a_link_in_its_place_is_refused_and_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, link) = (folder.path().join("pipe"), folder.path().join("link"));
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+        assert!(read(&pipe).unwrap_err().contains("not a regular file"));
+        assert!(read(&link).unwrap_err().contains("cannot read $RUNBOOK_OUTPUT"));
     }
 }

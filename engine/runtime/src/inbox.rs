@@ -3,9 +3,9 @@
 //! Like a maildir: a file is written under a name that is passed over, then renamed. Who wrote it is the owner of the
 //! file, and when is its time; neither is taken from what the file says.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
@@ -13,7 +13,6 @@ use std::time::UNIX_EPOCH;
 use runbook_core::event::{Identity, QuestionId};
 use runbook_core::input::Answer;
 use runbook_core::units::{Digest, Timestamp};
-use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::folder::{RunFolder, write_whole};
@@ -109,13 +108,10 @@ pub fn read(run: &RunFolder) -> io::Result<Vec<Received>> {
 
 fn read_one(path: &PathBuf) -> io::Result<(Identity, Timestamp, Message)> {
     let refuse = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-    // Neither a link, nor a pipe that would make the engine wait.
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).map_err(|_| refuse("flags of this system are unknown"))?;
-    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = crate::regular::open(path)?;
     let about = file.metadata()?;
-    if !about.is_file() || about.nlink() != 1 {
-        return Err(refuse("it is not a regular file with one name"));
+    if about.nlink() != 1 {
+        return Err(refuse("it has more than one name"));
     }
     let mut text = String::new();
     if file.take(BYTES_MAX + 1).read_to_string(&mut text)? as u64 > BYTES_MAX {

@@ -8,6 +8,7 @@ mod handback;
 pub mod identity;
 pub mod inbox;
 pub mod launch;
+mod regular;
 pub mod secrets;
 pub mod status;
 pub mod supervisor;

@@ -1,6 +1,8 @@
 //! How a run goes from its steps over the rollback and `always` to its end.
 
 use super::Applied;
+use std::collections::BTreeSet;
+
 use crate::event::{Event, Phase};
 use crate::run::{Cancel, End, Rollback, Run, ServiceState, Stage, UndoState};
 use crate::units::{StepId, StepIx, Timestamp};
@@ -62,13 +64,14 @@ impl Run {
 
     pub(super) fn apply_stage(&mut self, event: &Event, at: Timestamp) -> Applied {
         match event {
-            Event::CancelRequested { level, by, .. } => match &mut self.cancel {
-                Some(cancel) => cancel.level = cancel.level.max(*level),
-                None => {
-                    let in_main = self.stage == Stage::Main;
-                    self.cancel = Some(Cancel { level: *level, at, by: by.clone(), in_main, grace_over: false });
-                }
-            },
+            Event::CancelRequested { level, by, message, .. } => {
+                let in_main = self.stage == Stage::Main;
+                let first =
+                    || Cancel { level: 0, at, by: by.clone(), in_main, grace_over: false, messages: BTreeSet::new() };
+                let cancel = self.cancel.get_or_insert_with(first);
+                cancel.level = cancel.level.max(*level);
+                cancel.messages.extend(message.clone());
+            }
             Event::CancelGraceOver => match &mut self.cancel {
                 Some(cancel) => cancel.grace_over = true,
                 None => return Err(self.illegal(event)),

@@ -5,7 +5,7 @@
 use super::{Decided, Deciding};
 use crate::event::{AttemptId, BlockReason, Event, Identity, Phase, StopReason};
 use crate::plan::OnFailure;
-use crate::run::{Doing, Live, Stage};
+use crate::run::{Cancel, Doing, Live, Stage};
 use crate::units::StepIx;
 
 impl Deciding<'_> {
@@ -18,12 +18,21 @@ impl Deciding<'_> {
         }
     }
 
-    pub(super) fn cancel_asked(&mut self, level: u8, by: Identity, reason: Option<String>) -> Decided {
+    /// Of a message that was read before nothing follows: in a later stage it would count as another request.
+    pub(super) fn cancel_asked(
+        &mut self,
+        level: u8,
+        by: Identity,
+        reason: Option<String>,
+        message: Option<String>,
+    ) -> Decided {
         let level = level.clamp(1, 3);
-        if self.run.cancel.as_ref().is_some_and(|cancel| cancel.level >= level) || self.run.stage == Stage::Stopping {
+        let known = |cancel: &Cancel| message.as_ref().is_some_and(|message| cancel.messages.contains(message));
+        let is_old = |cancel: &Cancel| cancel.level >= level || known(cancel);
+        if self.run.cancel.as_ref().is_some_and(is_old) || self.run.stage == Stage::Stopping {
             return Ok(());
         }
-        self.emit(Event::CancelRequested { level, by, reason })?;
+        self.emit(Event::CancelRequested { level, by, reason, message })?;
         if self.run.stage == Stage::Main {
             self.end_what_waits()?;
         }

@@ -16,7 +16,7 @@ impl Deciding<'_> {
         match live.doing {
             Doing::Executing => {}
             // It was being ended; now it has.
-            Doing::Stopping { .. } => return self.ended(attempt, AttemptResult::default()),
+            Doing::Stopping { .. } => return self.ended(attempt, without_end("nobody saw how it ended")),
             _ => return Ok(()),
         }
         let then = self.rules(at, attempt.phase).on_interrupt;
@@ -28,6 +28,16 @@ impl Deciding<'_> {
             OnInterrupt::Ask => self.ask_interrupted(attempt.clone()),
             OnInterrupt::Fail => self.retry_or_fail(at, attempt.phase, Failure::Interrupted),
             OnInterrupt::Rerun => self.run_again(at, attempt.phase),
+        }
+    }
+
+    /// The journal says that an attempt was started, and it was not: one that is to end need not begin.
+    pub(super) fn not_started(&mut self, attempt: &AttemptId) -> Decided {
+        let Some((at, live)) = self.live(attempt) else { return Ok(()) };
+        match live.doing {
+            Doing::Stopping { .. } => self.ended(attempt, without_end("it was never started")),
+            Doing::Executing if self.cancel_stops(attempt.phase) => self.cancelled(at, attempt, Exit::Done),
+            _ => Ok(()),
         }
     }
 
@@ -63,4 +73,8 @@ impl Deciding<'_> {
     pub(super) fn settle_interrupted(&mut self, at: StepIx, attempt: &AttemptId, failure: Option<Failure>) -> Decided {
         self.finish(at, attempt, Exit::Done, failure, |_| Ok(BTreeMap::new()))
     }
+}
+
+fn without_end(why: &str) -> AttemptResult {
+    AttemptResult { exit: Exit::Error(why.to_owned()), ..AttemptResult::default() }
 }

@@ -122,7 +122,8 @@ impl Deciding<'_> {
             Input::Lost(attempt) => self.lost(&attempt),
             Input::Answered(answered) => self.answered(*answered),
             Input::Due(timer) => self.due(&timer),
-            Input::CancelAsked { level, by, reason } => self.cancel_asked(level, by, reason),
+            Input::NotStarted(attempt) => self.not_started(&attempt),
+            Input::CancelAsked { level, by, reason, message } => self.cancel_asked(level, by, reason, message),
         }
     }
 

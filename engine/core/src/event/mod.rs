@@ -211,6 +211,9 @@ pub enum Event {
         by: Identity,
         /// Why, when said.
         reason: Option<String>,
+        /// Which message said so, when it was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
     },
     /// The grace that the first request to cancel leaves is over. The run is being cancelled.
     CancelGraceOver,

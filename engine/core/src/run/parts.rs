@@ -1,5 +1,7 @@
 //! What a run's state is made of, beside its steps.
 
+use std::collections::BTreeSet;
+
 use crate::event::{AttemptId, Cause, EndState, Identity, StopReason};
 use crate::units::{StepId, StepIx, Timestamp};
 
@@ -100,6 +102,8 @@ pub struct Cancel {
     pub in_main: bool,
     /// Whether the grace is over.
     pub grace_over: bool,
+    /// The messages that asked for it.
+    pub messages: BTreeSet<String>,
 }
 
 /// The way back.

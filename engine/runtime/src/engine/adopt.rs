@@ -14,7 +14,7 @@ use std::os::unix::fs::symlink;
 use runbook_core::event::{AttemptId, Host};
 use runbook_core::input::Input;
 use runbook_core::rendered::Rendered;
-use runbook_core::run::{Doing, Stage};
+use runbook_core::run::Doing;
 use tokio::sync::mpsc;
 
 use super::services::Services;
@@ -29,7 +29,9 @@ impl Driver {
         let signals = Signals::listen()?;
         let inbox = Inbox::watch(&engine.folder);
         let secrets = Secrets::new(engine.secret_sources());
-        engine.check_secrets(&secrets, false)?;
+        // Of a run that is to end only what that takes is needed.
+        let is_ending = engine.run.cancel().is_some() || engine.is_told_to_end()?;
+        engine.check_secrets(&secrets, is_ending, false)?;
         link_program(&engine, &options)?;
         let withhold = secrets.variables();
         let (supervisor, welcome) =
@@ -127,28 +129,6 @@ impl Engine {
 
     fn secret_sources(&self) -> BTreeMap<runbook_core::units::SecretName, runbook_core::plan::SecretSource> {
         self.run.created().map(|created| created.plan.secrets.clone()).unwrap_or_default()
-    }
-
-    /// Checks that every secret that may still be needed can be had. Those that a service writes are looked for only
-    /// once the services answer.
-    pub(super) fn check_secrets(&self, secrets: &Secrets, services_answer: bool) -> Result<(), EngineError> {
-        let Some(created) = self.run.created() else { return Ok(()) };
-        let services = self.folder.path().join("services");
-        let by_service = |name: &runbook_core::units::SecretName| match created.plan.secrets.get(name) {
-            Some(runbook_core::plan::SecretSource::File(file)) => std::path::Path::new(file).starts_with(&services),
-            _ => false,
-        };
-        let mut needed = BTreeSet::new();
-        for (_, step, state) in self.run.steps() {
-            let over = state.state.is_settled() && (self.run.stage() > Stage::RollingBack || step.rollback.is_none());
-            if !over {
-                needed.extend(super::uses::secrets(step, &created.plan.env));
-            }
-        }
-        let missing = needed.into_iter().filter(|name| services_answer || !by_service(name));
-        let missing: Vec<String> =
-            missing.filter_map(|name| secrets.resolve(&name).err()).map(|error| error.to_string()).collect();
-        if missing.is_empty() { Ok(()) } else { Err(EngineError::Precondition(missing)) }
     }
 }
 

@@ -13,8 +13,17 @@ impl Driver {
     ///
     /// Who gave an answer sees its file go and then looks at the snapshot, so the snapshot that knows it comes first.
     pub(super) fn read_inbox(&mut self) -> Result<(), EngineError> {
+        self.read_messages(|_| true)
+    }
+
+    /// Takes the requests to cancel alone: known before anything else is decided, they keep it from starting.
+    pub(super) fn read_cancels(&mut self) -> Result<(), EngineError> {
+        self.read_messages(|message| matches!(message, Message::Cancel { .. }))
+    }
+
+    fn read_messages(&mut self, which: impl Fn(&Message) -> bool) -> Result<(), EngineError> {
         let mut files = vec![];
-        for received in inbox::read(&self.engine.folder)? {
+        for received in inbox::read(&self.engine.folder)?.into_iter().filter(|received| which(&received.message)) {
             files.push(received.file.clone());
             let input = self.input_of(received);
             self.take(input)?;
@@ -29,9 +38,12 @@ impl Driver {
     }
 
     fn input_of(&self, received: Received) -> Input {
-        let Received { by, written_at, message, .. } = received;
+        let Received { by, written_at, message, file } = received;
         match message {
-            Message::Cancel { level, reason } => Input::CancelAsked { level, by, reason },
+            Message::Cancel { level, reason } => {
+                let message = file.file_stem().map(|name| name.to_string_lossy().into_owned());
+                Input::CancelAsked { level, by, reason, message }
+            }
             Message::Answer { question, answer, digest } => {
                 let roles = roles_of(&by, &self.roles_now());
                 Input::Answered(Box::new(Answered { question, answer, by, roles, digest, written_at }))

@@ -1,7 +1,6 @@
 //! `run` and `argv`: from an action with its values to a command for the supervisor, and from its end to a result.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -149,14 +148,7 @@ impl Driver {
         if !matches!(result.exit, Exit::Code(_)) {
             return result;
         }
-        let file = self.engine.folder.outputs(&attempt.to_string());
-        let outputs = handback::read(&file);
-        // The values are in the journal from now on.
-        if file.exists()
-            && let Err(error) = std::fs::remove_file(&file)
-        {
-            tracing::warn!(%error, file = %file.display(), "cannot remove what was handed back");
-        }
+        let outputs = handback::read(&self.engine.folder.outputs(&attempt.to_string()));
         let succeeded = result.exit == Exit::Code(0);
         match outputs.and_then(|outputs| self.without_secrets(outputs)) {
             Ok(outputs) => result.outputs = outputs,
@@ -174,6 +166,16 @@ impl Driver {
             }
         }
         result
+    }
+
+    /// Removes what an attempt handed back, once the journal has its values: it may hold what must not be kept.
+    pub(super) fn forget_outputs(&self, attempt: &AttemptId) {
+        let file = self.engine.folder.outputs(&attempt.to_string());
+        if let Err(error) = std::fs::remove_file(&file)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, file = %file.display(), "cannot remove what was handed back");
+        }
     }
 
     /// The local names that expressions about an attempt read.
@@ -220,7 +222,7 @@ fn read_span(path: &Path, span: Span) -> Result<String, String> {
         return Err("it is longer than 64 KiB, and an expression reads it".to_owned());
     }
     let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
+        let mut file = crate::regular::open(path)?;
         file.seek(SeekFrom::Start(span.from))?;
         let mut bytes = vec![];
         file.take(length).read_to_end(&mut bytes)?;

@@ -15,6 +15,7 @@ mod answers;
 mod command;
 mod error;
 mod http;
+mod needed;
 mod params;
 mod reconcile;
 mod services;

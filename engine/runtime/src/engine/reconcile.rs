@@ -4,6 +4,7 @@ use runbook_core::Effect;
 use runbook_core::event::AttemptId;
 use runbook_core::input::{AttemptResult, Exit, Input};
 use runbook_core::rendered::Rendered;
+use runbook_core::run::Doing;
 
 use super::{Driver, EngineError};
 use crate::supervisor::{Key, Request};
@@ -37,6 +38,9 @@ impl Driver {
         let key = attempt.to_string();
         if self.running.contains_key(&key) || self.requests.contains_key(&attempt) {
             return Ok(());
+        }
+        if self.engine.run.live().any(|live| live.attempt == attempt && matches!(live.doing, Doing::Stopping { .. })) {
+            return self.take(Input::NotStarted(attempt));
         }
         // An attempt that was never started before a crash waits for the services like any other.
         if !self.engine.run.services_answer() {

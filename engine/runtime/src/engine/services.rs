@@ -224,8 +224,12 @@ impl Driver {
             return self.service_is_down(service, "it did not answer in time".to_owned());
         }
         let pid = at_work.pid;
-        // What a service writes when it comes up, such as a token, can be had from now on.
-        self.engine.check_secrets(&self.secrets, true)?;
+        // What services write when they come up, such as a token, can be had once all of them have; and nothing starts
+        // before that is checked.
+        let mut others = self.engine.run.services().iter().filter(|(name, _)| **name != service);
+        if others.all(|(_, state)| matches!(state, ServiceState::Ready { .. })) {
+            self.engine.check_secrets(&self.secrets, self.engine.run.cancel().is_some(), true)?;
+        }
         self.take(Input::ServiceReady { service, pid })
     }
 

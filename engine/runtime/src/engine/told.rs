@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher as _};
 use runbook_core::Effect;
-use runbook_core::event::Timer;
+use runbook_core::event::{AttemptId, Timer};
 use runbook_core::input::{AttemptResult, Input};
 use runbook_core::units::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -81,7 +81,7 @@ impl Inbox {
 /// One piece of news.
 enum News {
     Supervisor(Result<Notification, Lost>),
-    Finished(runbook_core::event::AttemptId, AttemptResult),
+    Finished(AttemptId, AttemptResult),
     Service(super::services::Answered),
     Signal(bool),
     Inbox,
@@ -128,7 +128,7 @@ impl Driver {
         match said {
             Notification::Ended { key, ended } => self.command_ended(key.as_str(), &ended),
             Notification::Unknown { key } => match self.running.remove(key.as_str()) {
-                Some(attempt) => self.take(Input::Lost(attempt)),
+                Some(attempt) => self.lost(attempt),
                 None => Ok(()),
             },
             Notification::Started { key, started } => {
@@ -145,16 +145,25 @@ impl Driver {
         }
         let Some(attempt) = self.running.remove(key) else { return Ok(()) };
         if ended.exit == Exit::Unknown {
-            return self.take(Input::Lost(attempt));
+            return self.lost(attempt);
         }
         let result = self.result_of(&attempt, ended);
-        self.take(Input::Ended { attempt, result: Box::new(result) })
+        self.take(Input::Ended { attempt: attempt.clone(), result: Box::new(result) })?;
+        self.forget_outputs(&attempt);
+        Ok(())
+    }
+
+    /// Nobody knows how a command ended.
+    pub(super) fn lost(&mut self, attempt: AttemptId) -> Result<(), EngineError> {
+        self.take(Input::Lost(attempt.clone()))?;
+        self.forget_outputs(&attempt);
+        Ok(())
     }
 
     /// Each signal asks a little harder than what the run is at.
     fn cancel_harder(&mut self) -> Result<(), EngineError> {
         let level = self.engine.run.cancel().map_or(0, |cancel| cancel.level) + 1;
-        self.take(Input::CancelAsked { level, by: crate::identity::me(), reason: None })
+        self.take(Input::CancelAsked { level, by: crate::identity::me(), reason: None, message: None })
     }
 
     fn timers(&self) -> impl Iterator<Item = (Timestamp, Timer)> {

@@ -2,30 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runbook_core::plan::{Action, Body, EnvSource, Step, Template};
+use runbook_core::plan::{Action, EnvSource, Step, Template};
 use runbook_core::units::SecretName;
 
-/// The secrets that a step and its undo name; `of_runbook` is the document's `env`, which every command gets.
-pub(super) fn secrets(step: &Step, of_runbook: &BTreeMap<String, EnvSource>) -> BTreeSet<SecretName> {
-    let own = match &step.body {
-        Body::Action(action) => Some(action),
-        Body::Block { .. } | Body::Switch { .. } => None,
+/// The document's `env`, which every command gets.
+pub(super) type EnvOfRunbook = BTreeMap<String, EnvSource>;
+
+/// The secrets that an action names.
+pub(super) fn secrets_of(action: &Action, of_runbook: &EnvOfRunbook) -> BTreeSet<SecretName> {
+    let sources: Vec<&EnvSource> = match action {
+        Action::Run(script) => script.env.values().chain(of_runbook.values()).collect(),
+        Action::Argv(argv) => argv.env.values().chain(of_runbook.values()).collect(),
+        Action::Http(http) => http.headers.values().collect(),
+        Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) => vec![],
     };
-    let undo = step.rollback.as_ref().map(|undo| &undo.action);
-    let mut found = BTreeSet::new();
-    for action in own.into_iter().chain(undo) {
-        let sources: Vec<&EnvSource> = match action {
-            Action::Run(script) => script.env.values().chain(of_runbook.values()).collect(),
-            Action::Argv(argv) => argv.env.values().chain(of_runbook.values()).collect(),
-            Action::Http(http) => http.headers.values().collect(),
-            Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) => vec![],
-        };
-        found.extend(sources.into_iter().filter_map(|source| match source {
-            EnvSource::Secret { name, .. } => Some(name.clone()),
-            EnvSource::Template(_) => None,
-        }));
-    }
-    found
+    let secret = |source: &EnvSource| match source {
+        EnvSource::Secret { name, .. } => Some(name.clone()),
+        EnvSource::Template(_) => None,
+    };
+    sources.into_iter().filter_map(secret).collect()
 }
 
 /// The local names, such as `stdout`, that the `until` and `outputs` of a step read.

@@ -104,7 +104,13 @@ impl Desk {
     }
 
     pub(crate) fn cancel(&mut self, level: u8) -> Vec<Event> {
-        self.tell(Input::CancelAsked { level, by: person("ann"), reason: None })
+        self.tell(Input::CancelAsked { level, by: person("ann"), reason: None, message: None })
+    }
+
+    /// The same by a message, which may be read more than once.
+    pub(crate) fn cancel_by(&mut self, message: &str, level: u8) -> Vec<Event> {
+        let message = Some(message.to_owned());
+        self.tell(Input::CancelAsked { level, by: person("ann"), reason: None, message })
     }
 
     pub(crate) fn ready(&mut self, service: &str) {

@@ -232,7 +232,7 @@ impl World {
             }
             Next::Cancel(level) => {
                 self.cancels.remove(0);
-                Input::CancelAsked { level, by: person("ann"), reason: None }
+                Input::CancelAsked { level, by: person("ann"), reason: None, message: None }
             }
             Next::Stopped(service) => Input::ServiceStopped(service),
             Next::Timer(timer) => Input::Due(timer),

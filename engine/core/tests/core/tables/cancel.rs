@@ -2,7 +2,7 @@
 
 use runbook_core::Effect;
 use runbook_core::event::BlockReason;
-use runbook_core::input::Exit;
+use runbook_core::input::{Exit, Input};
 use runbook_core::run::StepState;
 
 use crate::kit::book::{Book, book};
@@ -227,4 +227,48 @@ fn a_level_beyond_the_scale_is_the_end_of_it() {
         desk.cancel(level);
         assert_eq!(desk.run().cancel().map(|cancel| cancel.level), Some(counts));
     }
+}
+
+#[test]
+fn a_command_that_ended_well_before_it_could_be_stopped_has_succeeded_and_is_undone() {
+    let mut desk = Desk::start(&book(vec![run("a").undo(), run("b")]).rolls_back());
+    desk.cancel(2);
+    assert_eq!(stops(&desk), [("a.1".to_owned(), false)]);
+    desk.exits("a", Exit::Code(0));
+    assert_eq!(desk.states(), "a:succeeded b:blocked");
+    desk.exits("undo a", Exit::Code(0));
+    assert_eq!(desk.undone(), ["a"]);
+    assert_eq!(desk.end(), "rolled_back cancelled");
+}
+
+#[test]
+fn a_message_that_is_read_again_in_another_stage_is_no_second_request() {
+    let mut desk = Desk::start(&book(vec![run("a").undo(), run("b")]).rolls_back());
+    desk.ok(&["a"]);
+    assert!(!desk.cancel_by("one", 2).is_empty());
+    desk.exits("b", Exit::Signal(15));
+    desk.live("undo a");
+    assert!(desk.cancel_by("one", 2).is_empty());
+    assert!(stops(&desk).is_empty());
+    assert!(!desk.cancel_by("two", 2).is_empty(), "another one cuts it");
+    assert_eq!(stops(&desk), [("a.undo.1".to_owned(), false)]);
+}
+
+#[test]
+fn what_was_never_started_does_not_start_once_the_run_is_to_end() {
+    let mut desk = Desk::start(&book(vec![run("a"), run("b")]));
+    let attempt = desk.live("a");
+    assert!(desk.tell(Input::NotStarted(attempt.clone())).is_empty(), "it may be started");
+    desk.cancel(1);
+    desk.tell(Input::NotStarted(attempt));
+    assert_eq!(desk.states(), "a:cancelled b:blocked");
+
+    let mut desk = Desk::start(&book(vec![run("a").undo(), run("b")]).rolls_back());
+    desk.ok(&["a"]).fail("b");
+    let undo = desk.live("undo a");
+    desk.cancel(1);
+    assert!(desk.tell(Input::NotStarted(undo.clone())).is_empty(), "what is done is undone, as it would have been");
+    desk.cancel(2);
+    desk.tell(Input::NotStarted(undo));
+    assert_eq!(desk.end(), "stuck undo:a");
 }

@@ -1,0 +1,78 @@
+//! Which secrets a run still needs, and whether they can be had.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use runbook_core::plan::{Body, OnFailure, SecretSource, Step};
+use runbook_core::run::{Run, Stage, StepState};
+use runbook_core::units::SecretName;
+
+use super::uses::{EnvOfRunbook, secrets_of};
+use super::{Engine, EngineError};
+use crate::inbox::{self, Message};
+use crate::secrets::Secrets;
+
+impl Engine {
+    /// Whether a request to cancel waits in the inbox.
+    pub(super) fn is_told_to_end(&self) -> Result<bool, EngineError> {
+        let messages = inbox::read(&self.folder)?;
+        Ok(messages.iter().any(|received| matches!(received.message, Message::Cancel { .. })))
+    }
+
+    /// Checks that every secret that may still be needed can be had. Those that a service writes are looked for only
+    /// once the services answer; of a run that is ending only those of undoing and of `always`.
+    pub(super) fn check_secrets(
+        &self,
+        secrets: &Secrets,
+        is_ending: bool,
+        services_answer: bool,
+    ) -> Result<(), EngineError> {
+        let Some(created) = self.run.created() else { return Ok(()) };
+        let services = self.folder.path().join("services");
+        let by_service = |name: &SecretName| match created.plan.secrets.get(name) {
+            Some(SecretSource::File(file)) => Path::new(file).starts_with(&services),
+            _ => false,
+        };
+        let needed = needed(&self.run, &created.plan.env, is_ending);
+        let missing = needed.into_iter().filter(|name| services_answer || !by_service(name));
+        let missing: Vec<String> =
+            missing.filter_map(|name| secrets.resolve(&name).err()).map(|error| error.to_string()).collect();
+        if missing.is_empty() { Ok(()) } else { Err(EngineError::Precondition(missing)) }
+    }
+}
+
+fn needed(run: &Run, of_runbook: &EnvOfRunbook, is_ending: bool) -> BTreeSet<SecretName> {
+    let mut needed = BTreeSet::new();
+    for (_, step, state) in run.steps() {
+        if let Body::Action(action) = &step.body
+            && may_run(step, &state.state, is_ending)
+        {
+            needed.extend(secrets_of(action, of_runbook));
+        }
+        if let Some(undo) = &step.rollback
+            && may_be_undone(run, &state.state, is_ending)
+        {
+            needed.extend(secrets_of(&undo.action, of_runbook));
+        }
+    }
+    needed
+}
+
+fn may_run(step: &Step, state: &StepState, is_ending: bool) -> bool {
+    !state.is_settled() && (step.always || !is_ending)
+}
+
+fn may_be_undone(run: &Run, state: &StepState, is_ending: bool) -> bool {
+    let rolls_back = run.created().is_some_and(|created| created.plan.on_failure == OnFailure::Rollback);
+    let has_begun = match state {
+        StepState::Pending | StepState::Asked | StepState::Cleared => !is_ending,
+        StepState::Skipped(_) | StepState::Blocked(_) => false,
+        StepState::Running
+        | StepState::Retrying
+        | StepState::Entered
+        | StepState::Succeeded
+        | StepState::Failed(_)
+        | StepState::Cancelled => true,
+    };
+    rolls_back && has_begun && run.stage() <= Stage::RollingBack
+}
