@@ -8,6 +8,7 @@
 
 mod apply;
 mod decide;
+mod depth;
 mod digest;
 pub mod evaluate;
 pub mod event;
@@ -20,5 +21,6 @@ mod wanted;
 
 pub use apply::IllegalEvent;
 pub use decide::{Decision, decide};
+pub use depth::{DEPTH_MAX, is_too_deep};
 pub use digest::{as_text, canonical, digest_of, hex};
 pub use wanted::Effect;

@@ -150,6 +150,9 @@ impl Run {
         let Some(made) = self.made.clone() else { return };
         let plan = &made.created.plan;
         let id = &plan.step(at).id;
+        // A person may also say no to a manual step, which has started: that is a failure like any other.
+        let unapproved = self.steps[at.at()].state == StepState::Asked
+            && matches!(failure, Failure::Rejected { .. } | Failure::Expired);
         let mut place = at;
         loop {
             let step = plan.step(place);
@@ -163,13 +166,15 @@ impl Run {
                 Some(parent) => place = parent,
                 None if step.always => {
                     self.always_failed.get_or_insert_with(|| id.clone());
-                    return;
+                    break;
                 }
-                None => break,
+                None => {
+                    self.failing.entry(None).or_insert_with(|| id.clone());
+                    break;
+                }
             }
         }
-        self.failing.entry(None).or_insert_with(|| id.clone());
-        if matches!(failure, Failure::Rejected { .. } | Failure::Expired) {
+        if unapproved {
             self.rejected.get_or_insert_with(|| id.clone());
         }
     }

@@ -102,6 +102,29 @@ fn a_rejection_fails_the_step_and_names_itself_as_the_cause() {
 }
 
 #[test]
+fn a_rejection_in_always_is_the_cause_also_after_a_failure() {
+    let ends = |answer: Option<Answer>, main_fails: bool| {
+        let mut desk =
+            Desk::start(&book(vec![run("b")]).always(vec![run("x").approval(&["chief"], Some(60_000)), manual("y")]));
+        if main_fails { desk.fail("b") } else { desk.ok(&["b"]) };
+        desk.answer_with("y", |_| {});
+        match answer {
+            Some(answer) => drop(desk.answer("x", answer)),
+            None => drop(desk.pass(60_000)),
+        }
+        desk.end()
+    };
+    let no = || Answer::Reject { reason: None };
+    assert_eq!(ends(Some(no()), false), "failed rejected:x");
+    assert_eq!(ends(None, false), "failed rejected:x");
+    assert_eq!(ends(Some(no()), true), "failed rejected:x");
+    let mut desk = Desk::start(&book(vec![run("b")]).always(vec![manual("y")]));
+    desk.ok(&["b"]);
+    desk.answer("y", no());
+    assert_eq!(desk.end(), "failed always:y", "no approval");
+}
+
+#[test]
 fn a_rejection_that_is_no_matter_is_no_cause() {
     let mut desk = Desk::start(&book(vec![guarded().keep_going(), run("b")]));
     desk.answer("a", Answer::Reject { reason: None });

@@ -22,7 +22,7 @@ fn who_rejects_it_fails_it_for_good() {
     let mut desk = Desk::start(&book(vec![manual("m").retry(3, 10)]));
     desk.answer("m", Answer::Reject { reason: None });
     assert!(matches!(desk.state("m"), StepState::Failed(Failure::Rejected { .. })));
-    assert_eq!(desk.end(), "failed rejected:m");
+    assert_eq!(desk.end(), "failed step:m", "7 is for approvals");
 }
 
 #[test]
@@ -34,6 +34,23 @@ fn its_time_may_pass_and_it_may_be_asked_again() {
     assert_eq!(desk.question("m").0, "manual:m.2");
     desk.pass(1_000);
     assert_eq!(*desk.state("m"), StepState::Failed(Failure::Expired));
+    assert_eq!(desk.end(), "failed step:m");
+}
+
+#[test]
+fn who_rejects_it_makes_the_run_go_back_like_any_failure() {
+    let mut desk = Desk::start(&book(vec![run("a").undo(), manual("m")]).rolls_back());
+    desk.ok(&["a"]);
+    desk.answer("m", Answer::Reject { reason: None });
+    desk.ok(&["undo a"]);
+    assert_eq!(desk.end(), "rolled_back step:m");
+}
+
+#[test]
+fn an_approval_of_a_manual_step_that_is_refused_is_still_a_refused_approval() {
+    let mut desk = Desk::start(&book(vec![manual("m").approval(&["chief"], None)]));
+    desk.answer("m", Answer::Reject { reason: None });
+    assert_eq!(desk.end(), "failed rejected:m");
 }
 
 #[test]

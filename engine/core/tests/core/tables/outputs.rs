@@ -1,5 +1,6 @@
 //! What steps hand on.
 
+use runbook_core::DEPTH_MAX;
 use runbook_core::event::Failure;
 use runbook_core::input::{AttemptResult, Exit};
 use runbook_core::rendered::Rendered;
@@ -48,6 +49,19 @@ fn a_result_that_cannot_be_used_fails_the_step() {
     let why = "its output holds a secret".to_owned();
     desk.ends("a", AttemptResult { exit: Exit::Code(0), unusable: Some(why.clone()), ..AttemptResult::default() });
     assert_eq!(*desk.state("a"), StepState::Failed(Failure::Evaluate(why)));
+}
+
+#[test]
+fn a_value_that_is_nested_too_deep_to_be_read_again_fails_the_step() {
+    let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    let steps = || vec![run("a").output("v", "{{ outputs.v }}"), set("b", &[("w", "{{ steps.a.outputs.v }}")])];
+    let mut desk = Desk::start(&book(steps()));
+    desk.ok_with("a", json!({"v": nested(DEPTH_MAX)}));
+    assert_eq!(desk.states(), "a:succeeded b:succeeded");
+    let mut desk = Desk::start(&book(steps()));
+    desk.ok_with("a", json!({"v": nested(DEPTH_MAX + 1)}));
+    let why = "output `v`: `outputs.v` is nested deeper than 100 levels";
+    assert_eq!(*desk.state("a"), StepState::Failed(Failure::Evaluate(why.to_owned())));
 }
 
 #[test]
