@@ -1,29 +1,22 @@
 //! Masks secrets in output, also when one is split over many writes.
 //!
 //! What is masked: each value (without white space at its ends), each longer line of a value of several lines, and the forms a
-//! program is likely to print it in: base64 (alone, inside something longer, and wrapped into lines), hexadecimal, percent-encoded,
-//! as in a JSON string, as quoted by a shell. Values under [`MASK_MIN_BYTES`] bytes are not masked: they occur everywhere, and
+//! program is likely to print it in: base64 (alone, inside something longer, and wrapped into lines), hexadecimal, as in a URL,
+//! as in a string of JSON, a shell, Python or XML. Values under [`MASK_MIN_BYTES`] bytes are not masked: they occur everywhere, and
 //! stars in all those places would give them away. Whoever takes in secrets should refuse such a value.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
-use data_encoding::{BASE64, BASE64URL, Encoding, HEXLOWER, HEXUPPER};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::forms::add_forms;
 use super::protocol::Secret;
 
 /// Shortest value that is masked, in bytes.
 pub const MASK_MIN_BYTES: usize = 4;
 /// What stands in the place of a secret.
 const STARS: &[u8] = b"***";
-/// Shortest line of a value of several lines that is masked by itself.
-const LINE_MIN_BYTES: usize = 8;
-/// Lengths into which base64 is commonly wrapped: coreutils and MIME, PEM.
-const WRAPS: [usize; 2] = [76, 64];
-/// What RFC 3986 leaves as it is in a URL.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The secrets are too large to be looked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -140,66 +133,6 @@ impl Masker {
         let at = self.patterns.partition_point(|pattern| pattern.as_slice() <= part);
         self.patterns.get(at).is_some_and(|pattern| pattern.starts_with(part))
     }
-}
-
-fn add_forms(value: &str, forms: &mut BTreeSet<Vec<u8>>) {
-    add_encodings(value, forms);
-    for line in value.lines().map(str::trim).filter(|line| line.len() >= LINE_MIN_BYTES) {
-        forms.insert(line.as_bytes().to_vec());
-    }
-}
-
-fn add_encodings(value: &str, forms: &mut BTreeSet<Vec<u8>>) {
-    // The length of the value decides, not that of a form: `a` as `61` is still found everywhere.
-    if value.len() < MASK_MIN_BYTES {
-        return;
-    }
-    let bytes = value.as_bytes();
-    let percent = utf8_percent_encode(value, UNRESERVED).to_string();
-    let json = serde_json::Value::from(value).to_string();
-    let texts = [
-        value.to_owned(),
-        percent.replace("%20", "+"),
-        lower_escapes(&percent),
-        percent,
-        json[1..json.len() - 1].to_owned(),
-        value.replace('\'', r"'\''"),
-        HEXLOWER.encode(bytes),
-        HEXUPPER.encode(bytes),
-    ];
-    forms.extend(texts.map(String::into_bytes));
-    for encoding in [&BASE64, &BASE64URL] {
-        for before in 0..3 {
-            forms.insert(base64_inside(encoding, bytes, before));
-        }
-        let whole = encoding.encode(bytes);
-        for wrap in WRAPS.into_iter().filter(|wrap| whole.len() > *wrap) {
-            let lines = whole.as_bytes().chunks(wrap).filter(|line| line.len() >= LINE_MIN_BYTES);
-            forms.extend(lines.map(<[u8]>::to_vec));
-        }
-        forms.insert(whole.trim_end_matches('=').as_bytes().to_vec());
-    }
-}
-
-/// The characters of base64 that depend on nothing but `bytes` when these stand `before` bytes (modulo 3) into what is encoded.
-fn base64_inside(encoding: &Encoding, bytes: &[u8], before: usize) -> Vec<u8> {
-    let mut padded = vec![0; before];
-    padded.extend_from_slice(bytes);
-    padded.extend_from_slice(&[0, 0]);
-    let bits = 8 * before..8 * (before + bytes.len());
-    encoding.encode(&padded).as_bytes()[bits.start.div_ceil(6)..bits.end / 6].to_vec()
-}
-
-fn lower_escapes(percent: &str) -> String {
-    let mut parts = percent.split('%');
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (escape, rest) = part.split_at(2);
-        out.push('%');
-        out.push_str(&escape.to_ascii_lowercase());
-        out.push_str(rest);
-    }
-    out
 }
 
 /// How far a text has been dealt with.

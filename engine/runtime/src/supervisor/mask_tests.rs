@@ -1,3 +1,5 @@
+use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
+
 use super::*;
 
 fn masker(secrets: &[&str]) -> Arc<Masker> {
@@ -93,6 +95,54 @@ fn common_forms_are_masked_too() {
         let encoded = BASE64.encode(format!("{before}{secret}").as_bytes());
         let masked = masker.mask(&encoded);
         assert!(masked.len() < 3 + 8 + 3 && masked.contains("***"), "{encoded}: {masked}");
+    }
+}
+
+#[test]
+fn what_other_programs_make_of_a_value_is_masked_too() {
+    let secret = "pa/ss \"w\"&it's$é😀<x>\\~!";
+    let masker = masker(&[secret, "ke/y=+ab", "plain's", "x\ny\u{7f}$z"]);
+    for form in [
+        // urllib.parse.quote, encodeURIComponent, encodeURI, quote_plus, URLSearchParams
+        r"pa/ss%20%22w%22%26it%27s%24%C3%A9%F0%9F%98%80%3Cx%3E%5C~%21",
+        r"pa%2Fss%20%22w%22%26it's%24%C3%A9%F0%9F%98%80%3Cx%3E%5C~!",
+        r"pa/ss%20%22w%22&it's$%C3%A9%F0%9F%98%80%3Cx%3E%5C~!",
+        r"pa%2Fss+%22w%22%26it%27s%24%C3%A9%F0%9F%98%80%3Cx%3E%5C~%21",
+        r"pa%2Fss+%22w%22%26it%27s%24%C3%A9%F0%9F%98%80%3Cx%3E%5C%7E%21",
+        "ke/y%3d%2bab",
+        // json.dumps, PHP's json_encode, Go's json.Marshal, .NET
+        r#"pa/ss \"w\"&it's$\u00e9\ud83d\ude00<x>\\~!"#,
+        r#"pa\/ss \"w\"&it's$\u00e9\ud83d\ude00<x>\\~!"#,
+        r#"pa\/ss \"w\"&it's$é😀<x>\\~!"#,
+        r#"pa/ss \"w\"\u0026it's$é😀\u003cx\u003e\\~!"#,
+        r#"pa/ss \"w\"&it's$\u00E9\uD83D\uDE00<x>\\~!"#,
+        // bash: printf %q, set -x, declare -p, and the first for control characters and in the locale C
+        r#"pa/ss\ \"w\"\&it\'s\$é😀\<x\>\\~\!"#,
+        r#"pa/ss "w"&it'\''s$é😀<x>\~!"#,
+        r#"pa/ss \"w\"&it's\$é😀<x>\\~!"#,
+        r#"pa/ss "w"&it\'s$\303\251\360\237\230\200<x>\\~!"#,
+        r"x\ny\177$z",
+        // shlex.quote, repr, repr of bytes
+        r#"pa/ss "w"&it'"'"'s$é😀<x>\~!"#,
+        r#"pa/ss "w"&it\'s$é😀<x>\\~!"#,
+        r#"pa/ss "w"&it\'s$\xc3\xa9\xf0\x9f\x98\x80<x>\\~!"#,
+        r"x\ny\x7f$z",
+        // XML and HTML
+        "pa/ss &quot;w&quot;&amp;it's$é😀&lt;x&gt;\\~!",
+        "pa/ss &quot;w&quot;&amp;it&#x27;s$é😀&lt;x&gt;\\~!",
+        "plain&#39;s",
+    ] {
+        assert_eq!(masker.mask(&format!("<{form}>")), "<***>", "{form}");
+    }
+}
+
+#[test]
+fn no_form_of_a_short_value_is_so_short_that_it_is_found_everywhere() {
+    for secret in ["a b", "''''", "é", "1234", "a/ b", "'\"'\"", "日本", "\\\\\\\\"] {
+        let masker = masker(&[secret]);
+        let shortest = masker.patterns.iter().map(Vec::len).min();
+        assert!(shortest.is_none_or(|shortest| shortest >= MASK_MIN_BYTES), "{secret:?}: {:?}", masker.patterns);
+        assert_eq!(masker.is_empty(), secret.len() < MASK_MIN_BYTES, "{secret:?}");
     }
 }
 

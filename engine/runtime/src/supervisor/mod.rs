@@ -14,6 +14,7 @@ mod adopt;
 mod client;
 mod command;
 mod descriptors;
+mod forms;
 mod mask;
 mod output;
 mod process;
