@@ -12,7 +12,7 @@ fn open(room: &Room) -> Terminal {
 
 #[test]
 fn the_incident_and_the_approval_are_asked_for_and_typed() {
-    let room = Room::new();
+    let room = Room::as_shipped();
     let mut terminal = open(&room);
     let menu = terminal.until("incident_type (`system_down`, `security_breach` or `trading_halted`): ");
     assert!(menu.contains("What is wrong: requests are not answered"), "{menu}");
@@ -30,7 +30,7 @@ fn the_incident_and_the_approval_are_asked_for_and_typed() {
 
 #[test]
 fn a_rejection_that_is_typed_undoes_what_was_done() {
-    let room = Room::new();
+    let room = Room::as_shipped();
     let mut terminal = open(&room);
     terminal.until("incident_type (");
     terminal.type_line("trading_halted");
