@@ -2,6 +2,7 @@
 
 use runbook_core::plan::{Param, ParamKind, Plan};
 use runbook_core::units::{format_duration, parse_duration};
+use runbook_core::{DEPTH_MAX, is_too_deep};
 use serde_json::{Map, Value};
 
 /// Reads the text of `-p name=value` as a value of a param.
@@ -39,7 +40,11 @@ pub fn parse_param(param: &Param, text: &str) -> Result<Value, String> {
 }
 
 fn json(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("`{text}` is not JSON: {error}"))
+    serde_json::from_str(text).map_err(|error| match error.to_string() {
+        // What the parser of JSON says about more levels than it reads itself.
+        reason if reason.starts_with("recursion limit") => format!("it is nested deeper than {DEPTH_MAX} levels"),
+        reason => format!("`{text}` is not JSON: {reason}"),
+    })
 }
 
 /// Checks a value against the type and the choices of a param, and gives it in its one form: durations as `1h30m`.
@@ -47,6 +52,9 @@ fn json(text: &str) -> Result<Value, String> {
 /// # Errors
 /// Says what is wrong with it, as a lower-case fragment.
 pub fn check_value(param: &Param, value: &Value) -> Result<Value, String> {
+    if is_too_deep(value) {
+        return Err(format!("it is nested deeper than {DEPTH_MAX} levels"));
+    }
     let value = of_kind(param.kind, value)?;
     if param.choices.is_empty() || param.choices.iter().any(|choice| same(choice, &value)) {
         return Ok(value);

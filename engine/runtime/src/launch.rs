@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
-use runbook_core::digest_of;
 use runbook_core::evaluate::{Evaluate, Scope};
 use runbook_core::event::{Created, Identity};
 use runbook_core::plan::{EnvSource, Plan};
 use runbook_core::rendered::RenderedSource;
 use runbook_core::units::{Role, RunId};
+use runbook_core::{DEPTH_MAX, digest_of, is_too_deep};
 use runbook_language::{Environment, Resolved, RunFacts, ServiceFacts, resolve_environment};
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
         return Err(unanswerable);
     }
     let env = render_env(&plan, &params, &values, &id, &by, evaluate).map_err(one)?;
-    Ok(Created {
+    let created = Created {
         plan_digest: digest_of(&plan),
         plan,
         run: id,
@@ -94,7 +94,18 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
         dir: dir.display().to_string(),
         file: file.display().to_string(),
         by,
-    })
+    };
+    check_depth(&created).map_err(one)?;
+    Ok(created)
+}
+
+/// Each value is bounded where it comes in; with the templates around them they could still be too much for one event.
+fn check_depth(created: &Created) -> Result<(), String> {
+    let value = serde_json::to_value(created).map_err(|error| format!("the run cannot be written down: {error}"))?;
+    if is_too_deep(&value) {
+        return Err(format!("the runbook or its values are nested deeper than {DEPTH_MAX} levels"));
+    }
+    Ok(())
 }
 
 /// The roles of a project with those of an environment over them.

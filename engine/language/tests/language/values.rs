@@ -51,6 +51,18 @@ fn texts_of_the_command_line_become_values() {
 }
 
 #[test]
+fn a_value_that_could_not_be_read_again_is_refused() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    parse_param(&param(ParamKind::List), &nested(100)).expect("100 levels are fine");
+    for levels in [101, 122, 127, 128, 5_000] {
+        let refused = parse_param(&param(ParamKind::List), &nested(levels));
+        assert_eq!(refused, Err("it is nested deeper than 100 levels".to_owned()), "{levels}");
+    }
+    let object = format!("{{\"a\": {}}}", nested(100));
+    assert!(parse_param(&param(ParamKind::Object), &object).is_err());
+}
+
+#[test]
 fn scripts_get_values_as_text() {
     for (kind, value, text) in [
         (ParamKind::String, json!("a b"), "a b"),
