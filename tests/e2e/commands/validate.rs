@@ -27,82 +27,23 @@ steps:
 fn six_errors_are_six() {
     let home = Home::new();
     home.write("six.yaml", SIX);
-    assert_seen!(seen(&home, &["validate", "six.yaml"]), @r"
-        exit code: 3
-        --- stdout
-        RB0104
-
-          × unknown value `intger`
-           ╭─[six.yaml:5:16]
-         4 │ params:
-         5 │   size: {type: intger}
-           ·                ──────
-         6 │ steps:
-           ╰────
-          help: did you mean `integer`?
-
-        RB0106
-
-          × `30` has no unit
-            ╭─[six.yaml:9:14]
-          8 │     run: echo
-          9 │     timeout: 30
-            ·              ──
-         10 │   - id: first
-            ╰────
-          help: write `30s`, `30m` or `30h`
-
-        RB0108
-
-          × the id `first` is taken
-            ╭─[six.yaml:10:9]
-          6 │ steps:
-          7 │   - id: first
-            ·         ──┬──
-            ·           ╰── first here
-          8 │     run: echo
-          9 │     timeout: 30
-         10 │   - id: first
-            ·         ──┬──
-            ·           ╰── here again
-         11 │     run: echo
-            ╰────
-          help: ids are unique in the whole runbook, blocks and branches included
-
-        RB0112
-
-          × there is no step `nothing`
-            ╭─[six.yaml:12:13]
-         11 │     run: echo
-         12 │     needs: [nothing]
-            ·             ───────
-         13 │   - id: third
-            ╰────
-          help: the steps are `first`, `third`
-
-        RB0115
-
-          × unexpected end of input, expected expression
-            ╭─[six.yaml:15:21]
-         14 │     run: echo
-         15 │     if: params.size ==
-            ·                     ──
-         16 │     retyr: {max_attempts: 2}
-            ╰────
-
-        RB0101
-
-          × unknown key `retyr`
-            ╭─[six.yaml:16:5]
-         15 │     if: params.size ==
-         16 │     retyr: {max_attempts: 2}
-            ·     ─────
-            ╰────
-          help: did you mean `retry`?
-        --- stderr
-        error: 6 errors in 1 file
-        hint: `runbook explain CODE` says more about each
+    let text = seen(&home, &["validate", "six.yaml"]);
+    let told: Vec<&str> = text.lines().filter(|line| line.contains(" × ") || line.contains("╭─[")).collect();
+    assert_seen!(told.join("\n"), @r"
+        × unknown value `intger`
+         ╭─[six.yaml:5:16]
+        × `30` has no unit
+          ╭─[six.yaml:9:14]
+        × the id `first` is taken
+          ╭─[six.yaml:10:9]
+        × there is no step `nothing`
+          ╭─[six.yaml:12:13]
+        × unexpected end of input, expected expression
+          ╭─[six.yaml:15:21]
+        × unknown key `retyr`
+          ╭─[six.yaml:16:5]
         ");
+    assert!(text.contains("error: 6 errors in 1 file\nhint: `runbook explain CODE` says more"), "{text}");
     let output = home.run(&["validate", "six.yaml", "--output", "json"]);
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(3), &[][..]));
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
