@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use runbook_runtime::exit_code::ExitCode;
-use runbook_runtime::folder::RunFolder;
 use runbook_runtime::inbox::{self, Message};
 use runbook_runtime::status::Status;
 
@@ -54,34 +53,47 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         (_, true) => 2,
         _ => 1,
     };
-    inbox::put(&folder, &Message::Cancel { level, reason: args.reason })
+    let was_undoing = seen.status.cancel.is_some() && seen.status.stage == "rollback";
+    let request = inbox::put(&folder, &Message::Cancel { level, reason: args.reason })
         .map_err(|error| Failure::new(ExitCode::Internal, format!("cannot store the request: {error}")))?;
-    if !folder.has_engine() {
-        note(format!("no engine has run {}: this command goes on with it until it has ended", hints.run()));
-        return super::resume::drive(folder, args.output, context);
+    let until = Instant::now() + WATCH;
+    loop {
+        // The file goes after the snapshot that knows of it is there.
+        let is_taken = !request.exists();
+        let status = Status::read(&folder).ok();
+        if let Some(status) = status.filter(|status| is_taken || status.ended_at.is_some()) {
+            say_taken(&status, level, was_undoing, &hints);
+            return Ok(ExitCode::Succeeded);
+        }
+        // Also when an engine died a moment ago: its lock is not free at once.
+        if !folder.has_engine() && request.exists() {
+            note(format!("no engine has run {}: this command goes on with it until it has ended", hints.run()));
+            return super::resume::drive(folder, args.output, context);
+        }
+        if Instant::now() > until {
+            note(format!("stored; the engine has not taken it yet: {}", hints.command("status", "")));
+            return Ok(ExitCode::Succeeded);
+        }
+        std::thread::sleep(LOOK_AGAIN);
     }
-    watch(&folder, level, &hints);
-    Ok(ExitCode::Succeeded)
 }
 
-/// Waits for a moment until the engine has taken the request, and says what follows.
-fn watch(folder: &RunFolder, level: u8, hints: &Hints) {
-    let until = Instant::now() + WATCH;
-    while Instant::now() < until {
-        std::thread::sleep(LOOK_AGAIN);
-        let Ok(status) = Status::read(folder) else { continue };
-        if status.ended_at.is_some() {
-            return note(format!("run {} has ended: {}", hints.run(), status.state.replace('_', " ")));
-        }
-        if status.cancel.is_some_and(|cancel| cancel.level >= level) {
-            let what = match level {
-                1 => "nothing more starts; what runs may end by itself for a while, and is then told to",
-                2 => "what runs is told to end",
-                _ => "what runs is killed",
-            };
-            note(format!("run {} is being cancelled: {what}", hints.run()));
-            return note(format!("hint: {}", hints.command("attach", "")));
-        }
+/// Says what follows from a request that the engine has taken.
+fn say_taken(status: &Status, level: u8, was_undoing: bool, hints: &Hints) {
+    if status.ended_at.is_some() {
+        return note(format!("run {} has ended: {}", hints.run(), status.state.replace('_', " ")));
     }
-    note(format!("stored; the engine has not taken it yet: {}", hints.command("status", "")));
+    let what = match (level, status.stage.as_str()) {
+        (1, "rollback") => "what was done is being undone",
+        (1, "always") => "the last steps run",
+        (1, _) => "nothing more starts; what runs may end by itself for a while, and is then told to",
+        (2, "rollback") if !was_undoing => "what ran was told to end, and what was done is being undone",
+        (2, _) => "what runs is told to end",
+        _ => "what runs is killed",
+    };
+    note(format!("run {} is being cancelled: {what}", hints.run()));
+    if level >= 2 && status.stage == "rollback" {
+        note("hint: asked once more, it would cut the rollback short and leave the run stuck");
+    }
+    note(format!("hint: {}", hints.command("attach", "")));
 }

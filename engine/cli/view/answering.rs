@@ -42,7 +42,7 @@ pub(crate) fn answer(
     may_answer(&seen, question)?;
     let lines = question::full(question, &seen.status, runbook_runtime::now().0, Paint::stderr());
     note(lines.join("\n"));
-    inbox::put(folder, &message(question, answer))
+    let _file = inbox::put(folder, &message(question, answer))
         .map_err(|error| Failure::new(ExitCode::Internal, format!("cannot store the answer: {error}")))?;
     if !seen.has_engine {
         note(format!("stored; no engine has this run: {}", hints.command("resume", "")));

@@ -52,6 +52,8 @@ fn abandoned(seen: &Seen, hints: &Hints, paint: Paint) -> Option<String> {
 fn cancel(status: &Status, now: u64) -> Option<String> {
     let cancel = status.cancel.as_ref()?;
     let when = match cancel.level {
+        0 | 1 if status.stage == "rollback" => "what was done is being undone".to_owned(),
+        0 | 1 if status.stage == "always" => "the last steps run".to_owned(),
         0 | 1 if cancel.term_at > now => {
             format!("what runs is told to end in {}", duration(cancel.term_at - now))
         }

@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
@@ -64,13 +64,15 @@ pub struct Received {
     pub message: Message,
 }
 
-/// Drops a message.
+/// Drops a message. Its file is gone once the engine has taken it, or put it aside.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn put(run: &RunFolder, message: &Message) -> io::Result<()> {
+pub fn put(run: &RunFolder, message: &Message) -> io::Result<PathBuf> {
     let bytes = serde_json::to_vec(&Envelope { version: VERSION, message: message.clone() })?;
-    write_whole(&run.inbox().join(format!("{}.json", next_name())), &bytes)
+    let file = run.inbox().join(format!("{}.json", next_name()));
+    write_whole(&file, &bytes)?;
+    Ok(file)
 }
 
 /// A name that sorts behind all that this process gave before: file times are too coarse to tell two messages apart.
@@ -106,7 +108,7 @@ pub fn read(run: &RunFolder) -> io::Result<Vec<Received>> {
     Ok(found)
 }
 
-fn read_one(path: &PathBuf) -> io::Result<(Identity, Timestamp, Message)> {
+fn read_one(path: &Path) -> io::Result<(Identity, Timestamp, Message)> {
     let refuse = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let file = crate::regular::open(path)?;
     let about = file.metadata()?;
@@ -147,7 +149,7 @@ mod tests {
     fn messages_come_back_with_their_owner_in_order() {
         let (_folder, run) = run();
         let written: Vec<Message> = (1..=50).map(cancel).collect();
-        written.iter().for_each(|message| put(&run, message).unwrap());
+        written.iter().for_each(|message| drop(put(&run, message).unwrap()));
         let found = read(&run).unwrap();
         assert_eq!(found.iter().map(|it| it.message.clone()).collect::<Vec<_>>(), written);
         assert_eq!(found[0].by, crate::identity::me());
