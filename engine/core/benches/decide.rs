@@ -3,6 +3,7 @@
 //! Each run goes to its end, every command succeeding at once. A decision that walks the whole plan shows as a median that
 //! grows with the plan.
 #![expect(clippy::print_stdout, reason = "figures are for the person who runs this")]
+#![expect(clippy::disallowed_types, reason = "what is measured is pure, who measures needs a clock")]
 #![expect(clippy::unwrap_used, reason = "a failed benchmark may say so in any way")]
 
 use std::time::{Duration, Instant};

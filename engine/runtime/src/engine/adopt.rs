@@ -46,6 +46,7 @@ impl Driver {
             muted: BTreeSet::new(),
             clients: super::http::Clients::default(),
             published: None,
+            publish_pause: super::PUBLISH_EVERY,
             is_stale: true,
             engine,
             options,

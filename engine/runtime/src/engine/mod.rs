@@ -49,6 +49,12 @@ use told::{Inbox, Signals};
 /// Snapshots are published at most this often, unless the run stops for somebody.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 
+/// Nor so often that it takes more than a twentieth of the time: a snapshot of ten thousand steps has megabytes.
+const PUBLISH_SHARE: u32 = 20;
+
+/// But nobody looks at a run that seems to stand still for longer.
+const PUBLISH_PAUSE_MAX: Duration = Duration::from_secs(1);
+
 /// Sees everything that is decided. What it does with that never matters to the run.
 pub trait Reporter {
     /// These records are durable; the run is the state after them.
@@ -175,6 +181,8 @@ struct Driver {
     signals: Signals,
     inbox: Inbox,
     published: Option<Instant>,
+    /// How long after that the next snapshot may be published.
+    publish_pause: Duration,
     is_stale: bool,
 }
 
@@ -214,10 +222,11 @@ impl Driver {
     /// Publishes a snapshot when there is news, not too often; at once when nothing else will happen by itself.
     fn publish(&mut self, at_once: bool) {
         let waits = self.engine.run.live().next().is_none() && !self.engine.run.questions().is_empty();
-        let is_due = self.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY);
+        let is_due = self.published.is_none_or(|at| at.elapsed() >= self.publish_pause);
         if !self.is_stale || !(at_once || waits || is_due) {
             return;
         }
+        let start = Instant::now();
         let Some(status) = Status::of(&self.engine.run, now(), Some(std::process::id())) else { return };
         if let Err(error) = status.publish(&self.engine.folder) {
             tracing::warn!(%error, "cannot publish the status");
@@ -225,6 +234,7 @@ impl Driver {
         for reporter in &mut self.options.reporters {
             reporter.status(&status);
         }
+        self.publish_pause = (start.elapsed() * PUBLISH_SHARE).clamp(PUBLISH_EVERY, PUBLISH_PAUSE_MAX);
         self.published = Some(Instant::now());
         self.is_stale = false;
     }

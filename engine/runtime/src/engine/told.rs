@@ -10,7 +10,7 @@ use runbook_core::units::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{Driver, EngineError, PUBLISH_EVERY, now};
+use super::{Driver, EngineError, now};
 use crate::folder::RunFolder;
 use crate::supervisor::{Ended, Exit, Lost, Notification};
 
@@ -178,7 +178,7 @@ impl Driver {
         let now = now();
         let timer = self.timers().map(|(at, _)| at).min();
         let until = timer.map_or(LOOK_AGAIN, |at| Duration::from_millis(at.0.saturating_sub(now.0)));
-        let until = if self.is_stale { until.min(PUBLISH_EVERY) } else { until };
+        let until = if self.is_stale { until.min(self.publish_pause) } else { until };
         let until = self.services.until_next_kill(now).map_or(until, |kill| until.min(kill));
         until.min(LOOK_AGAIN)
     }
