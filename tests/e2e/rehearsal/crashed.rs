@@ -91,7 +91,7 @@ fn has_unread(port: u16) -> bool {
     table.lines().skip(1).any(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         // Established, with bytes in the queue of received ones.
-        let unread = words[4].split_once(':').is_some_and(|(_, received)| received.trim_start_matches('0') != "");
+        let unread = words[4].split_once(':').is_some_and(|(_, received)| !received.trim_start_matches('0').is_empty());
         words[1].ends_with(&local) && words[3] == "01" && unread
     })
 }
