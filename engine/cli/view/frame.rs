@@ -146,8 +146,7 @@ fn ctrl_c(status: &Status, scene: &Scene<'_>) -> Option<String> {
     let undoes = status.stage == "rollback" || status.stage == "always";
     Some(match cancel.level {
         0 | 1 if status.stage == "rollback" => {
-            "cancelled: what was done is being undone · Ctrl-C again: end the undo now, which leaves the run stuck"
-                .to_owned()
+            "cancelled: undoing what was done · Ctrl-C again: leaves the run stuck".to_owned()
         }
         0 | 1 if undoes => "cancelled: the last steps run · Ctrl-C again: end them now".to_owned(),
         0 | 1 if cancel.term_at > scene.now => {
