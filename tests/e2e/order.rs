@@ -144,3 +144,39 @@ fn every_start_is_durable_before_its_process_is_made() {
     let spawned = calls.iter().filter(|call| call.name == "execve" && &call.pid != supervisor).count();
     assert!(spawned > 2 * (CHAIN + PARALLEL), "{spawned} programs were started");
 }
+
+/// The folder or file that a successful `fsync` is about, in the order of their ends.
+fn synced(calls: &[Call]) -> Vec<(usize, String)> {
+    let done = |call: &Call| {
+        let (end, result) = call.ends.as_ref().filter(|_| call.name == "fsync")?;
+        Some((*end, call.args.split(['<', '>']).nth(1).filter(|_| result == "0")?.to_owned()))
+    };
+    calls.iter().filter_map(done).collect()
+}
+
+#[test]
+fn a_run_and_an_answer_are_on_the_disk_with_all_that_names_them() {
+    let home = Home::new();
+    home.write("r.yaml", "schema: runbook/v1\nid: r\ntitle: R\nsteps: [{id: a, manual: Turn the key.}]\n");
+    let (code, calls) = traced(&home, &["exec", "r.yaml", "--output", "plain", "--exit-when-waiting"]);
+    assert_eq!(code, Some(6), "it waits for a person");
+    let created = calls.iter().find(|call| call.is_of_journal("pwrite64") && call.args.contains("\"run_created\""));
+    let created = created.expect("the first event").begins;
+    let run = home.run_folder().expect("a run");
+    let runs = run.parent().expect("its folder");
+    let state = runs.parent().expect("its folder");
+    for folder in [&*run, runs, state, state.parent().expect("its folder")] {
+        let folder = folder.canonicalize().expect("it is there");
+        let is_synced = synced(&calls).iter().any(|(end, path)| *end < created && **path == *folder);
+        assert!(is_synced, "`{}` is not on the disk when the run begins", folder.display());
+    }
+
+    let (code, calls) = traced(&home, &["answer", "last", "a", "--done"]);
+    assert_eq!(code, Some(0));
+    let inbox = run.canonicalize().expect("it is there").join("inbox").display().to_string();
+    let paths = synced(&calls).into_iter().map(|(_, path)| path);
+    let synced: Vec<String> = paths.filter(|path| path.starts_with(&inbox)).collect();
+    let [file, folder] = &synced[..] else { panic!("a file and its folder: {synced:?}") };
+    assert!(file.starts_with(&format!("{inbox}/")), "{file}");
+    assert_eq!(*folder, inbox, "after the name is in it");
+}

@@ -65,15 +65,28 @@ impl StateFolder {
         &self.path
     }
 
-    /// Makes the folder of a new run, with all that a run needs.
+    /// Makes the folder of a new run, with all that a run needs. It survives the loss of power when this returns.
     ///
     /// # Errors
     /// When a folder cannot be made.
     pub fn create_run(&self, id: &RunId) -> io::Result<RunFolder> {
-        private_folder(&self.path.join("runs"))?;
+        let runs = self.path.join("runs");
+        // Whoever made a folder that is there may have died before it was durable: the state and the runs are always synced.
+        let is_there = |folder: &&Path| folder.is_dir();
+        let first_old = self.path.ancestors().find(is_there).map(Path::to_owned);
+        private_folder(&runs)?;
         let run = self.run(id);
         for part in ["", "inbox", "logs", "attempts", "scripts", "outputs", "services", "bin"] {
             private_folder(&run.path.join(part))?;
+        }
+        // From the inside out: a folder counts only when what it names does.
+        sync(&run.path)?;
+        sync(&runs)?;
+        for folder in self.path.ancestors() {
+            sync(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
+            if first_old.as_deref() == Some(folder) {
+                break;
+            }
         }
         Ok(run)
     }
@@ -251,13 +264,37 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When it cannot be written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    persist(path, bytes, false)
+}
+
+/// The same, and it survives the loss of power when this returns.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_durable(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    persist(path, bytes, true)?;
+    sync(folder_of(path))
+}
+
+fn persist(path: &Path, bytes: &[u8], is_synced: bool) -> io::Result<()> {
     use std::io::Write as _;
-    let folder = path.parent().unwrap_or(Path::new("."));
     // Names of unfinished files begin with a dot, so that a listing can pass them over.
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder_of(path))?;
     file.write_all(bytes)?;
+    if is_synced {
+        file.as_file().sync_all()?;
+    }
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Waits until the names in a folder are on the disk.
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

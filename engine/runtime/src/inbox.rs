@@ -15,7 +15,7 @@ use runbook_core::input::Answer;
 use runbook_core::units::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::folder::{RunFolder, write_whole};
+use crate::folder::{RunFolder, write_durable};
 use crate::identity::identity_of;
 
 /// The version of the format below.
@@ -64,14 +64,14 @@ pub struct Received {
     pub message: Message,
 }
 
-/// Drops a message. Its file is gone once the engine has taken it, or put it aside.
+/// Drops a message, which survives the loss of power from then on. Its file is gone once the engine has taken it, or put it aside.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn put(run: &RunFolder, message: &Message) -> io::Result<PathBuf> {
     let bytes = serde_json::to_vec(&Envelope { version: VERSION, message: message.clone() })?;
     let file = run.inbox().join(format!("{}.json", next_name()));
-    write_whole(&file, &bytes)?;
+    write_durable(&file, &bytes)?;
     Ok(file)
 }
 
