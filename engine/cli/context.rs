@@ -70,6 +70,12 @@ impl Context {
         Ok(self.project.get_or_init(|| found))
     }
 
+    /// The project file around the present folder.
+    pub(crate) fn project_file(&self) -> Result<Option<PathBuf>, Failure> {
+        let (folder, _) = self.project()?;
+        Ok(Some(folder.join(PROJECT_FILE)).filter(|file| file.is_file()))
+    }
+
     /// The folders in which runbooks are looked for, in order.
     pub(crate) fn runbook_folders(&self) -> Result<Vec<PathBuf>, Failure> {
         if let Some(folder) = self.global.runbooks.iter().find(|folder| !folder.is_dir()) {

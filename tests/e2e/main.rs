@@ -10,6 +10,7 @@ mod hosts;
 mod kit;
 mod order;
 mod readme;
+mod refusals;
 mod rehearsal;
 mod services;
 mod terminal;

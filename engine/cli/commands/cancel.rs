@@ -68,7 +68,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         // Also when an engine died a moment ago: its lock is not free at once.
         if !folder.has_engine() && request.exists() {
             note(format!("no engine has run {}: this command goes on with it until it has ended", hints.run()));
-            return super::resume::drive(folder, args.output, context);
+            return super::resume::drive(folder, args.output);
         }
         if Instant::now() > until {
             note(format!("stored; the engine has not taken it yet: {}", hints.command("status", "")));

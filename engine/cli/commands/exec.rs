@@ -1,11 +1,13 @@
 //! `runbook exec`: runs a runbook, and stays until it ends.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Command, Stdio};
 
 use runbook_core::event::Created;
 use runbook_core::units::RunId;
 use runbook_language::expression::Evaluator;
-use runbook_language::{load_environment, load_runbook};
+use runbook_language::{SourceFile, load_environment, load_runbook, parse_project};
 use runbook_runtime::Engine;
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::identity::{Roles, me};
@@ -56,12 +58,14 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let created = prepare(&args, context)?;
     let engine = Engine::create(&context.state()?, created, Box::new(Evaluator::new()))?;
     if !args.detach {
-        return super::resume::drive_engine(engine, args.output, args.exit_when_waiting, context);
+        return super::resume::drive_engine(engine, args.output, args.exit_when_waiting);
     }
     let folder = engine.folder().clone();
     // The lock goes with it: the engine in the background takes the run.
     drop(engine);
-    let log = std::fs::File::create(folder.engine_log()).map_err(internal)?;
+    // What an engine says about itself may name what an incident shows.
+    let log = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(folder.engine_log());
+    let log = log.map_err(internal)?;
     let mut command = Command::new(std::env::current_exe().map_err(internal)?);
     command.arg("--state").arg(context.state()?.path()).arg(super::internal::ENGINE).arg(folder.id().as_str());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -86,6 +90,7 @@ fn prepare(args: &Args, context: &Context) -> Result<Created, Failure> {
         plan.max_parallel = places;
     }
     let (_, project) = context.project()?;
+    let project_file = context.project_file()?;
     let exe = std::env::current_exe().map_err(internal)?;
     let dir = present_folder()?;
     let launch = Launch {
@@ -94,6 +99,7 @@ fn prepare(args: &Args, context: &Context) -> Result<Created, Failure> {
         params,
         environment: environment.as_ref().map(|(_, it)| it),
         environment_file: environment.as_ref().map(|(file, _)| file.as_path()),
+        project_file: project_file.as_deref(),
         project_roles: project.roles.clone(),
         dir: &dir,
         exe: &exe,
@@ -104,21 +110,26 @@ fn prepare(args: &Args, context: &Context) -> Result<Created, Failure> {
         .map_err(|reasons| Failure::new(ExitCode::Precondition, reasons.join("\n")))
 }
 
-/// Reads who holds which role anew, from the file that the run's environment came from.
-pub(crate) fn roles_source(
-    engine: &Engine,
-    context: &Context,
-) -> Result<Box<dyn Fn() -> Result<Roles, String>>, Failure> {
-    let (_, project) = context.project()?;
-    let project = project.roles.clone();
+/// Reads who holds which role anew, from the files that the run was started with: where one stands when one resumes or
+/// cancels has no say in who may approve.
+pub(crate) fn roles_source(engine: &Engine) -> Box<dyn Fn() -> Result<Roles, String>> {
     let created = engine.run().created();
-    let file = created.and_then(|created| created.environment_file.clone());
-    let at_start = created.map(|created| created.roles.clone()).unwrap_or_default();
-    Ok(Box::new(move || {
-        let Some(file) = &file else { return Ok(at_start.clone()) };
+    let project = created.and_then(|created| created.project_file.clone());
+    let environment = created.and_then(|created| created.environment_file.clone());
+    let read = |file: &str| {
         let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-        let source = runbook_language::SourceFile::new(file.clone(), text);
-        let environment = load_environment(&source).map_err(|_| format!("{file} is not valid any more"))?;
-        Ok(launch::merge(project.clone(), environment.roles()))
-    }))
+        Ok::<_, String>(SourceFile::new(file.to_owned(), text))
+    };
+    let invalid = |file: &str| format!("{file} is not valid any more");
+    Box::new(move || {
+        let of_project = match &project {
+            None => Roles::new(),
+            Some(file) => parse_project(&read(file)?).map_err(|_| invalid(file))?.roles,
+        };
+        let of_environment = match &environment {
+            None => Roles::new(),
+            Some(file) => load_environment(&read(file)?).map_err(|_| invalid(file))?.roles(),
+        };
+        Ok(launch::merge(of_project, of_environment))
+    })
 }

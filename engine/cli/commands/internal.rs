@@ -37,5 +37,5 @@ pub(crate) fn engine(args: EngineArgs, context: &Context) -> Result<ExitCode, Fa
     if let Err(error) = rustix::process::setsid() {
         return Err(Failure::new(ExitCode::Internal, format!("cannot leave the terminal: {error}")));
     }
-    super::resume::drive(context.find_run(&args.run)?, Output::Plain, context)
+    super::resume::drive(context.find_run(&args.run)?, Output::Plain)
 }

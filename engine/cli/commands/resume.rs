@@ -37,12 +37,12 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         crate::output::note(format!("run {id} has ended: nothing to resume (`runbook show {id}`)"));
         return Ok(code);
     }
-    drive_engine(engine, args.output, args.exit_when_waiting, context)
+    drive_engine(engine, args.output, args.exit_when_waiting)
 }
 
 /// Becomes the engine of a run, until it ends.
-pub(crate) fn drive(folder: RunFolder, output: Output, context: &Context) -> Result<ExitCode, Failure> {
-    drive_engine(open(folder)?, output, false, context)
+pub(crate) fn drive(folder: RunFolder, output: Output) -> Result<ExitCode, Failure> {
+    drive_engine(open(folder)?, output, false)
 }
 
 fn open(folder: RunFolder) -> Result<Engine, Failure> {
@@ -54,23 +54,14 @@ fn open(folder: RunFolder) -> Result<Engine, Failure> {
 }
 
 /// Hosts a run in this process, and shows it.
-pub(crate) fn drive_engine(
-    engine: Engine,
-    output: Output,
-    exit_when_waiting: bool,
-    context: &Context,
-) -> Result<ExitCode, Failure> {
+pub(crate) fn drive_engine(engine: Engine, output: Output, exit_when_waiting: bool) -> Result<ExitCode, Failure> {
     let folder = engine.folder().clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(ExitCode::Internal, error))?;
     let exe = std::env::current_exe().map_err(|error| Failure::new(ExitCode::Internal, error))?;
     let view = view::start(output, &folder);
-    let options = Options {
-        exe,
-        exit_when_waiting,
-        roles: super::exec::roles_source(&engine, context)?,
-        reporters: vec![view.reporter()],
-    };
+    let options =
+        Options { exe, exit_when_waiting, roles: super::exec::roles_source(&engine), reporters: vec![view.reporter()] };
     let outcome = runtime.block_on(engine.drive(options));
     let status = Status::read(&folder).ok();
     view.finish(status.as_ref());
@@ -83,11 +74,11 @@ pub(crate) fn drive_engine(
         }
         Err(error) => {
             let id = folder.id();
-            let hint = match &error {
+            let next = match &error {
                 EngineError::Precondition(_) => format!("put it right, then: runbook resume {id}"),
                 _ => format!("the run is as it was: runbook resume {id}, or runbook show {id}"),
             };
-            Err(Failure::from(error).hint(hint))
+            Err(Failure::from(error).also(next))
         }
     }
 }

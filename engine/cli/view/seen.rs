@@ -10,7 +10,7 @@ use runbook_runtime::folder::RunFolder;
 use runbook_runtime::status::Status;
 use runbook_runtime::{EngineError, load, now};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 
 /// An engine that has just started publishes its first snapshot within this time.
 const FIRST_SNAPSHOT: Duration = Duration::from_secs(2);
@@ -59,9 +59,9 @@ impl Seen {
         match Status::read(folder) {
             Ok(mut status) => {
                 status.engine_pid = None;
-                Ok(Self { status, has_engine: false, records: vec![], flaw: Some(error.to_string()) })
+                Ok(Self { status, has_engine: false, records: vec![], flaw: Some(with_causes(error)) })
             }
-            Err(_) => Err(unreadable(folder, error)),
+            Err(_) => Err(unreadable(folder, &with_causes(error))),
         }
     }
 

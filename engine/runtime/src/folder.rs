@@ -68,16 +68,18 @@ impl StateFolder {
     /// Makes the folder of a new run, with all that a run needs. It survives the loss of power when this returns.
     ///
     /// # Errors
-    /// When a folder cannot be made.
+    /// When a folder cannot be made; says which.
     pub fn create_run(&self, id: &RunId) -> io::Result<RunFolder> {
         let runs = self.path.join("runs");
         // Whoever made a folder that is there may have died before it was durable: the state and the runs are always synced.
         let is_there = |folder: &&Path| folder.is_dir();
         let first_old = self.path.ancestors().find(is_there).map(Path::to_owned);
-        private_folder(&runs)?;
+        let make = |path: &Path| private_folder(path).map_err(|error| named("make", path, &error));
+        let sync = |path: &Path| sync(path).map_err(|error| named("sync", path, &error));
+        make(&runs)?;
         let run = self.run(id);
         for part in ["", "inbox", "logs", "attempts", "scripts", "outputs", "services", "bin"] {
-            private_folder(&run.path.join(part))?;
+            make(&run.path.join(part))?;
         }
         // From the inside out: a folder counts only when what it names does.
         sync(&run.path)?;
@@ -249,6 +251,11 @@ pub enum LockError {
     /// The lock cannot be used.
     #[error("cannot lock the run: {0}")]
     Io(#[source] io::Error),
+}
+
+/// What the system says about a folder never names it.
+fn named(verb: &str, path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot {verb} the folder {}: {error}", path.display()))
 }
 
 /// Makes a folder that only its user may enter, and those around it.

@@ -28,6 +28,8 @@ pub struct Launch<'a> {
     pub environment: Option<&'a Environment>,
     /// The file that the environment came from.
     pub environment_file: Option<&'a Path>,
+    /// The project file that the roles of the project came from.
+    pub project_file: Option<&'a Path>,
     /// Who holds which role in the whole project; the environment's own come first.
     pub project_roles: Roles,
     /// The folder that steps run in.
@@ -45,7 +47,8 @@ pub struct Launch<'a> {
 /// # Errors
 /// Each is a sentence; the run must not be started.
 pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate) -> Result<Created, Vec<String>> {
-    let Launch { mut plan, file, params, environment, environment_file, project_roles, dir, exe, by, id } = launch;
+    let Launch { mut plan, file, params, environment, environment_file, project_file, project_roles, .. } = launch;
+    let Launch { dir, exe, by, id, .. } = launch;
     let one = |reason: String| vec![reason];
     let folder = state.run(&id);
     let facts = RunFacts {
@@ -87,6 +90,7 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
         params,
         environment_name: environment.map(|environment| environment.id().to_owned()),
         environment_file: environment_file.map(|file| file.display().to_string()),
+        project_file: project_file.map(|file| file.display().to_string()),
         environment: values,
         roles,
         services,

@@ -15,7 +15,9 @@ pub enum SecretError {
     #[error("secret `{0}` is declared nowhere")]
     Undeclared(SecretName),
     /// The environment variable is not set.
-    #[error("secret `{name}`: the environment variable `{variable}` is not set")]
+    #[error(
+        "secret `{name}`: the environment variable `{variable}` is not set; set it for the engine, in the shell that starts or resumes the run"
+    )]
     NoVariable {
         /// Which secret.
         name: SecretName,
@@ -23,7 +25,7 @@ pub enum SecretError {
         variable: String,
     },
     /// The file cannot be read.
-    #[error("secret `{name}`: cannot read {file}: {reason}")]
+    #[error("secret `{name}`: cannot read {file}: {reason}; the file holds the value and nothing else")]
     NoFile {
         /// Which secret.
         name: SecretName,

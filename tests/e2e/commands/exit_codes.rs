@@ -55,7 +55,7 @@ fn what_cannot_start_says_why_by_its_code() {
         (&["exec", "nothing"], 64),
         (&["exec", "needs.yaml", "-p", "x=1", "--env", "nowhere"], 64),
         (&["status", "last", "--state", "elsewhere"], 64),
-        (&["runs", "--state", "invalid.yaml"], 20),
+        (&["runs", "--state", "invalid.yaml"], 4),
     ] {
         assert_eq!(code_of(&home, args), code, "{args:?}");
     }

@@ -24,6 +24,9 @@ pub struct Created {
     /// The file that the environment came from: its roles are read anew at each answer.
     #[serde(default)]
     pub environment_file: Option<String>,
+    /// The project file around the folder that the run was started in: its roles are read anew at each answer.
+    #[serde(default)]
+    pub project_file: Option<String>,
     /// The environment's resolved values: an object.
     pub environment: Value,
     /// Who holds which role, as it was at the start; answers are judged by what holds when they are read.

@@ -19,7 +19,7 @@ use crate::supervisor::{self, CommandKind, Ended, Key, Request, Secret, Span, St
 const STDOUT_MAX: u64 = 64 * 1024;
 
 /// The most that one environment variable may hold, in bytes.
-const VARIABLE_MAX: usize = 64 * 1024;
+pub(super) const VARIABLE_MAX: usize = 64 * 1024;
 
 /// Variables that would change how bash runs a script before its first line.
 const SHELL_STARTUP: [&str; 6] = ["BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "CDPATH", "GLOBIGNORE"];

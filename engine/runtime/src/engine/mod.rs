@@ -12,11 +12,12 @@
 
 mod adopt;
 mod answers;
+mod before;
 mod command;
 mod error;
 mod http;
 mod needed;
-mod params;
+pub(crate) mod params;
 mod reconcile;
 mod services;
 mod told;
@@ -100,9 +101,12 @@ impl Engine {
     /// Makes the folder and the journal of a new run, and its first event durable.
     ///
     /// # Errors
-    /// When a folder or the journal cannot be written.
+    /// When the run could not get far, so that it is better not to begin: then there is no run. When a folder or the
+    /// journal cannot be written.
     pub fn create(state: &StateFolder, created: Created, evaluate: Box<dyn Evaluate>) -> Result<Self, EngineError> {
-        let folder = state.create_run(&created.run)?;
+        let precondition = |reason: String| EngineError::Precondition(vec![reason]);
+        before::check(&state.run(&created.run), &created).map_err(EngineError::Precondition)?;
+        let folder = state.create_run(&created.run).map_err(|error| precondition(error.to_string()))?;
         let lock = folder.lock().map_err(EngineError::from)?;
         let journal = SledJournal::create(folder.journal())?;
         let run = Run::default();
@@ -155,6 +159,7 @@ impl Engine {
         if let Some(end) = self.run.end() {
             return Ok(Outcome::Ended(end.clone()));
         }
+        before::check_path(&self.folder).map_err(|reason| EngineError::Precondition(vec![reason]))?;
         Driver::start(self, options).await?.go().await
     }
 }

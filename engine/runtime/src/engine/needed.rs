@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use runbook_core::event::Created;
 use runbook_core::plan::{Body, OnFailure, SecretSource, Step};
 use runbook_core::run::{Run, Stage, StepState};
 use runbook_core::units::SecretName;
 
 use super::uses::{EnvOfRunbook, secrets_of};
 use super::{Engine, EngineError};
+use crate::folder::RunFolder;
 use crate::inbox::{self, Message};
 use crate::secrets::Secrets;
 
@@ -28,17 +30,41 @@ impl Engine {
         services_answer: bool,
     ) -> Result<(), EngineError> {
         let Some(created) = self.run.created() else { return Ok(()) };
-        let services = self.folder.path().join("services");
-        let by_service = |name: &SecretName| match created.plan.secrets.get(name) {
-            Some(SecretSource::File(file)) => Path::new(file).starts_with(&services),
-            _ => false,
-        };
         let needed = needed(&self.run, &created.plan.env, is_ending);
-        let missing = needed.into_iter().filter(|name| services_answer || !by_service(name));
-        let missing: Vec<String> =
-            missing.filter_map(|name| secrets.resolve(&name).err()).map(|error| error.to_string()).collect();
+        let missing = missing(created, &self.folder, secrets, needed, services_answer);
         if missing.is_empty() { Ok(()) } else { Err(EngineError::Precondition(missing)) }
     }
+}
+
+/// Those of the secrets that cannot be had, each as a sentence.
+pub(super) fn missing(
+    created: &Created,
+    folder: &RunFolder,
+    secrets: &Secrets,
+    needed: BTreeSet<SecretName>,
+    services_answer: bool,
+) -> Vec<String> {
+    let services = folder.services();
+    let by_service = |name: &SecretName| match created.plan.secrets.get(name) {
+        Some(SecretSource::File(file)) => Path::new(file).starts_with(&services),
+        _ => false,
+    };
+    let needed = needed.into_iter().filter(|name| services_answer || !by_service(name));
+    needed.filter_map(|name| secrets.resolve(&name).err()).map(|error| error.to_string()).collect()
+}
+
+/// What a run may need that has not begun.
+pub(super) fn at_start(created: &Created) -> BTreeSet<SecretName> {
+    let plan = &created.plan;
+    let rolls_back = plan.on_failure == OnFailure::Rollback;
+    let actions = plan.steps.iter().flat_map(|step| {
+        let own = match &step.body {
+            Body::Action(action) => Some(action),
+            Body::Block { .. } | Body::Switch { .. } => None,
+        };
+        own.into_iter().chain(step.rollback.as_ref().filter(|_| rolls_back).map(|undo| &undo.action))
+    });
+    actions.flat_map(|action| secrets_of(action, &plan.env)).collect()
 }
 
 fn needed(run: &Run, of_runbook: &EnvOfRunbook, is_ending: bool) -> BTreeSet<SecretName> {

@@ -7,7 +7,7 @@ use runbook_language::{export_param, exported_name};
 use serde_json::Value;
 
 /// The environment variables of all params.
-pub(super) fn export(declared: &BTreeMap<String, Param>, values: &Value) -> BTreeMap<String, String> {
+pub(crate) fn export(declared: &BTreeMap<String, Param>, values: &Value) -> BTreeMap<String, String> {
     let one = |(name, param): (&String, &Param)| {
         let value = values.get(name).unwrap_or(&Value::Null);
         (exported_name(name), export_param(param.kind, value))

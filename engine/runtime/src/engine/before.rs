@@ -1,0 +1,53 @@
+//! What is checked before a run exists: that nothing is begun which is known not to get far.
+
+use std::os::unix::ffi::OsStrExt as _;
+
+use runbook_core::event::Created;
+use runbook_core::rendered::RenderedSource;
+use runbook_language::exported_name;
+
+use super::command::VARIABLE_MAX;
+use super::{needed, params};
+use crate::folder::RunFolder;
+use crate::secrets::Secrets;
+
+/// Checks all that can be known before the first event: each reason is a sentence.
+pub(super) fn check(folder: &RunFolder, created: &Created) -> Result<(), Vec<String>> {
+    let mut reasons: Vec<String> = check_path(folder).err().into_iter().collect();
+    reasons.extend(unfit_variables(created));
+    let secrets = Secrets::new(created.plan.secrets.clone());
+    reasons.extend(needed::missing(created, folder, &secrets, needed::at_start(created), false));
+    if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+}
+
+/// Scripts find the running program by the run's own folder on PATH, where a colon would end its name.
+pub(super) fn check_path(folder: &RunFolder) -> Result<(), String> {
+    if !folder.path().as_os_str().as_bytes().contains(&b':') {
+        return Ok(());
+    }
+    let path = folder.path().display();
+    Err(format!(
+        "the folder of the run, {path}, has a `:` in its name, which PATH cannot hold: keep the state elsewhere"
+    ))
+}
+
+/// Params and the runbook's `env` that no command could get.
+fn unfit_variables(created: &Created) -> Vec<String> {
+    let plan = &created.plan;
+    let of_params = plan.params.keys().map(|name| (exported_name(name), format!("the param `{name}`")));
+    let of_params: Vec<(String, String)> = of_params.collect();
+    let exported = params::export(&plan.params, &created.params);
+    let params = of_params.iter().filter_map(|(variable, what)| Some((what.clone(), exported.get(variable)?)));
+    let env = created.env.iter().filter_map(|(name, source)| match source {
+        RenderedSource::Value(value) => Some((format!("`env.{name}`"), value)),
+        RenderedSource::Secret { .. } => None,
+    });
+    let unfit = |(what, value): (String, &String)| match value.len() {
+        _ if value.contains('\0') => Some(format!("{what} holds a NUL byte, which no environment variable can")),
+        bytes if bytes > VARIABLE_MAX => Some(format!(
+            "{what} has {bytes} bytes; an environment variable may hold {VARIABLE_MAX} (64 KiB): put it into a file"
+        )),
+        _ => None,
+    };
+    params.chain(env).filter_map(unfit).collect()
+}
