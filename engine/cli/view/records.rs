@@ -76,11 +76,15 @@ fn of_attempt(at: u64, event: &Event, batch: &[Record], run: &Run) -> Option<Lin
     Some(match event {
         Event::AttemptStarted { attempt, .. } => return started(at, attempt, run),
         Event::AttemptStopping { attempt, force, why, .. } => {
-            let why = if *why == StopReason::Timeout { "is overdue" } else { "is cancelled" };
+            let why = match why {
+                StopReason::Timeout => "is overdue",
+                StopReason::Cancel => "is cancelled",
+                StopReason::Interrupted(_) => "left processes that still run",
+            };
             let how = if *force { "killed" } else { "told to end" };
             Line::new(at, Tone::Quiet, format!("{} {why}: {how}", subject(attempt)))
         }
-        Event::AttemptInterrupted { attempt, then } => {
+        Event::AttemptInterrupted { attempt, then, .. } => {
             let then = match then {
                 OnInterrupt::Rerun => "it is started again",
                 OnInterrupt::Ask => "a person must say what became of it",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::event::{AttemptId, Created, Host, Identity, QuestionId, Timer};
+use crate::event::{AttemptId, Created, Host, Identity, QuestionId, Survivor, Timer};
 use crate::units::{Digest, Role, ServiceName, Timestamp};
 
 /// One thing that the world told.
@@ -39,7 +39,7 @@ pub enum Input {
         result: Box<AttemptResult>,
     },
     /// An attempt was going on when the engine was lost, and nobody can know how it ended.
-    Lost(AttemptId),
+    Lost(Box<Lost>),
     /// An attempt that the journal says was started has no process yet: the engine was lost in between. It may be started
     /// now, unless the run is to end.
     NotStarted(AttemptId),
@@ -58,6 +58,24 @@ pub enum Input {
         /// Which message said so, when it was one: read again after a crash, it counts once.
         message: Option<String>,
     },
+}
+
+/// What is left of an attempt of which nobody knows how it ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lost {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Its processes that live on.
+    pub survivors: Vec<Survivor>,
+    /// What it had handed back; otherwise why that cannot be used, in one sentence.
+    pub outputs: Result<BTreeMap<String, Value>, String>,
+}
+
+/// Nothing is left but the name.
+impl From<AttemptId> for Lost {
+    fn from(attempt: AttemptId) -> Self {
+        Self { attempt, survivors: vec![], outputs: Ok(BTreeMap::new()) }
+    }
 }
 
 /// How an attempt ended, with what expressions may read of it.

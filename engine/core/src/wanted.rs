@@ -77,7 +77,9 @@ impl Run {
                 if !force {
                     timer(kill_at, Timer::Kill(attempt.clone()));
                 }
-                wanted.insert(Effect::Execute(attempt.clone()));
+                if !live.doing.is_interrupted() {
+                    wanted.insert(Effect::Execute(attempt.clone()));
+                }
                 wanted.insert(Effect::Stop { attempt, force });
             }
             Doing::Polling { next } => {

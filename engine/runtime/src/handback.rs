@@ -24,8 +24,24 @@ pub(crate) const BYTES_MAX: u64 = 1 << 20;
 /// # Errors
 /// A sentence that says what is wrong with the file, and where.
 pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Value>, String> {
+    parse(&text(path)?)
+}
+
+/// The same of an attempt that may have been cut off while it wrote: only a file whose last line has its end counts.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_whole(path: &Path) -> Result<BTreeMap<String, Value>, String> {
+    let text = text(path)?;
+    if !text.is_empty() && !text.ends_with('\n') {
+        return Err("the last line of $RUNBOOK_OUTPUT has no end".to_owned());
+    }
+    parse(&text)
+}
+
+fn text(path: &Path) -> Result<String, String> {
     let file = match regular::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
         file => file.map_err(|error| format!("cannot read $RUNBOOK_OUTPUT: {error}"))?,
     };
     let mut text = String::new();
@@ -34,7 +50,7 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Value>, String> {
     if text.len() as u64 > BYTES_MAX {
         return Err("$RUNBOOK_OUTPUT holds more than 1 MiB".to_owned());
     }
-    parse(&text)
+    Ok(text)
 }
 
 fn parse(text: &str) -> Result<BTreeMap<String, Value>, String> {
@@ -112,6 +128,21 @@ mod tests {
         assert_eq!(read(&file), Ok(BTreeMap::new()));
         std::fs::write(&file, format!("a={}", "x".repeat(1 << 20))).unwrap();
         assert!(read(&file).unwrap_err().contains("more than 1 MiB"));
+        assert!(read_whole(&file).unwrap_err().contains("more than 1 MiB"));
+    }
+
+    #[test]
+    fn what_was_cut_off_counts_only_when_the_command_lived_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("out");
+        assert_eq!(read_whole(&file), Ok(BTreeMap::new()));
+        std::fs::write(&file, "a=1\nb=2").unwrap();
+        assert_eq!(read(&file).unwrap().len(), 2);
+        assert!(read_whole(&file).unwrap_err().contains("no end"));
+        std::fs::write(&file, "a=1\nb<<END\nx\n").unwrap();
+        assert!(read_whole(&file).unwrap_err().contains("never comes"));
+        std::fs::write(&file, "a=1\nb=2\n").unwrap();
+        assert_eq!(read_whole(&file).unwrap().len(), 2);
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub fn doing(live: &Live) -> Option<String> {
         Doing::Stopping { force: true, .. } => "being killed".to_owned(),
         Doing::Stopping { why: StopReason::Timeout, .. } => "overdue, being ended".to_owned(),
         Doing::Stopping { why: StopReason::Cancel, .. } => "being ended".to_owned(),
+        Doing::Stopping { why: StopReason::Interrupted(_), .. } => "what it left running is being ended".to_owned(),
         Doing::Interrupted => "interrupted: a person must say what became of it".to_owned(),
     })
 }

@@ -1,11 +1,11 @@
 //! How attempts come and go, of a step and of its undo.
 
 use super::{Applied, IllegalEvent};
-use crate::event::{AttemptId, Event, Failure, Phase};
+use crate::event::{AttemptId, Event, Failure, Phase, StopReason};
 use crate::input::Exit;
 use crate::plan::OnInterrupt;
 use crate::rendered::Rendered;
-use crate::run::{Doing, Live, Run, Stage, StepState, UndoState};
+use crate::run::{Doing, Interrupted, Live, Run, Stage, StepState, UndoState};
 use crate::units::{StepIx, Timestamp};
 
 /// A step, or its undo.
@@ -25,6 +25,7 @@ impl Run {
                 let (key, doing) = self.live_of(attempt, event)?;
                 let why = match doing {
                     Doing::Executing => *why,
+                    Doing::Interrupted if matches!(why, StopReason::Interrupted(_)) => *why,
                     // The first reason is the one that counts; nothing is harder than to be killed.
                     Doing::Stopping { force: false, why, .. } => why,
                     _ => return Err(self.illegal_at(key.0, event)),
@@ -33,13 +34,22 @@ impl Run {
                 Ok(())
             }
             Event::AttemptEnded { attempt, exit, failure } => self.end_attempt(attempt, exit, failure.as_ref(), event),
-            Event::AttemptInterrupted { attempt, then } => {
+            Event::AttemptInterrupted { attempt, then, survivors, outputs } => {
                 let (key, doing) = self.live_of(attempt, event)?;
                 self.must(doing == Doing::Executing, event)?;
-                match then {
-                    OnInterrupt::Ask => self.set_doing(key, Doing::Interrupted),
-                    OnInterrupt::Rerun | OnInterrupt::Fail => self.drop_live(key),
+                let declares = self.plan().is_some_and(|plan| !plan.step(key.0).outputs.is_empty());
+                if attempt.phase == Phase::Do {
+                    self.steps[key.0.at()].outputs_unknown = declares && outputs.is_none();
                 }
+                if *then == OnInterrupt::Ask || !survivors.is_empty() {
+                    self.set_doing(key, Doing::Interrupted);
+                    let lost = Interrupted { survivors: survivors.clone(), outputs: outputs.clone() };
+                    if let Some(live) = self.live.get_mut(&key) {
+                        live.lost = Some(Box::new(lost));
+                    }
+                    return Ok(());
+                }
+                self.drop_live(key);
                 if *then == OnInterrupt::Fail {
                     *self.failures(key) += 1;
                 }
@@ -47,7 +57,7 @@ impl Run {
             }
             Event::RetryScheduled { step, phase, due } => {
                 let key = (self.at(step, event)?, *phase);
-                let interrupted = |live: &Live| live.doing == Doing::Interrupted;
+                let interrupted = |live: &Live| live.doing.is_interrupted();
                 let between = self.live.get(&key).is_none_or(interrupted) && !self.retries.contains_key(&key);
                 self.must(between && self.is_running(key), event)?;
                 self.drop_live(key);
@@ -74,7 +84,7 @@ impl Run {
         self.drop_live(key);
         self.drop_retry(key);
         self.outside += u32::from(doing.takes_place());
-        self.live.insert(key, Live { attempt: attempt.clone(), due, started_at, doing });
+        self.live.insert(key, Live { attempt: attempt.clone(), due, started_at, doing, lost: None });
         self.cleared.remove(&key.0);
         let run = &mut self.steps[key.0.at()];
         match attempt.phase {
@@ -82,6 +92,7 @@ impl Run {
                 run.state = StepState::Running;
                 run.started_at.get_or_insert(now);
                 run.attempts = attempt.number;
+                run.outputs_unknown = false;
             }
             Phase::Undo => {
                 run.undo.state = UndoState::Running;
@@ -100,7 +111,7 @@ impl Run {
             Some(live) if matches!(live.doing, Doing::Polling { .. }) => {
                 (*attempt == live.attempt.next_poll()).then_some(live.started_at)
             }
-            Some(live) => (live.doing == Doing::Interrupted && is_next).then_some(now),
+            Some(live) => (live.doing.is_interrupted() && is_next).then_some(now),
             None => {
                 let may = match key.1 {
                     Phase::Do => run.state == StepState::Cleared || self.is_running(key),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::scope::Locals;
 use super::{Decided, Deciding};
-use crate::event::{AttemptId, Event, Failure, Phase};
+use crate::event::{AfterLoss, AttemptId, Event, Failure, Phase};
 use crate::input::Exit;
 use crate::plan::{Action, Body, OnInterrupt, Retry};
 use crate::rendered::Rendered;
@@ -223,6 +223,9 @@ impl Deciding<'_> {
     /// Ends everything of a step that only waits: a pause, a retry, a poll, a question.
     pub(super) fn end_waiting(&mut self, at: StepIx, phase: Phase) -> Decided {
         if let Some(live) = self.run.live.get(&(at, phase)).cloned() {
+            if live.has_survivors() {
+                return self.end_survivors(at, &live.attempt, AfterLoss::Cancelled);
+            }
             return self.cancelled(at, &live.attempt, Exit::Done);
         }
         let retrying = phase == Phase::Undo || self.run.steps[at.at()].state == StepState::Retrying;

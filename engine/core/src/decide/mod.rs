@@ -119,7 +119,7 @@ impl Deciding<'_> {
                 if unwanted { self.emit(Event::ServiceStopped { service }) } else { Ok(()) }
             }
             Input::Ended { attempt, result } => self.ended(&attempt, *result),
-            Input::Lost(attempt) => self.lost(&attempt),
+            Input::Lost(lost) => self.lost(*lost),
             Input::Answered(answered) => self.answered(*answered),
             Input::Due(timer) => self.due(&timer),
             Input::NotStarted(attempt) => self.not_started(&attempt),

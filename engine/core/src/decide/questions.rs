@@ -2,7 +2,7 @@
 
 use super::scope::Locals;
 use super::{Decided, Deciding};
-use crate::event::{AttemptId, BlockReason, Event, Failure, Phase, Question, QuestionId, QuestionKind};
+use crate::event::{AfterLoss, AttemptId, BlockReason, Event, Failure, Phase, Question, QuestionId, QuestionKind};
 use crate::input::{Answer, Answered};
 use crate::run::{Doing, Live};
 use crate::units::{Digest, Role, StepIx, Timestamp};
@@ -39,12 +39,12 @@ impl Deciding<'_> {
         self.emit(Event::QuestionAsked { question })
     }
 
-    pub(super) fn ask_interrupted(&mut self, attempt: AttemptId) -> Decided {
+    pub(super) fn ask_interrupted(&mut self, attempt: AttemptId, message: Option<String>) -> Decided {
         let question = Question {
             id: QuestionId::interrupted(&attempt),
             step: attempt.step.clone(),
             kind: QuestionKind::Interrupted { attempt },
-            message: None,
+            message,
             due: None,
         };
         self.emit(Event::QuestionAsked { question })
@@ -77,12 +77,14 @@ impl Deciding<'_> {
                 self.settle_manual(&attempt, Some(Failure::Rejected { by, reason }))
             }
             (QuestionKind::Interrupted { attempt }, Answer::TookEffect { .. }) => {
-                self.settle_interrupted(at, &attempt, None)
+                self.interrupted_was(at, &attempt, AfterLoss::TookEffect)
             }
             (QuestionKind::Interrupted { attempt }, Answer::DidNot { .. }) => {
-                self.settle_interrupted(at, &attempt, Some(Failure::Interrupted))
+                self.interrupted_was(at, &attempt, AfterLoss::Failed)
             }
-            (QuestionKind::Interrupted { attempt }, Answer::RunAgain { .. }) => self.run_again(at, attempt.phase),
+            (QuestionKind::Interrupted { attempt }, Answer::RunAgain { .. }) => {
+                self.interrupted_was(at, &attempt, AfterLoss::Rerun)
+            }
             // `refusal` lets no other pair through.
             (_, _) => Ok(()),
         }

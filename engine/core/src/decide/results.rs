@@ -21,6 +21,9 @@ impl Deciding<'_> {
             Doing::Stopping { why, .. } => Some(why),
             _ => return Ok(()),
         };
+        if let Some(StopReason::Interrupted(then)) = stopped {
+            return self.nothing_is_left(at, attempt, then);
+        }
         // What succeeded all the same took effect, and may have to be undone: a race that the command won.
         let has_failed = self.failure_of(attempt, &result.exit).is_some();
         if stopped == Some(StopReason::Cancel) && has_failed {

@@ -9,7 +9,8 @@ use crate::depth::{DEPTH_MAX, is_too_deep};
 use crate::digest::as_text;
 use crate::evaluate::{EvaluateError, Scope};
 use crate::plan::{Expression, Template};
-use crate::units::StepIx;
+use crate::run::StepState;
+use crate::units::{StepId, StepIx};
 
 /// Names that exist in one place only.
 pub(super) type Locals = BTreeMap<String, Value>;
@@ -29,20 +30,39 @@ impl Deciding<'_> {
     }
 
     pub(super) fn holds(&self, at: StepIx, expression: &Expression, locals: &Locals) -> Result<bool, EvaluateError> {
-        self.with_scope(at, locals, |scope| self.evaluate.condition(expression, scope))
+        let holds = self.with_scope(at, locals, |scope| self.evaluate.condition(expression, scope));
+        holds.map_err(|error| self.explained(at, error, &[expression]))
     }
 
     pub(super) fn value(&self, at: StepIx, expression: &Expression, locals: &Locals) -> Result<Value, EvaluateError> {
         let value = self.with_scope(at, locals, |scope| self.evaluate.expression(expression, scope));
-        value.and_then(|value| keepable(value, &format!("`{}`", expression.source.trim())))
+        let value = value.map_err(|error| self.explained(at, error, &[expression]))?;
+        keepable(value, &format!("`{}`", expression.source.trim()))
     }
 
     pub(super) fn render(&self, at: StepIx, template: &Template, locals: &Locals) -> Result<Value, EvaluateError> {
         let value = self.with_scope(at, locals, |scope| self.evaluate.template(template, scope));
-        value.and_then(|value| match template {
+        let value = value.map_err(|error| self.explained(at, error, &expressions(template)))?;
+        match template {
             Template::Value(expression) => keepable(value, &format!("`{}`", expression.source.trim())),
             _ => keepable(value, "it"),
-        })
+        }
+    }
+
+    /// Says so when what has no value was never handed on, because a person spoke for a step that nobody saw end.
+    fn explained(&self, at: StepIx, error: EvaluateError, read: &[&Expression]) -> EvaluateError {
+        let own = read.iter().any(|expression| expression.locals.contains("outputs"));
+        let own = own.then(|| &self.plan().step(at).id);
+        let unknown = |id: &&StepId| {
+            self.run.step(id).is_some_and(|step| step.outputs_unknown && step.state == StepState::Succeeded)
+        };
+        let mut read = read.iter().flat_map(|expression| &expression.reads).chain(own);
+        match read.find(unknown) {
+            None => error,
+            Some(step) => {
+                EvaluateError(format!("{error}: `{step}` was declared to have taken effect; its outputs are not known"))
+            }
+        }
     }
 
     /// A template's value as text: a string as it is, anything else as JSON, nothing as the empty text.
@@ -57,4 +77,13 @@ fn keepable(value: Value, what: &str) -> Result<Value, EvaluateError> {
         return Err(EvaluateError(format!("{what} is nested deeper than {DEPTH_MAX} levels")));
     }
     Ok(value)
+}
+
+fn expressions(template: &Template) -> Vec<&Expression> {
+    match template {
+        Template::Literal(_) => vec![],
+        Template::Value(expression) | Template::Text(expression) => vec![expression],
+        Template::List(items) => items.iter().flat_map(expressions).collect(),
+        Template::Object(entries) => entries.values().flat_map(expressions).collect(),
+    }
 }

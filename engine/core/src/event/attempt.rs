@@ -48,3 +48,12 @@ impl std::fmt::Display for AttemptId {
         if self.poll > 1 { write!(out, ".{}", self.poll) } else { Ok(()) }
     }
 }
+
+/// A process of an attempt that was interrupted, and that lives on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survivor {
+    /// Its number.
+    pub pid: u32,
+    /// Its command line, for people; secrets are masked in it.
+    pub command: String,
+}

@@ -14,10 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use attempt::{AttemptId, Phase};
+pub use attempt::{AttemptId, Phase, Survivor};
 pub use created::{Created, Host, Identity, ServicePlan};
 pub use question::{Question, QuestionId, QuestionKind, Timer};
-pub use reason::{BlockReason, Cause, EndState, Failure, SkipReason, StopReason};
+pub use reason::{AfterLoss, BlockReason, Cause, EndState, Failure, SkipReason, StopReason};
 
 use crate::input::{Answer, Exit};
 use crate::plan::OnInterrupt;
@@ -148,7 +148,7 @@ pub enum Event {
         /// What it found, in one sentence.
         found: String,
     },
-    /// A running attempt is being ended. The attempt runs.
+    /// A running attempt, or what an interrupted one left running, is being ended. The attempt runs, or is interrupted.
     AttemptStopping {
         /// Which.
         attempt: AttemptId,
@@ -174,6 +174,12 @@ pub enum Event {
         attempt: AttemptId,
         /// What follows.
         then: OnInterrupt,
+        /// Its processes that live on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        survivors: Vec<Survivor>,
+        /// What it hands on if it took effect; none where that is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        outputs: Option<BTreeMap<String, Value>>,
     },
     /// The next attempt waits. The last attempt failed.
     RetryScheduled {

@@ -44,6 +44,22 @@ pub enum StopReason {
     Timeout,
     /// A person cancelled the run.
     Cancel,
+    /// It was interrupted, and processes of it live on: they end before this follows.
+    Interrupted(AfterLoss),
+}
+
+/// What follows once nothing of an interrupted attempt is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterLoss {
+    /// It counts as done: a person said that it took effect.
+    TookEffect,
+    /// It counts as failed.
+    Failed,
+    /// It is run again.
+    Rerun,
+    /// It is cancelled with the run.
+    Cancelled,
 }
 
 /// Why something counts as failed.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use parts::{Cancel, Doing, End, Live, Rollback, ServiceState, Stage};
+pub use parts::{Cancel, Doing, End, Interrupted, Live, Rollback, ServiceState, Stage};
 pub use step::{Prepared, StepRun, StepState, UndoRun, UndoState};
 
 use crate::evaluate::StepView;

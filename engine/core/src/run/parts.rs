@@ -1,8 +1,10 @@
 //! What a run's state is made of, beside its steps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::{AttemptId, Cause, EndState, Identity, StopReason};
+use serde_json::Value;
+
+use crate::event::{AttemptId, Cause, EndState, Identity, StopReason, Survivor};
 use crate::units::{StepId, StepIx, Timestamp};
 
 /// How far a run is.
@@ -34,6 +36,24 @@ pub struct Live {
     pub started_at: Timestamp,
     /// What is going on.
     pub doing: Doing,
+    /// What is known of it if it was interrupted.
+    pub lost: Option<Box<Interrupted>>,
+}
+
+impl Live {
+    /// Whether it was interrupted and left processes that live on, as far as is known.
+    pub fn has_survivors(&self) -> bool {
+        self.lost.as_ref().is_some_and(|lost| !lost.survivors.is_empty())
+    }
+}
+
+/// What is known of an attempt that was interrupted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interrupted {
+    /// Its processes that live on.
+    pub survivors: Vec<Survivor>,
+    /// What it hands on if it took effect; none where that is not known.
+    pub outputs: Option<BTreeMap<String, Value>>,
 }
 
 /// What is going on in a running attempt.
@@ -67,9 +87,15 @@ impl Doing {
     /// Whether it takes one of the `max_parallel` places.
     pub(crate) fn takes_place(self) -> bool {
         match self {
+            Self::Stopping { why: StopReason::Interrupted(_), .. } => false,
             Self::Executing | Self::Polling { .. } | Self::Stopping { .. } => true,
             Self::Waiting | Self::Asking | Self::Interrupted => false,
         }
+    }
+
+    /// Whether nobody knows how it ended, be it that what it left running is being ended.
+    pub(crate) fn is_interrupted(self) -> bool {
+        matches!(self, Self::Interrupted | Self::Stopping { why: StopReason::Interrupted(_), .. })
     }
 }
 

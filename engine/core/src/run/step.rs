@@ -22,6 +22,8 @@ pub struct StepRun {
     pub exit_code: Option<i32>,
     /// What it handed on.
     pub outputs: BTreeMap<String, Value>,
+    /// Whether its last attempt was interrupted and it is not known what it handed on.
+    pub outputs_unknown: bool,
     /// What it will do, once that is known.
     pub prepared: Option<Prepared>,
     /// Its undo.
@@ -143,6 +145,7 @@ impl StepRun {
             failures: 0,
             exit_code: None,
             outputs: BTreeMap::new(),
+            outputs_unknown: false,
             prepared: None,
             undo: UndoRun::default(),
             started_at: None,

@@ -53,7 +53,7 @@ fn lose_all(then: OnInterrupt, check: impl Fn(&Ending, &[AttemptId], &Sim) + std
             let mut resumed = died.resumed(&died.engine.journal, Checks::Few);
             let before = resumed.engine.journal.len();
             for (attempt, _) in &lost {
-                let _ = resumed.engine.tell(Input::Lost(attempt.clone()));
+                let _ = resumed.engine.tell(Input::Lost(Box::new(attempt.clone().into())));
             }
             let asked: Vec<AttemptId> = questions(&resumed.engine.journal[before..]);
             let expected =
@@ -122,7 +122,7 @@ fn whatever_is_lost_whenever_the_run_ends_and_asks_about_nothing_else() {
             let mut resumed = died.resumed(&died.engine.journal, checks);
             let before = questions(&resumed.engine.journal).len();
             for (attempt, _) in &lost {
-                let _ = resumed.engine.tell(Input::Lost(attempt.clone()));
+                let _ = resumed.engine.tell(Input::Lost(Box::new(attempt.clone().into())));
             }
             let asked = questions(&resumed.engine.journal).split_off(before);
             assert!(asked.iter().all(|it| lost.iter().any(|(attempt, _)| attempt == it)), "{asked:?} of {lost:?}");

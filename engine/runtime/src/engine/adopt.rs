@@ -93,7 +93,7 @@ impl Driver {
                 None if is_command && started_in.as_deref() == Some(boot_id.as_str()) => {
                     self.take(Input::NotStarted(attempt))?;
                 }
-                None => self.lost(attempt)?,
+                None => self.lost(attempt, &[])?,
             }
         }
         self.forget_old_outputs()

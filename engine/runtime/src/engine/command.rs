@@ -5,18 +5,23 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use runbook_core::event::{AttemptId, Phase};
-use runbook_core::input::{AttemptResult, Exit};
+use runbook_core::event::{AttemptId, Phase, Survivor};
+use runbook_core::input::{AttemptResult, Exit, Lost};
 use runbook_core::rendered::{Rendered, RenderedSource};
 use serde_json::Value;
 
 use super::Driver;
 use crate::folder::write_whole;
 use crate::handback;
-use crate::supervisor::{self, CommandKind, Ended, Key, Request, Secret, Span, StartRequest, resolve_program};
+use crate::supervisor::{
+    self, CommandKind, Ended, Key, ProcessId, Request, Secret, Span, StartRequest, resolve_program,
+};
 
 /// What an expression may read of an output, in bytes.
 const STDOUT_MAX: u64 = 64 * 1024;
+
+/// The most of a command line that is shown and kept, in characters.
+const COMMAND_LINE_MAX: usize = 200;
 
 /// The most that one environment variable may hold, in bytes.
 pub(super) const VARIABLE_MAX: usize = 64 * 1024;
@@ -166,6 +171,23 @@ impl Driver {
             }
         }
         result
+    }
+
+    /// What is known of a command of which nobody saw the end: what it handed back, if it is whole, and what lives on.
+    pub(super) fn what_is_left_of(&self, attempt: &AttemptId, survivors: &[ProcessId]) -> Lost {
+        let outputs = handback::read_whole(&self.engine.folder.outputs(&attempt.to_string()));
+        let masker = supervisor::Masker::new(&self.secrets.known()).ok();
+        let one = |id: &ProcessId| {
+            let command = supervisor::command_line(*id)?;
+            // A command line may hold a secret, and this is kept.
+            let command = masker.as_ref().map_or_else(String::new, |masker| masker.mask(&command));
+            Some(Survivor { pid: id.pid, command: command.chars().take(COMMAND_LINE_MAX).collect() })
+        };
+        Lost {
+            attempt: attempt.clone(),
+            survivors: survivors.iter().filter_map(one).collect(),
+            outputs: outputs.and_then(|outputs| self.without_secrets(outputs)),
+        }
     }
 
     /// Removes what an attempt handed back, once the journal has its values: it may hold what must not be kept.

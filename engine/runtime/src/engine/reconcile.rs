@@ -1,10 +1,10 @@
 //! Makes it so: compares what should be going on with what is, and acts on the difference.
 
 use runbook_core::Effect;
-use runbook_core::event::AttemptId;
+use runbook_core::event::{AttemptId, StopReason};
 use runbook_core::input::{AttemptResult, Exit, Input};
 use runbook_core::rendered::Rendered;
-use runbook_core::run::Doing;
+use runbook_core::run::{Doing, Live};
 
 use super::{Driver, EngineError};
 use crate::supervisor::{Key, Request};
@@ -73,6 +73,13 @@ impl Driver {
             return self.take(Input::Ended { attempt, result: Box::new(result) });
         }
         let key = attempt.to_string();
+        let is_left_over = |live: &Live| {
+            live.attempt == attempt && matches!(live.doing, Doing::Stopping { why: StopReason::Interrupted(_), .. })
+        };
+        if self.engine.run.live().any(is_left_over) {
+            // An earlier engine was told what lives on.
+            self.running.insert(key.clone(), attempt);
+        }
         if self.running.contains_key(&key)
             && let Ok(key) = Key::new(key)
         {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{Driver, EngineError, now};
 use crate::folder::RunFolder;
-use crate::supervisor::{Ended, Exit, Lost, Notification};
+use crate::supervisor::{Ended, Exit, Lost, Notification, ProcessId};
 
 /// A watch may miss a file on some file systems, and clocks are set: never sleep longer than this.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -128,7 +128,7 @@ impl Driver {
         match said {
             Notification::Ended { key, ended } => self.command_ended(key.as_str(), &ended),
             Notification::Unknown { key } => match self.running.remove(key.as_str()) {
-                Some(attempt) => self.lost(attempt),
+                Some(attempt) => self.lost(attempt, &[]),
                 None => Ok(()),
             },
             Notification::Started { key, started } => {
@@ -145,7 +145,9 @@ impl Driver {
         }
         let Some(attempt) = self.running.remove(key) else { return Ok(()) };
         if ended.exit == Exit::Unknown {
-            return self.lost(attempt);
+            // Those that outlived KILL are another user's, and nobody can wait for them.
+            let survivors = if ended.signalled.is_none() { &ended.survivors[..] } else { &[] };
+            return self.lost(attempt, survivors);
         }
         let result = self.result_of(&attempt, ended);
         self.take(Input::Ended { attempt: attempt.clone(), result: Box::new(result) })?;
@@ -153,10 +155,16 @@ impl Driver {
         Ok(())
     }
 
-    /// Nobody knows how a command ended.
-    pub(super) fn lost(&mut self, attempt: AttemptId) -> Result<(), EngineError> {
-        self.take(Input::Lost(attempt.clone()))?;
+    /// Nobody knows how a command ended; these processes of it live on.
+    pub(super) fn lost(&mut self, attempt: AttemptId, survivors: &[ProcessId]) -> Result<(), EngineError> {
+        let lost = self.what_is_left_of(&attempt, survivors);
+        let lives_on = !lost.survivors.is_empty();
+        self.take(Input::Lost(Box::new(lost)))?;
         self.forget_outputs(&attempt);
+        if lives_on {
+            // Whatever is decided: it is not over for the supervisor.
+            self.running.insert(attempt.to_string(), attempt);
+        }
         Ok(())
     }
 

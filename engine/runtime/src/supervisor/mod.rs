@@ -31,7 +31,7 @@ mod tree;
 
 pub use client::{ClientError, Lost, SupervisorClient};
 pub use mask::{MASK_MIN_BYTES, MaskError, Masker};
-pub use process::{boot_id, is_alive, wait_gone};
+pub use process::{boot_id, command_line, is_alive, wait_gone};
 pub use program::{ProgramNotFound, resolve_program};
 pub use protocol::{
     CommandKind, CommandState, Ended, Exit, Identity, InvalidKey, Key, KnownCommand, Notification, PROTOCOL_VERSION,

@@ -76,6 +76,14 @@ pub fn is_alive(process: ProcessId) -> bool {
     stat(process.pid).is_some_and(|stat| stat.id == process && !stat.zombie)
 }
 
+/// What a living process was started as, for people: its words with spaces between; none when it is gone.
+#[must_use]
+pub fn command_line(process: ProcessId) -> Option<String> {
+    let words = std::fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+    // Looked at after the words: they are this process's then.
+    is_alive(process).then(|| String::from_utf8_lossy(&words).trim_end_matches('\0').replace('\0', " "))
+}
+
 /// Opens a handle on exactly this process; none when it is gone.
 pub(super) fn open(process: ProcessId) -> io::Result<Option<OwnedFd>> {
     let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else { return Ok(None) };

@@ -27,7 +27,11 @@ pub(crate) enum Inside {
 
 /// An expression.
 pub(crate) fn expr(source: &str) -> Expression {
-    Expression { source: source.to_owned(), reads: Default::default(), locals: Default::default() }
+    let words: Vec<&str> = source.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').collect();
+    let reads =
+        words.iter().filter_map(|word| word.strip_prefix("steps.")?.split('.').next()).map(Into::into).collect();
+    let locals = words.iter().filter(|word| word.starts_with("outputs.")).map(|_| "outputs".to_owned()).collect();
+    Expression { source: source.to_owned(), reads, locals }
 }
 
 /// A template: a value where the whole is in braces, else a text.

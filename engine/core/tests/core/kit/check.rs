@@ -1,6 +1,6 @@
 //! What must hold after every decision, written down a second time and in another way than the engine does it.
 
-use runbook_core::event::{BlockReason, Cause, Event, Phase, QuestionKind};
+use runbook_core::event::{BlockReason, Cause, Event, Phase, QuestionKind, StopReason};
 use runbook_core::input::Input;
 use runbook_core::plan::Plan;
 use runbook_core::run::{Doing, Run, Stage, StepRun, StepState, UndoState};
@@ -197,7 +197,10 @@ fn of_children(run: &Run, at: StepIx) -> impl Iterator<Item = &StepState> {
 /// What can be said of any state.
 pub(crate) fn state(run: &Run) {
     let Some(created) = run.created() else { return };
-    let outside = |doing| matches!(doing, Doing::Executing | Doing::Stopping { .. } | Doing::Polling { .. });
+    let outside = |doing| match doing {
+        Doing::Stopping { why, .. } => !matches!(why, StopReason::Interrupted(_)),
+        _ => matches!(doing, Doing::Executing | Doing::Polling { .. }),
+    };
     let places = run.live().filter(|live| outside(live.doing)).count();
     assert!(places <= created.plan.max_parallel.max(1) as usize, "{places} run at once");
     let undos = run.live().filter(|live| live.attempt.phase == Phase::Undo).count();

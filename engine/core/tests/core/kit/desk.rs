@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use runbook_core::Effect;
-use runbook_core::event::{AttemptId, Event, Phase, QuestionId, QuestionKind};
-use runbook_core::input::{Answer, Answered, AttemptResult, Exit, Input};
+use runbook_core::event::{AttemptId, Event, Phase, QuestionId, QuestionKind, Survivor};
+use runbook_core::input::{Answer, Answered, AttemptResult, Exit, Input, Lost};
 use runbook_core::run::{Run, StepState};
 use runbook_core::units::{Role, ServiceName, StepId, Timestamp};
 use serde_json::{Value, json};
@@ -95,12 +95,25 @@ impl Desk {
     /// An attempt was lost with engine, supervisor and all.
     pub(crate) fn lose(&mut self, name: &str) -> Vec<Event> {
         let attempt = self.live(name);
-        self.tell(Input::Lost(attempt))
+        self.tell(Input::Lost(Box::new(attempt.into())))
+    }
+
+    /// The same; these processes of it live on, and this is what it handed back.
+    pub(crate) fn lose_with(&mut self, name: &str, survivors: &[&str], outputs: Result<Value, &str>) -> Vec<Event> {
+        let survivor = |(pid, command): (u32, &&str)| Survivor { pid, command: (*command).to_owned() };
+        let lost = Lost {
+            attempt: self.live(name),
+            survivors: (100..).zip(survivors).map(survivor).collect(),
+            outputs: outputs
+                .map(|outputs| outputs.as_object().expect("an object").clone().into_iter().collect())
+                .map_err(str::to_owned),
+        };
+        self.tell(Input::Lost(Box::new(lost)))
     }
 
     /// An attempt that may have ended long ago is told to be lost.
     pub(crate) fn lose_again(&mut self, attempt: AttemptId) -> Vec<Event> {
-        self.tell(Input::Lost(attempt))
+        self.tell(Input::Lost(Box::new(attempt.into())))
     }
 
     pub(crate) fn cancel(&mut self, level: u8) -> Vec<Event> {

@@ -5,6 +5,7 @@ mod blocks;
 mod cancel;
 mod failure;
 mod interruption;
+mod left_behind;
 mod journal;
 mod manual;
 mod order;

@@ -112,7 +112,7 @@ fn a_late_or_repeated_result_changes_nothing() {
     let late = runbook_core::input::AttemptResult { exit: Exit::Code(0), ..Default::default() };
     let ended = |attempt| runbook_core::input::Input::Ended { attempt, result: Box::new(late.clone()) };
     assert!(desk.tell(ended(first.clone())).is_empty());
-    assert!(desk.tell(runbook_core::input::Input::Lost(first.clone())).is_empty());
+    assert!(desk.tell(runbook_core::input::Input::Lost(Box::new(first.clone().into()))).is_empty());
     desk.pass(10);
     assert!(desk.tell(ended(first)).is_empty());
     let second = desk.live("a");
