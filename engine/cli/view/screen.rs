@@ -113,6 +113,10 @@ impl Screen {
         }
         if !batch.is_last {
             self.ask();
+        } else if let Some(status) = self.status.take() {
+            // An engine that leaves because of a question may say so together with it: it is told all the same.
+            self.tell(&status);
+            self.status = Some(status);
         }
     }
 
@@ -133,17 +137,21 @@ impl Screen {
                 self.open(&question, &status);
             }
         } else {
-            let is_new = |question: &&QuestionStatus| !self.shown.contains(&shown_key(question));
-            let new: Vec<QuestionStatus> = status.questions.iter().filter(is_new).cloned().collect();
-            for question in new {
-                self.shown.insert(shown_key(&question));
-                let now = runbook_runtime::now().0;
-                let mut lines = question::full(&question, &status, now, self.paint);
-                lines.extend(question::answer_lines(&question, &self.hints));
-                self.print(&lines);
-            }
+            self.tell(&status);
         }
         self.status = Some(status);
+    }
+
+    /// Shows each question once, with the commands that answer it.
+    fn tell(&mut self, status: &Status) {
+        for question in &status.questions {
+            if !self.shown.insert(shown_key(question)) {
+                continue;
+            }
+            let mut lines = question::full(question, status, runbook_runtime::now().0, self.paint);
+            lines.extend(question::answer_lines(question, &self.hints));
+            self.print(&lines);
+        }
     }
 
     /// An answer that another process reads is refused without a word: its file is gone and its question is open.
@@ -162,6 +170,7 @@ impl Screen {
         if let Some(live) = &mut self.live {
             live.clear();
         }
+        self.shown.insert(shown_key(question));
         let now = runbook_runtime::now().0;
         let lines = question::full(question, status, now, self.paint);
         self.write(&format!("\n{}\n", lines.join("\n")));
