@@ -13,4 +13,5 @@ mod readme;
 mod refusals;
 mod rehearsal;
 mod services;
+mod shown;
 mod terminal;

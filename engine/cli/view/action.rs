@@ -6,9 +6,13 @@ use runbook_core::canonical;
 use runbook_core::plan::{Action, EnvSource, HttpBody, Template, Wait};
 use runbook_core::rendered::{Rendered, RenderedBody, RenderedSource};
 use runbook_core::units::format_duration;
+use runbook_runtime::given::Given;
 use serde_json::Value;
 
 use super::text::{moment, visible, visible_line};
+
+/// The most that is shown of the value of a variable, in bytes.
+const VALUE_MAX: usize = 1_000;
 
 /// What runs, with its values.
 pub(crate) fn rendered(action: &Rendered) -> Vec<String> {
@@ -104,7 +108,26 @@ fn block(heading: &str, text: &str) -> Vec<String> {
 }
 
 fn with<'n>(env: impl Iterator<Item = (&'n String, String)>) -> Vec<String> {
-    env.map(|(name, value)| format!("with {name}={}", visible_line(&value))).collect()
+    env.map(|(name, value)| format!("with {name}={}", shortened(&value))).collect()
+}
+
+/// What a command gets besides its own variables.
+pub(crate) fn given(given: &Given) -> Vec<String> {
+    let mut lines = with(given.shown.iter().map(|(name, source)| (name, source_text(source))));
+    if !given.others.is_empty() {
+        let names: Vec<&str> = given.others.iter().map(String::as_str).collect();
+        lines.push(format!("what it starts can also read {}", names.join(", ")));
+    }
+    lines
+}
+
+/// A value on one line. One that fills a terminal would hide all else; the answer holds for the whole all the same.
+fn shortened(value: &str) -> String {
+    if value.len() <= VALUE_MAX {
+        return visible_line(value);
+    }
+    let shown = visible_line(&value[..value.floor_char_boundary(VALUE_MAX)]);
+    format!("{shown}… (cut: it has {} bytes)", value.len())
 }
 
 fn planned_env(env: &BTreeMap<String, EnvSource>) -> Vec<String> {
@@ -191,6 +214,18 @@ mod tests {
             "in /opt",
         ];
         assert_eq!(rendered(&action), lines);
+    }
+
+    #[test]
+    fn a_value_that_would_fill_the_terminal_is_cut_and_says_so() {
+        let value = |text: String| RenderedSource::Value(text);
+        let shown = BTreeMap::from([
+            ("FITS".to_owned(), value("x".repeat(VALUE_MAX))),
+            ("LONG".to_owned(), value(format!("{}é{}", "x".repeat(VALUE_MAX - 1), "y".repeat(70_000)))),
+        ]);
+        let fits = "x".repeat(VALUE_MAX);
+        let lines = [format!("with FITS={fits}"), format!("with LONG={}… (cut: it has 71001 bytes)", &fits[1..])];
+        assert_eq!(given(&Given { shown, ..Given::default() }), lines);
     }
 
     #[test]

@@ -111,7 +111,10 @@ fn steps(status: &Status, now: u64, paint: Paint) -> Vec<String> {
         let depth = std::iter::successors(step.parent.as_deref(), up).take(status.steps.len()).count();
         lines.push(step_line(step, depth, now, paint));
         let indent = "  ".repeat(depth + 3);
-        lines.extend(step.outputs.iter().map(|(name, it)| format!("{indent}{name} = {}", value(it))));
+        lines.extend(step.outputs.iter().map(|(name, it)| {
+            let cut = step.outputs_cut.get(name).map(|bytes| format!("… (cut: it has {bytes} bytes)"));
+            format!("{indent}{name} = {}{}", value(it), cut.unwrap_or_default())
+        }));
         lines.extend(undo_line(step, &indent, paint));
     }
     lines
@@ -235,12 +238,15 @@ mod tests {
         let mut run = samples::stuck();
         run.steps[4].parent = Some("contain".to_owned());
         run.steps[2].outputs.insert("sent".to_owned(), serde_json::json!("a\nb"));
+        run.steps[2].outputs.insert("long".to_owned(), serde_json::json!("abc"));
+        run.steps[2].outputs_cut.insert("long".to_owned(), 70_000);
         let text = full(&seen(run, false), &Hints::plain("01ARZ3NDEK"), samples::NOW, Paint::PLAIN).join("\n");
         for part in [
             "environment: sandbox",
             "incident_type = system_down",
             "exit code: 5",
             "sent = a\\nb",
+            "long = abc… (cut: it has 70000 bytes)",
             "↶ not undone yet",
             "↶ not undone, its rollback failed: exit code 1",
             "    · blocked",

@@ -60,11 +60,13 @@ pub(crate) fn full(question: &QuestionStatus, status: &Status, now: u64, paint: 
         let verb = if Kind::of(question) == Some(Kind::Interrupted) { "what was started" } else { "what will be done" };
         lines.push(format!("  {verb}:"));
         lines.extend(action::rendered(action).into_iter().map(|line| format!("    {line}")));
+        lines.extend(action::given(&question.given).into_iter().map(|line| format!("    {line}")));
         lines.extend(titles_of(action, status));
     }
     if let Some(undo) = question.undo.as_ref().filter(|_| !is_undo(question)) {
         lines.push("  how it would be undone:".to_owned());
         lines.extend(action::undo(undo).into_iter().map(|line| format!("    {line}")));
+        lines.extend(action::given(&question.undo_given).into_iter().map(|line| format!("    {line}")));
     } else if Kind::of(question) == Some(Kind::Approval) {
         lines.push("  there is no rollback for it".to_owned());
     }
@@ -143,8 +145,11 @@ mod tests {
             "  Restart the gateway?",
             "      │ systemctl restart \"$SERVICE\"",
             "    with SERVICE=gateway",
+            "    with UNIT=gateway.service",
+            "    what it starts can also read INCIDENT_TYPE, RETRIES",
             "  how it would be undone:",
             "    runs: systemctl stop gateway",
+            "    with RETRIES=3",
             "  who may approve: incident-commander, mia",
             "(in 9m 58s)",
             "sha256 44136fa355b3…",

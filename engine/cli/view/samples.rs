@@ -1,8 +1,9 @@
 //! Snapshots of runs for tests of what is drawn of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use runbook_core::rendered::{Rendered, RenderedSource};
+use runbook_runtime::given::Given;
 use runbook_runtime::status::{CancelStatus, QuestionStatus, STATUS_VERSION, Status, StepStatus};
 use serde_json::json;
 
@@ -29,6 +30,7 @@ pub(crate) fn step(id: &str, state: &str) -> StepStatus {
         undo: None,
         undo_detail: None,
         outputs: BTreeMap::new(),
+        outputs_cut: BTreeMap::new(),
     }
 }
 
@@ -83,6 +85,14 @@ pub(crate) fn waiting() -> Status {
         }),
         undo: Some(json!({"argv": {"argv": [{"literal": "systemctl"}, {"literal": "stop"}, {"literal": "gateway"}],
             "env": {}, "dir": null}})),
+        given: Given {
+            shown: BTreeMap::from([("UNIT".to_owned(), RenderedSource::Value("gateway.service".to_owned()))]),
+            others: BTreeSet::from(["INCIDENT_TYPE".to_owned(), "RETRIES".to_owned()]),
+        },
+        undo_given: Given {
+            shown: BTreeMap::from([("RETRIES".to_owned(), RenderedSource::Value("3".to_owned()))]),
+            others: BTreeSet::new(),
+        },
         due: Some(NOW + 598_000),
         attempt: None,
     }];

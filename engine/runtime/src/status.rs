@@ -14,6 +14,8 @@ use serde_json::Value;
 use crate::exit_code::ExitCode;
 use crate::folder::{RunFolder, write_whole};
 use crate::foreseen::foreseen;
+use crate::given::{self, Given};
+use crate::shortened::shortened;
 
 /// The version of the format below.
 pub const STATUS_VERSION: u32 = 1;
@@ -93,6 +95,12 @@ pub struct QuestionStatus {
     pub action: Option<Rendered>,
     /// How it would be undone, as far as that is known before the step has run.
     pub undo: Option<Value>,
+    /// What that gets besides its own `env`.
+    #[serde(default)]
+    pub given: Given,
+    /// What its undo gets besides its own `env`.
+    #[serde(default)]
+    pub undo_given: Given,
     /// When it expires.
     pub due: Option<u64>,
     /// The attempt whose fate is unknown.
@@ -130,8 +138,11 @@ pub struct StepStatus {
     pub undo: Option<String>,
     /// Why its undo is so.
     pub undo_detail: Option<String>,
-    /// What it handed on.
+    /// What it handed on; the journal has the whole of what is too long for a snapshot.
     pub outputs: BTreeMap<String, Value>,
+    /// The outputs of which only the beginning is there, each with the bytes that it has in all.
+    #[serde(default)]
+    pub outputs_cut: BTreeMap<String, u64>,
 }
 
 impl Status {
@@ -241,8 +252,11 @@ fn question_of(run: &Run, question: &Question) -> QuestionStatus {
         QuestionKind::Interrupted { attempt } => ("interrupted", vec![], None, Some(attempt)),
     };
     let undo = plan.and_then(|plan| plan.rollback.as_ref()).zip(run.created());
+    let undo_given = undo.map(|(undo, created)| given::to_planned(&undo.action, created)).unwrap_or_default();
     let undo = undo.map(|(undo, created)| foreseen(undo.action.clone(), created));
     let undo = undo.and_then(|action| serde_json::to_value(action).ok());
+    let action = attempt.and_then(|attempt| run.action_of(attempt).cloned()).or(prepared);
+    let given = action.as_ref().zip(run.created()).map(|(action, created)| given::to_rendered(action, created));
     QuestionStatus {
         id: question.id.0.clone(),
         step: question.step.to_string(),
@@ -250,8 +264,10 @@ fn question_of(run: &Run, question: &Question) -> QuestionStatus {
         message: question.message.clone(),
         from,
         digest,
-        action: attempt.and_then(|attempt| run.action_of(attempt).cloned()).or(prepared),
+        action,
         undo,
+        given: given.unwrap_or_default(),
+        undo_given,
         due: question.due.map(|due| due.0),
         attempt: attempt.map(ToString::to_string),
     }
@@ -265,6 +281,7 @@ fn steps_of(run: &Run) -> Vec<StepStatus> {
         let own = live.get(&(&step.id, Phase::Do)).copied();
         let undoing = live.get(&(&step.id, Phase::Undo)).copied();
         let (undo, undo_detail) = undo_of(state, undoing);
+        let (outputs, outputs_cut) = shortened(&state.outputs);
         StepStatus {
             id: step.id.to_string(),
             title: step.title.clone(),
@@ -280,7 +297,8 @@ fn steps_of(run: &Run) -> Vec<StepStatus> {
             ended_at: state.ended_at.map(|at| at.0),
             undo,
             undo_detail,
-            outputs: state.outputs.clone(),
+            outputs,
+            outputs_cut,
         }
     };
     run.steps().map(|(_, step, state)| one((step, state))).collect()

@@ -1,0 +1,63 @@
+//! What a person is shown before they answer, and what a snapshot holds.
+
+use serde_json::Value;
+
+use crate::kit::Home;
+
+fn asked(home: &Home, args: &[&str]) -> String {
+    let output = home.run(args);
+    assert_eq!(output.status.code(), Some(6), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_question_shows_the_values_that_the_script_gets_and_not_only_its_text() {
+    let home = Home::new();
+    home.write(
+        "r.yaml",
+        "schema: runbook/v1
+id: wipe
+title: Wipe
+params: {target: {type: string, required: true}, note: {type: string, default: quiet}}
+env: {MODE: destroy}
+steps:
+  - id: wipe
+    approval: {from: [anyone]}
+    run: echo rm -rf \"$TARGET\" $MODE
+    rollback: {argv: [echo, back]}
+",
+    );
+    let text = asked(&home, &["exec", "r.yaml", "-p", "target=/production/db", "--exit-when-waiting"]);
+    let status = String::from_utf8_lossy(&home.run(&["status", "last"]).stdout).into_owned();
+    for text in [text, status] {
+        let (action, undo) = text.split_once("how it would be undone").unwrap_or_else(|| panic!("no undo in\n{text}"));
+        for part in ["with TARGET=/production/db\n", "with MODE=destroy\n", "can also read NOTE\n"] {
+            assert!(action.contains(part), "{part:?} is missing in\n{text}");
+        }
+        assert!(undo.contains("with NOTE=quiet\n"), "a program reads its variables unseen:\n{text}");
+    }
+    assert_eq!(home.status()["questions"][0]["given"]["shown"]["TARGET"]["value"], "/production/db");
+}
+
+#[test]
+fn long_outputs_are_cut_in_the_snapshot_and_whole_for_the_steps() {
+    let home = Home::new();
+    let mut text = "schema: runbook/v1\nid: long\ntitle: Long\nsteps:\n".to_owned();
+    for number in 0..8 {
+        text.push_str(&format!(
+            "  - id: s{number}\n    run: |\n      {{ printf big=; head -c 600000 /dev/zero | tr '\\0' x; echo; }} > \"$RUNBOOK_OUTPUT\"\n    outputs: [big]\n"
+        ));
+    }
+    text.push_str("  - {id: whole, assert: [\"steps.s7.outputs.big | length == 600000\"]}\n");
+    home.write("r.yaml", &text);
+    let output = home.run(&["exec", "r.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let snapshot = std::fs::metadata(home.run_folder().expect("a run").join("status.json")).expect("a snapshot").len();
+    assert!(snapshot < 64 * 1024, "it has {snapshot} bytes");
+    let shown: Value = serde_json::from_slice(&home.run(&["show", "last", "--output", "json"]).stdout).expect("JSON");
+    let step = &shown["steps"][0];
+    assert_eq!(step["outputs"]["big"].as_str().map(str::len), Some(4096));
+    assert_eq!(step["outputs_cut"]["big"], 600_000);
+    let text = String::from_utf8_lossy(&home.run(&["show", "last"]).stdout).into_owned();
+    assert!(text.contains("x… (cut: it has 600000 bytes)"), "{text}");
+}
