@@ -5,20 +5,20 @@ use std::path::Path;
 
 use super::command::{Command, Commands, Live, State};
 use super::process;
-use super::protocol::{Ended, Exit, ProcessId, Span, Started};
+use super::protocol::{Ended, Exit, Key, ProcessId, Span, Started};
 use super::spawn::MARKER;
 use super::status::{Output, Phase, StatusFolder, StatusLine};
 
 /// Makes every command known again, so that none is started twice. Live ones are watched; their exit can no longer be learned.
 pub(super) fn adopt(folder: &StatusFolder, run_folder: &Path, run: &str, boot_id: &str) -> io::Result<Commands> {
     let files = folder.read_all(run_folder)?;
-    let open = |file: &StatusLine| !matches!(file.phase, Phase::Ended(_)) && file.boot_id == boot_id;
+    let open = |file: &StatusLine| file.boot_id == boot_id && is_open(&file.phase);
     let marked = if files.iter().any(open) { marked_processes(run)? } else { Vec::new() };
     let mut commands = Commands::default();
     for file in files {
         let same_boot = file.boot_id == boot_id;
         let mut of_it: Vec<ProcessId> = Vec::new();
-        if same_boot {
+        if same_boot && is_open(&file.phase) {
             of_it.extend(marked.iter().filter(|(key, _)| key == file.key.as_str()).map(|(_, id)| *id));
         }
         commands.add(command(file, same_boot, &of_it)?);
@@ -26,9 +26,20 @@ pub(super) fn adopt(folder: &StatusFolder, run_folder: &Path, run: &str, boot_id
     Ok(commands)
 }
 
+/// Whether processes of a command may live on that are not left alone on purpose.
+fn is_open(phase: &Phase) -> bool {
+    match phase {
+        Phase::Starting | Phase::Running(_) => true,
+        Phase::Ended(ended) => ended.is_unseen(),
+    }
+}
+
 fn command(file: StatusLine, same_boot: bool, marked: &[ProcessId]) -> io::Result<Command> {
     let started = match file.phase {
-        Phase::Ended(ended) => {
+        Phase::Ended(mut ended) => {
+            if ended.is_unseen() {
+                ended.survivors = marked.to_vec();
+            }
             let state = State::Over(ended, 0);
             return Ok(Command {
                 key: file.key,
@@ -50,10 +61,12 @@ fn command(file: StatusLine, same_boot: bool, marked: &[ProcessId]) -> io::Resul
     };
     let alive = started.clone().filter(|started| same_boot && process::is_alive(started.process));
     let handle = alive.as_ref().map(|started| process::open(started.process)).transpose()?.flatten();
-    let root = started.as_ref().map(|started| started.process);
-    let state = match (alive, handle) {
-        (Some(started), Some(handle)) => State::Live(Box::new(Live::new(started, None, Some(handle)))),
-        _ => State::Over(lost(started.as_ref(), file.output.as_ref(), marked), 0),
+    let (root, state) = match (alive, handle) {
+        (Some(started), Some(handle)) => {
+            (Some(started.process), State::Live(Box::new(Live::new(started, None, Some(handle)))))
+        }
+        // Its number may be another's by now, and so may a process group of that number.
+        _ => (None, State::Over(lost(started.as_ref(), file.output.as_ref(), marked), 0)),
     };
     Ok(Command { key: file.key, kind: file.kind, output: file.output, root, writes_to: vec![], state })
 }
@@ -77,9 +90,19 @@ pub(super) fn spans(output: Option<&Output>) -> (Span, Span) {
     output.map_or_else(Default::default, |output| (output.stdout.span(), output.stderr.span()))
 }
 
+/// The live processes of one command of this run, the oldest first, as their environment tells.
+pub(super) fn survivors_of(run: &str, key: &Key) -> Vec<ProcessId> {
+    let marked = marked_processes(run).unwrap_or_else(|error| {
+        tracing::error!(%error, %key, "cannot look for what a command left running");
+        Vec::new()
+    });
+    marked.into_iter().filter(|(of, _)| of == key.as_str()).map(|(_, id)| id).collect()
+}
+
 /// The live processes that were started for this run, the oldest first, each with its key.
 fn marked_processes(run: &str) -> io::Result<Vec<(String, ProcessId)>> {
-    let mut stats: Vec<_> = process::all()?.into_iter().filter(|stat| !stat.zombie).collect();
+    let own = std::process::id();
+    let mut stats: Vec<_> = process::all()?.into_iter().filter(|stat| !stat.zombie && stat.id.pid != own).collect();
     stats.sort_unstable_by_key(|stat| (stat.id.start_time, stat.id.pid));
     let marked = |stat: &process::Stat| {
         let marker = process::started_with(stat.id.pid, MARKER)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use super::output::FileId;
+use super::process;
 use super::protocol::{CommandKind, CommandState, Ended, Exit, Key, KnownCommand, ProcessId, Started, Stop};
 use super::status::Output;
 
@@ -89,7 +90,11 @@ impl Command {
     pub(super) fn known(&self) -> KnownCommand {
         let state = match &self.state {
             State::Live(live) => CommandState::Running(live.started.clone()),
-            State::Over(ended, _) => CommandState::Ended(ended.clone()),
+            State::Over(ended, _) => {
+                let mut ended = ended.clone();
+                ended.survivors.retain(|id| process::is_alive(*id));
+                CommandState::Ended(ended)
+            }
         };
         KnownCommand { key: self.key.clone(), kind: self.kind, state }
     }
@@ -136,6 +141,25 @@ impl Commands {
 
     pub(super) fn live_count(&self) -> usize {
         self.live.len()
+    }
+
+    /// Makes a command of which nobody saw the end a live one again, so that what is left of it can be ended.
+    pub(super) fn revive(&mut self, index: Index) {
+        let command = &mut self.all[index];
+        let State::Over(ended, _) = &command.state else { return };
+        let of = |file: fn(&Output) -> u64| command.output.as_ref().map_or(0, file);
+        let started = Started {
+            process: ended.survivors.first().copied().unwrap_or(ProcessId { pid: 0, start_time: 0 }),
+            started_at_ms: ended.started_at_ms.unwrap_or(ended.ended_at_ms),
+            stdout_from: of(|output| output.stdout.from),
+            stderr_from: of(|output| output.stderr.from),
+        };
+        // The number of its main process may be another's by now, and so may a process group of that number.
+        command.root = None;
+        let mut live = Live::new(started, None, None);
+        live.exit = Some(Exit::Unknown);
+        command.state = State::Live(Box::new(live));
+        self.live.insert(index);
     }
 
     /// Makes a live command one that is over; returns what it was.

@@ -123,7 +123,8 @@ pub enum Request {
     },
     /// Start a command. Answered with `Started`, or `Ended` when it could not be started or has ended before.
     Start(Box<StartRequest>),
-    /// End a command and all that it started. Answered with `Ended` once nothing of it is left.
+    /// End a command and all that it started. Answered with `Ended` once nothing of it is left, also when only its main
+    /// process is known to be gone.
     Signal {
         /// Which command.
         key: Key,
@@ -243,8 +244,17 @@ pub struct Ended {
     pub stderr: Span,
     /// The hardest signal it was sent on request, if any.
     pub signalled: Option<Stop>,
-    /// Processes of it that could not be killed because they belong to another user; empty in all but odd cases.
+    /// Its processes that live on: of a command of which nobody saw the end, until it is signalled; else those that could
+    /// not be killed because they belong to another user. Empty in all but odd cases.
     pub survivors: Vec<ProcessId>,
+}
+
+impl Ended {
+    /// Whether nobody saw the end, nor made sure that nothing of it is left: then it can still be signalled.
+    #[must_use]
+    pub fn is_unseen(&self) -> bool {
+        self.exit == Exit::Unknown && self.signalled.is_none()
+    }
 }
 
 /// How hard a command was asked to end.

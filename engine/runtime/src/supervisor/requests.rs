@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::adopt::spans;
+use super::adopt::{spans, survivors_of};
 use super::command::{Command, Index, Live, State};
 use super::output::FileId;
 use super::process;
@@ -133,6 +133,10 @@ impl Supervisor {
             self.tell(&Notification::Unknown { key });
             return;
         };
+        if matches!(&self.commands.get(index).state, State::Over(ended, _) if ended.is_unseen()) {
+            self.commands.revive(index);
+            self.orphans.forget_spared();
+        }
         let Some(live) = self.commands.get_mut(index).live_mut() else {
             self.tell_state(index);
             return;
@@ -160,12 +164,17 @@ impl Supervisor {
             pump.drain(&mut self.scratch);
         }
         let command = self.commands.get_mut(index);
+        let key = command.key.clone();
         let (stdout, stderr) = spans(command.output.as_ref());
         let (ended_at_ms, ticks) = (process::now_ms(), process::ticks());
         let Some(live) = command.live_mut() else { return };
         live.untouchable.retain(|id| process::is_alive(*id));
+        let exit = live.exit.take().unwrap_or(Exit::Unknown);
+        if exit == Exit::Unknown && live.stop.is_none() {
+            live.untouchable = survivors_of(&self.run, &key);
+        }
         let ended = Ended {
-            exit: live.exit.take().unwrap_or(Exit::Unknown),
+            exit,
             started_at_ms: Some(live.started.started_at_ms),
             ended_at_ms,
             stdout,

@@ -34,6 +34,13 @@ pub(super) struct Orphans {
     known: HashMap<ProcessId, Owner>,
 }
 
+impl Orphans {
+    /// A command that was over is to be ended after all: what was left behind by it is no longer spared.
+    pub(super) fn forget_spared(&mut self) {
+        self.known.retain(|_, owner| *owner != Owner::Spared);
+    }
+}
+
 /// All processes of the machine at one moment, with their owners among the commands.
 pub(super) struct Census<'a> {
     commands: &'a Commands,
@@ -44,6 +51,8 @@ pub(super) struct Census<'a> {
     roots: HashMap<ProcessId, Index>,
     /// Live commands of an earlier supervisor: theirs are not below this process.
     adopted: bool,
+    /// Found in this census to belong to nobody.
+    strangers: HashSet<ProcessId>,
 }
 
 impl<'a> Census<'a> {
@@ -53,7 +62,16 @@ impl<'a> Census<'a> {
         let root_of = |index| commands.get(index).root.map(|root| (root, index));
         let roots = commands.live().filter_map(|(index, _)| root_of(index)).collect();
         let adopted = commands.live().any(|(_, live)| live.handle.is_none());
-        Ok(Self { commands, orphans, run, own_pid: std::process::id(), stats, roots, adopted })
+        Ok(Self {
+            commands,
+            orphans,
+            run,
+            own_pid: std::process::id(),
+            stats,
+            roots,
+            adopted,
+            strangers: HashSet::new(),
+        })
     }
 
     /// Every process that is not over, for each command in `wanted`, the oldest first.
@@ -84,9 +102,28 @@ impl<'a> Census<'a> {
             match self.parent(&at) {
                 Some(parent) => at = parent,
                 // At the top of the machine: only what an earlier supervisor left can be there.
-                None if self.adopted => return self.orphan(stat, false, wanted),
+                None if self.adopted => return self.adopted_by(stat, wanted),
                 None => return None,
             }
+        }
+        None
+    }
+
+    /// Whose a process is that is not below this one: of itself or of the nearest above it that can be told.
+    fn adopted_by(&mut self, stat: Stat, wanted: &[Index]) -> Option<Index> {
+        let mut at = Some(stat);
+        for _ in 0..DEPTH_MAX {
+            let here = at?;
+            if !self.strangers.contains(&here.id) {
+                if let Some(owner) = self.orphan(here, false, wanted) {
+                    return Some(owner);
+                }
+                if self.orphans.known.contains_key(&here.id) {
+                    return None;
+                }
+                self.strangers.insert(here.id);
+            }
+            at = self.stats.get(&here.parent).copied();
         }
         None
     }

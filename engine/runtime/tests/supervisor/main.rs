@@ -5,6 +5,7 @@ mod load;
 mod outputs;
 mod recovery;
 mod rig;
+mod survivors;
 mod trees;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -18,7 +19,8 @@ fn main() {
         return;
     }
     let mut trials = Vec::new();
-    for (name, test) in [ends::TESTS, trees::TESTS, outputs::TESTS, recovery::TESTS, load::TESTS].concat() {
+    let tests = [ends::TESTS, trees::TESTS, outputs::TESTS, recovery::TESTS, survivors::TESTS, load::TESTS];
+    for (name, test) in tests.concat() {
         trials.push(Trial::test(name, move || {
             test();
             Ok::<(), Failed>(())
