@@ -8,6 +8,7 @@ mod floods;
 mod help;
 mod hosts;
 mod kit;
+mod left_behind;
 mod order;
 mod readme;
 mod refusals;
