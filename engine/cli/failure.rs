@@ -75,7 +75,7 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        let cause_text = cause.to_string();
+        let cause_text = plain(cause.to_string());
         if !text.contains(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);
@@ -83,6 +83,12 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
         next = cause.source();
     }
     text
+}
+
+/// What the system says. The store hands on a copy of its error, whose text is `Os { code: 28, … }`.
+fn plain(text: String) -> String {
+    let code = text.strip_prefix("Os { code: ").and_then(|rest| rest.split_once(',')?.0.parse().ok());
+    code.map_or(text, |code| std::io::Error::from_raw_os_error(code).to_string())
 }
 
 impl From<FindError> for Failure {
@@ -123,6 +129,9 @@ mod tests {
         assert_eq!(text.matches("No space left on device").count(), 1, "{text}");
         assert!(text.starts_with("failed to write the database in the journal `/state/journal`: No space"), "{text}");
         assert!(text.contains("see that the disk has room") && text.ends_with("runbook resume 01KB3"), "{text}");
+        let copied = io::Error::new(ErrorKind::StorageFull, format!("{:?}", io::Error::from_raw_os_error(28)));
+        let error = JournalError::Io { dir: "/journal".into(), action: "write", source: copied };
+        assert!(with_causes(&error).ends_with(": No space left on device (os error 28)"), "{}", with_causes(&error));
         let text = with_causes(&EngineError::Io(io::Error::from_raw_os_error(28)));
         assert_eq!(text.matches("No space left on device").count(), 1, "{text}");
     }

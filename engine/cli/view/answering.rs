@@ -132,7 +132,7 @@ fn may_answer(seen: &Seen, question: &QuestionStatus) -> Result<(), Failure> {
         return Ok(());
     }
     let from = visible_line(&question.from.join(", "));
-    if created.environment_file.is_some() {
+    if created.environment_file.is_some() || created.project_file.is_some() {
         note(format!("note: you (`{}`) held none of {from} when the run started; what holds now decides", me.name));
         return Ok(());
     }
