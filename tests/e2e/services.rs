@@ -2,6 +2,8 @@
 
 use std::process::Child;
 
+use rustix::process::Signal;
+
 use crate::kit::processes::{Process, Role};
 use crate::kit::{Home, end_of, kill, wait_for};
 
@@ -123,4 +125,32 @@ fn cancel_after_a_crash_stops_the_service() {
     assert_eq!(outcome.status.code(), Some(10), "{}", String::from_utf8_lossy(&outcome.stderr));
     home.wait_until_nothing_is_left();
     assert_eq!(home.lines("lines"), [""; 0]);
+}
+
+#[test]
+fn what_a_lost_service_left_running_makes_way_for_it() {
+    let home = home();
+    // The main process only waits; its child holds the port and the data.
+    let wrapped = ENVIRONMENT.replace(r#"argv: ["#, r#"argv: [sh, -c, '"$@" & wait', sh, "#);
+    home.write("environments/small.yaml", &wrapped);
+    let mut engine = start(&home);
+    let is_service = |process: &Process| matches!(&process.role, Role::Command(key) if key.starts_with("service-"));
+    let found: Vec<Process> = home.processes().into_iter().filter(is_service).collect();
+    let (serves, waits): (Vec<_>, Vec<_>) = found.into_iter().partition(|it| !it.command.contains("sh -c"));
+    let ([child], [main]) = (&serves[..], &waits[..]) else { panic!("{serves:#?} {waits:#?}") };
+    kill(home.supervisor_pid().expect("a supervisor"));
+    engine.kill().expect("a kill");
+    main.send(Signal::KILL);
+    engine.wait().expect("an end");
+    wait_for("the end of its main process", || (!home.processes().contains(main)).then_some(()));
+    assert!(home.processes().contains(child), "it lives on");
+
+    let mut engine = home.start(&["resume", "last"]);
+    wait_for("the service", || {
+        let now = home.processes().into_iter().find(|it| is_service(it) && it.command == child.command)?;
+        (now.pid != child.pid).then_some(())
+    });
+    wait_for_question(&home);
+    assert!(!home.processes().contains(child), "two never hold the same data");
+    assert_ends_well(&home, &mut engine);
 }

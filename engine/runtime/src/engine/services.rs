@@ -59,6 +59,10 @@ enum Doing {
     },
     /// It was killed.
     Killed,
+    /// Its main process was lost with the supervisor, and others of it live on: they may hold its port and its data.
+    LeftOver,
+    /// These were killed.
+    ClearedAway,
     /// It is gone.
     Over,
 }
@@ -74,6 +78,7 @@ impl Services {
             let Some((name, number)) = name_of(key) else { continue };
             let (pid, doing) = match &command.state {
                 CommandState::Running(started) => (started.process.pid, Doing::Found),
+                CommandState::Ended(ended) if ended.is_unseen() && !ended.survivors.is_empty() => (0, Doing::LeftOver),
                 CommandState::Ended(_) => (0, Doing::Over),
             };
             if self.at_work.get(&name).is_none_or(|other| other.number <= number) {
@@ -130,7 +135,8 @@ impl Driver {
                     self.wait_until_it_answers(name)?;
                 }
                 Doing::Found | Doing::Up => self.wait_until_it_answers(name)?,
-                Doing::ComingUp | Doing::Ending { .. } | Doing::Killed => {}
+                Doing::LeftOver => self.clear_away(name),
+                Doing::ComingUp | Doing::Ending { .. } | Doing::Killed | Doing::ClearedAway => {}
             }
         }
         if self.engine.run.stage() == Stage::Stopping {
@@ -234,11 +240,14 @@ impl Driver {
     }
 
     pub(super) fn service_ended(&mut self, service: &ServiceName, ended: &Ended) -> Result<(), EngineError> {
-        if let Some(at_work) = self.services.at_work.get_mut(service) {
-            at_work.doing = Doing::Over;
-        }
+        let at_work = self.services.at_work.get_mut(service);
+        let did = at_work.map(|at_work| std::mem::replace(&mut at_work.doing, Doing::Over));
         if self.engine.run.stage() == Stage::Stopping {
             return self.take(Input::ServiceStopped(service.clone()));
+        }
+        if did == Some(Doing::ClearedAway) {
+            // What lived on is gone: now it can be started again.
+            return Ok(());
         }
         let how = format!("it ended ({:?}); see its log", ended.exit);
         match self.engine.run.services().get(service) {
@@ -259,6 +268,14 @@ impl Driver {
         self.take(Input::ServiceFailed { service, reason })
     }
 
+    /// Kills what a lost service left running.
+    fn clear_away(&mut self, name: &ServiceName) {
+        if let Some(at_work) = self.services.at_work.get_mut(name) {
+            at_work.doing = Doing::ClearedAway;
+            self.supervisor.send(&Request::Signal { key: at_work.key.clone(), force: true });
+        }
+    }
+
     fn stop_service(&mut self, name: &ServiceName) -> Result<(), EngineError> {
         if matches!(self.engine.run.services().get(name), None | Some(ServiceState::Stopped)) {
             return Ok(());
@@ -276,7 +293,11 @@ impl Driver {
                 at_work.doing = Doing::Killed;
                 true
             }
-            Doing::Ending { .. } | Doing::Killed | Doing::Over => return Ok(()),
+            Doing::LeftOver => {
+                self.clear_away(name);
+                return Ok(());
+            }
+            Doing::Ending { .. } | Doing::Killed | Doing::ClearedAway | Doing::Over => return Ok(()),
         };
         self.supervisor.send(&Request::Signal { key: at_work.key.clone(), force });
         Ok(())
