@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use runbook_core::event::{AttemptId, Event, Failure, Phase, QuestionKind};
-use runbook_core::input::Input;
+use runbook_core::event::{AttemptId, Event, Failure, Phase, QuestionKind, Survivor};
+use runbook_core::input::{Input, Lost};
 use runbook_core::plan::OnInterrupt;
 use runbook_core::run::{StepState, UndoState};
 
@@ -121,8 +121,13 @@ fn whatever_is_lost_whenever_the_run_ends_and_asks_about_nothing_else() {
             let checks = if number % 3 == 0 { Checks::All } else { Checks::Few };
             let mut resumed = died.resumed(&died.engine.journal, checks);
             let before = questions(&resumed.engine.journal).len();
-            for (attempt, _) in &lost {
-                let _ = resumed.engine.tell(Input::Lost(Box::new(attempt.clone().into())));
+            for (place, (attempt, _)) in lost.iter().enumerate() {
+                let mut lost = Lost::from(attempt.clone());
+                // Some leave processes that live on.
+                if (place + number).is_multiple_of(2) {
+                    lost.survivors.push(Survivor { pid: 7, command: "sleep 300".to_owned() });
+                }
+                let _ = resumed.engine.tell(Input::Lost(Box::new(lost)));
             }
             let asked = questions(&resumed.engine.journal).split_off(before);
             assert!(asked.iter().all(|it| lost.iter().any(|(attempt, _)| attempt == it)), "{asked:?} of {lost:?}");

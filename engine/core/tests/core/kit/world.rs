@@ -128,6 +128,12 @@ impl World {
         let never = AttemptResult { exit: Exit::Error("never started".to_owned()), ..AttemptResult::default() };
         let new = || Command { ends_at: now, result: never, term_ms: None, termed: true, told: false };
         let command = self.commands.entry(attempt.clone()).or_insert_with(new);
+        if command.told {
+            // Lost, and what it left running is to end: the supervisor says when nothing of it is left.
+            (command.told, command.ends_at) = (false, now + command.term_ms.unwrap_or_default());
+            command.result = AttemptResult { exit: Exit::Error("it is gone".to_owned()), ..AttemptResult::default() };
+            return;
+        }
         let first = !std::mem::replace(&mut command.termed, true);
         let end = match (force, command.term_ms) {
             (true, _) => Some((now, Exit::Signal(9))),
