@@ -14,6 +14,9 @@ use super::reactor::Supervisor;
 use super::spawn::{self, Channels, Spawned};
 use super::status::{Output, Phase};
 
+/// Between two looks for the status of a process that is over and whose tracer has not let go of it.
+const EXIT_PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
+
 impl Supervisor {
     /// Lets a newcomer that said hello be the engine, unless there is a living one.
     pub(super) fn admit(&mut self) {
@@ -151,8 +154,13 @@ impl Supervisor {
     /// The main process of a command is over: so is the command, unless it was told to end and something of it is left.
     pub(super) fn root_is_over(&mut self, index: Index) {
         let Some(live) = self.commands.get_mut(index).live_mut() else { return };
+        let Some(exit) = live.handle.as_ref().map_or(Some(Exit::Unknown), exit_of) else {
+            // It stays watched, and is looked at again at once; a pause keeps that from taking the processor meanwhile.
+            std::thread::sleep(EXIT_PAUSE);
+            return;
+        };
         live.root_handle = None;
-        live.exit = Some(live.handle.as_ref().map_or(Exit::Unknown, exit_of));
+        live.exit = Some(exit);
         if live.stop.is_none() {
             self.finish(index);
         }
@@ -202,17 +210,18 @@ impl Supervisor {
     }
 }
 
-fn exit_of(handle: &duct::Handle) -> Exit {
+/// How a process that is over ended; none while somebody who traces it has not let go of it: its tracer learns the status
+/// first, its parent a moment later.
+fn exit_of(handle: &duct::Handle) -> Option<Exit> {
     use std::os::unix::process::ExitStatusExt;
     match handle.try_wait() {
-        Ok(Some(output)) => {
+        Ok(output) => output.map(|output| {
             let status = output.status;
             status.code().map(Exit::Code).or_else(|| status.signal().map(Exit::Signal)).unwrap_or(Exit::Unknown)
-        }
-        Ok(None) => Exit::Unknown,
+        }),
         Err(error) => {
             tracing::error!(%error, "the exit status of a command was lost");
-            Exit::Unknown
+            Some(Exit::Unknown)
         }
     }
 }
