@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::folder::RunFolder;
@@ -17,6 +17,8 @@ use crate::view::hint::Hints;
 use crate::view::seen::Seen;
 
 /// How often a log is looked at that is followed.
+/// Within this time an engine has the run that was sent to it.
+const ENGINE_COMES: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// So much is copied at once.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -68,10 +70,11 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let folder = context.find_run(&args.run)?;
     let seen = Seen::look(&folder)?;
     let wanted = args.step.as_deref().map(|text| wanted(text, &seen.status, &folder)).transpose()?;
+    let started = Instant::now();
     let mut printer = Printer { shown: BTreeMap::new(), last: None, has_headings: false };
     loop {
         // Asked first, so that what is written until the end is printed.
-        let goes_on = args.follow && goes_on(&folder, wanted.as_ref());
+        let goes_on = args.follow && goes_on(&folder, wanted.as_ref(), started.elapsed() < ENGINE_COMES);
         let logs = found(&folder, &seen.status, wanted.as_ref(), args.stream);
         printer.has_headings |= logs.len() > 1;
         for log in &logs {
@@ -158,9 +161,9 @@ fn log_of(path: &std::path::Path, positions: &BTreeMap<&str, usize>) -> Option<L
     Some(Log { position, is_undo, number: number.parse().ok()?, is_err, step: step.to_owned(), path: path.to_owned() })
 }
 
-/// Whether more may be written.
-fn goes_on(folder: &RunFolder, wanted: Option<&Wanted>) -> bool {
-    if !folder.has_engine() {
+/// Whether more may be written; an engine that was sent to the background may be about to take the run.
+fn goes_on(folder: &RunFolder, wanted: Option<&Wanted>, may_come: bool) -> bool {
+    if !may_come && !folder.has_engine() {
         return false;
     }
     let Ok(status) = Status::read(folder) else { return true };

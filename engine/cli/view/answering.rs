@@ -160,12 +160,16 @@ fn watch(folder: &RunFolder, question: &QuestionStatus, hints: &Hints) -> Result
     let until = Instant::now() + WATCH;
     while Instant::now() < until {
         std::thread::sleep(LOOK_AGAIN);
-        if !folder.has_engine() {
-            break;
-        }
-        // The engine publishes what it made of an answer before it takes the file away.
+        let is_alone = !folder.has_engine();
+        // The engine publishes what it made of an answer before it takes the file away; it may have left after that.
         let is_read = !stored(folder).contains(&question.id);
-        let Some(status) = Status::read(folder).ok().filter(|_| is_read) else { continue };
+        let Some(status) = Status::read(folder).ok().filter(|_| is_read) else {
+            if is_alone {
+                note(format!("stored; no engine has this run any more: {}", hints.command("resume", "")));
+                return Ok(ExitCode::Succeeded);
+            }
+            continue;
+        };
         let is_open = status.questions.iter().any(|open| open.id == question.id && open.digest == question.digest);
         if !is_open {
             note(follows(&status, question));

@@ -1,7 +1,7 @@
 //! A run that is looked at: in short for `status`, in full for `show`, and as JSON for both.
 
 use runbook_core::event::Event;
-use runbook_runtime::status::{Status, StepStatus};
+use runbook_runtime::status::{QuestionStatus, Status, StepStatus};
 use serde_json::{Value, json};
 
 use super::hint::Hints;
@@ -29,9 +29,22 @@ pub(crate) fn short(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<S
     lines.extend(status.steps.iter().filter(runs).map(|step| step_line(step, 0, now, paint)));
     for question in &status.questions {
         lines.extend(question::full(question, status, now, paint));
-        lines.extend(question::answer_lines(question, hints));
+        lines.extend(answers(seen, question, hints));
     }
     lines
+}
+
+/// The commands that answer a question, or what takes the answer that was given.
+fn answers(seen: &Seen, question: &QuestionStatus, hints: &Hints) -> Vec<String> {
+    if !seen.stored.contains(&question.id) {
+        return question::answer_lines(question, hints);
+    }
+    let taken = if seen.has_engine {
+        "the engine is about to take it".to_owned()
+    } else {
+        format!("{} takes it", hints.command("resume", ""))
+    };
+    vec![format!("  an answer to this is stored; {taken}")]
 }
 
 fn headline(seen: &Seen, now: u64, paint: Paint) -> String {
@@ -92,7 +105,7 @@ pub(crate) fn full(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<St
     lines.extend(answered(seen));
     for question in &status.questions {
         lines.extend(question::full(question, status, now, paint));
-        lines.extend(question::answer_lines(question, hints));
+        lines.extend(answers(seen, question, hints));
     }
     lines
 }
@@ -193,11 +206,20 @@ mod tests {
     use super::*;
 
     fn seen(status: Status, has_engine: bool) -> Seen {
-        Seen { status, has_engine, records: vec![], flaw: None }
+        Seen { status, has_engine, records: vec![], flaw: None, stored: vec![] }
     }
 
     fn short_text(status: Status, has_engine: bool) -> String {
         short(&seen(status, has_engine), &Hints::plain("01ARZ3NDEK"), samples::NOW, Paint::PLAIN).join("\n")
+    }
+
+    #[test]
+    fn an_answer_that_is_stored_is_not_asked_for_again() {
+        let mut seen = seen(samples::waiting(), false);
+        seen.stored = vec!["approve:contain".to_owned()];
+        let text = short(&seen, &Hints::plain("01ARZ3NDEK"), 0, Paint::PLAIN).join("\n");
+        assert!(text.contains("an answer to this is stored; runbook resume 01ARZ3NDEK takes it"), "{text}");
+        assert!(!text.contains("runbook approve"), "{text}");
     }
 
     #[test]

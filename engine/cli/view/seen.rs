@@ -10,6 +10,7 @@ use runbook_runtime::folder::RunFolder;
 use runbook_runtime::status::Status;
 use runbook_runtime::{EngineError, load, now};
 
+use super::answering::stored;
 use crate::failure::{Failure, with_causes};
 
 /// An engine that has just started publishes its first snapshot within this time.
@@ -26,6 +27,8 @@ pub(crate) struct Seen {
     pub(crate) records: Vec<Record>,
     /// What was wrong with the journal, when the snapshot had to do.
     pub(crate) flaw: Option<String>,
+    /// The questions to which an answer is stored that no engine has read.
+    pub(crate) stored: Vec<String>,
 }
 
 impl Seen {
@@ -37,7 +40,15 @@ impl Seen {
         loop {
             if folder.has_engine() {
                 match Status::read(folder) {
-                    Ok(status) => return Ok(Self { status, has_engine: true, records: vec![], flaw: None }),
+                    Ok(status) => {
+                        return Ok(Self {
+                            status,
+                            has_engine: true,
+                            records: vec![],
+                            flaw: None,
+                            stored: stored(folder),
+                        });
+                    }
                     Err(error) if std::time::Instant::now() >= until => return Err(unreadable(folder, &error)),
                     Err(_) => std::thread::sleep(LOOK_AGAIN),
                 }
@@ -47,7 +58,7 @@ impl Seen {
                 Ok((run, records)) => {
                     let status = Status::of(&run, now(), None);
                     let status = status.ok_or_else(|| unreadable(folder, &"its journal is empty"))?;
-                    return Ok(Self { status, has_engine: false, records, flaw: None });
+                    return Ok(Self { status, has_engine: false, records, flaw: None, stored: stored(folder) });
                 }
                 Err(EngineError::InUse) if std::time::Instant::now() < until => std::thread::sleep(LOOK_AGAIN),
                 Err(error) => return Self::without_journal(folder, &error),
@@ -59,7 +70,8 @@ impl Seen {
         match Status::read(folder) {
             Ok(mut status) => {
                 status.engine_pid = None;
-                Ok(Self { status, has_engine: false, records: vec![], flaw: Some(with_causes(error)) })
+                let flaw = Some(with_causes(error));
+                Ok(Self { status, has_engine: false, records: vec![], flaw, stored: stored(folder) })
             }
             Err(_) => Err(unreadable(folder, &with_causes(error))),
         }

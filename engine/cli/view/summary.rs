@@ -79,6 +79,9 @@ fn undone(status: &Status, paint: Paint) -> Vec<String> {
     let mut left = with("pending");
     left.extend(with("running"));
     let mut lines = vec![];
+    if status.state == "rolled_back" && undone.is_empty() {
+        lines.push("  nothing was undone: no step with a rollback had succeeded".to_owned());
+    }
     if !undone.is_empty() {
         lines.push(format!(
             "  undone: {}",
@@ -109,6 +112,9 @@ fn next(status: &Status, hints: &Hints) -> Vec<String> {
         lines.push(format!("hint: {}", hints.command("logs", &step.id)));
     }
     lines.push(format!("hint: {}", hints.command("show", "")));
+    if status.state == "stuck" {
+        lines.push("hint: what is not undone has to be put right by hand; nothing tries it again".to_owned());
+    }
     lines
 }
 
