@@ -14,6 +14,7 @@ mod faulty;
 mod line;
 mod memory;
 mod parts;
+mod pool;
 mod quiet;
 mod sled_journal;
 mod store;

@@ -3,6 +3,7 @@
 //! What sled calls a flush asks the kernel to start writing; it does not wait for the disk. So each batch is followed by an
 //! `fdatasync` on a file descriptor of our own for the same file.
 
+use std::cell::Cell;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::JournalError;
 use crate::parts::{HEAD_KEY, Joiner};
+use crate::pool;
 use crate::quiet::guarded;
 
 /// Enough for the pages at the end, where all writing happens; older ones are read once, on opening.
@@ -27,6 +29,8 @@ pub(crate) struct Store {
     db: Option<sled::Db>,
     /// The same file as sled's, for `fdatasync`.
     file: File,
+    /// The first write starts sled's threads.
+    has_written: Cell<bool>,
 }
 
 /// What a database holds.
@@ -48,7 +52,7 @@ impl Store {
         let file = File::open(dir.join("db")).map_err(fail("open the database"))?;
         // An engine that was killed before its fdatasync left what we can read, but what power loss could still take away.
         file.sync_data().map_err(fail("sync the database"))?;
-        Ok(Self { dir: dir.to_owned(), db: Some(db), file })
+        Ok(Self { dir: dir.to_owned(), db: Some(db), file, has_written: Cell::new(false) })
     }
 
     /// Reads everything.
@@ -72,10 +76,13 @@ impl Store {
     /// Writes a batch, and returns when it survives the loss of power.
     pub(crate) fn write(&self, batch: sled::Batch) -> Result<(), JournalError> {
         let Some(db) = &self.db else { return Err(closed()) };
-        sled_call(&self.dir, "write the database", || {
-            db.apply_batch(batch)?;
-            db.flush()
-        })?;
+        let write = || {
+            sled_call(&self.dir, "write the database", || {
+                db.apply_batch(batch)?;
+                db.flush()
+            })
+        };
+        if self.has_written.replace(true) { write() } else { pool::starting(write) }?;
         self.file.sync_data().map_err(|source| self.failed("sync the database", source))
     }
 
