@@ -76,13 +76,13 @@ impl Store {
     /// Writes a batch, and returns when it survives the loss of power.
     pub(crate) fn write(&self, batch: sled::Batch) -> Result<(), JournalError> {
         let Some(db) = &self.db else { return Err(closed()) };
-        let write = || {
-            sled_call(&self.dir, "write the database", || {
-                db.apply_batch(batch)?;
-                db.flush()
-            })
-        };
-        if self.has_written.replace(true) { write() } else { pool::starting(write) }?;
+        if !self.has_written.replace(true) {
+            pool::leave_stacks();
+        }
+        sled_call(&self.dir, "write the database", || {
+            db.apply_batch(batch)?;
+            db.flush()
+        })?;
         self.file.sync_data().map_err(|source| self.failed("sync the database", source))
     }
 
