@@ -3,6 +3,10 @@
 //! The floors are measured in the same minute on the same disk: a machine is not the same at noon and at night. A step
 //! cannot cost less than starting its process and waiting for the disk once for each decision. The second column is the
 //! quickest tenth: on a machine that others use too, it comes nearest to what the program itself takes.
+//!
+//! Wait five minutes between two runs where the disk is an ext4 without a journal: it does not give out the inodes of files
+//! that were deleted lately, and looks through all of them for each new file. Measured: 0.6 ms for a step in the first run,
+//! 1.8 ms right after it, 3.7 ms after four of them.
 #![expect(clippy::print_stdout, reason = "figures are for the person who runs this")]
 #![expect(clippy::unwrap_used, reason = "a failed benchmark may say so in any way")]
 
