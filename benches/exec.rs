@@ -4,9 +4,9 @@
 //! cannot cost less than starting its process and waiting for the disk once for each decision. The second column is the
 //! quickest tenth: on a machine that others use too, it comes nearest to what the program itself takes.
 //!
-//! Wait five minutes between two runs where the disk is an ext4 without a journal: it does not give out the inodes of files
-//! that were deleted lately, and looks through all of them for each new file. Measured: 0.6 ms for a step in the first run,
-//! 1.8 ms right after it, 3.7 ms after four of them.
+//! Measure more than once, some minutes apart. An ext4 without a journal does not give out the inodes of files that were
+//! deleted lately, and looks through all of them for each new file; and a virtual processor that sleeps takes its time to
+//! wake up, some thirty times for each step. The same binary took 0.6 ms for a step in one minute, and 3.7 ms in another.
 #![expect(clippy::print_stdout, reason = "figures are for the person who runs this")]
 #![expect(clippy::unwrap_used, reason = "a failed benchmark may say so in any way")]
 
