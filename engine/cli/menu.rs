@@ -41,7 +41,7 @@ impl Menu {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return None;
         }
-        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let is_dumb = crate::view::is_dumb();
         Some(Self { is_dumb, has_begun: false, _guard: Guard::new(is_dumb).ok()? })
     }
 

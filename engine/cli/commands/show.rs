@@ -25,15 +25,22 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
-    let folder = context.find_run(&args.run)?;
+    print(&args.run, args.output, context, overview::full)
+}
+
+/// Prints a run as lines of the given kind, or as JSON.
+pub(super) fn print(
+    run: &str,
+    format: Format,
+    context: &Context,
+    lines: fn(&Seen, &Hints, u64, Paint) -> Vec<String>,
+) -> Result<ExitCode, Failure> {
+    let folder = context.find_run(run)?;
     let (seen, hints) = (Seen::look(&folder)?, Hints::of(&folder));
     seen.warn();
-    match args.output {
+    match format {
         Format::Json => output::json(&overview::to_json(&seen, &hints)),
-        Format::Text => {
-            let lines = overview::full(&seen, &hints, runbook_runtime::now().0, Paint::stdout());
-            output::line(lines.join("\n"));
-        }
+        Format::Text => output::line(lines(&seen, &hints, runbook_runtime::now().0, Paint::stdout()).join("\n")),
     }
     Ok(ExitCode::Succeeded)
 }

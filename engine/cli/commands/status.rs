@@ -5,11 +5,7 @@ use runbook_runtime::exit_code::ExitCode;
 use super::validate::Format;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output;
-use crate::view::hint::Hints;
 use crate::view::overview;
-use crate::view::paint::Paint;
-use crate::view::seen::Seen;
 
 /// Says how a run stands: its state, what runs, and what it asks
 ///
@@ -25,15 +21,5 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
-    let folder = context.find_run(&args.run)?;
-    let (seen, hints) = (Seen::look(&folder)?, Hints::of(&folder));
-    seen.warn();
-    match args.output {
-        Format::Json => output::json(&overview::to_json(&seen, &hints)),
-        Format::Text => {
-            let lines = overview::short(&seen, &hints, runbook_runtime::now().0, Paint::stdout());
-            output::line(lines.join("\n"));
-        }
-    }
-    Ok(ExitCode::Succeeded)
+    super::show::print(&args.run, args.output, context, overview::short)
 }

@@ -1,6 +1,5 @@
 //! Answers given by a command: which question is meant, what is shown before, and what became of the answer.
 
-use std::io::Read as _;
 use std::time::{Duration, Instant};
 
 use runbook_core::input::Answer;
@@ -8,7 +7,6 @@ use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::folder::RunFolder;
 use runbook_runtime::inbox;
 use runbook_runtime::status::{QuestionStatus, Status};
-use serde_json::Value;
 
 use super::hint::Hints;
 use super::paint::Paint;
@@ -22,8 +20,6 @@ use crate::output::note;
 /// How long a living engine may take to read an answer before the command stops watching.
 const WATCH: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// A longer message is not from this program.
-const MESSAGE_MAX: u64 = 64 * 1024;
 
 /// Stores the answer to the one question that is meant, and says what became of it.
 pub(crate) fn answer(
@@ -141,18 +137,7 @@ fn may_answer(seen: &Seen, question: &QuestionStatus) -> Result<(), Failure> {
 
 /// The questions to which an answer is stored that no engine has read.
 pub(crate) fn stored(folder: &RunFolder) -> Vec<String> {
-    let files = std::fs::read_dir(folder.inbox()).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let messages = files.filter(|file| file.extension().is_some_and(|extension| extension == "json"));
-    messages
-        .filter_map(|file| {
-            // Neither a link nor a pipe that would make this wait.
-            std::fs::symlink_metadata(&file).ok().filter(std::fs::Metadata::is_file)?;
-            let mut text = String::new();
-            std::fs::File::open(&file).ok()?.take(MESSAGE_MAX).read_to_string(&mut text).ok()?;
-            let message: Value = serde_json::from_str(&text).ok()?;
-            Some(message.pointer("/message/answer/question")?.as_str()?.to_owned())
-        })
-        .collect()
+    inbox::answered(folder).into_iter().map(|question| question.0).collect()
 }
 
 /// Watches for a moment what the engine makes of the answer.

@@ -42,6 +42,7 @@ use runbook_runtime::folder::RunFolder;
 use runbook_runtime::status::Status;
 
 use feed::{Feed, ForPeople, ForPrograms};
+pub(crate) use screen::is_dumb;
 use screen::{Look, Screen};
 
 /// How a run is shown.
@@ -85,7 +86,7 @@ impl View {
             })
         } else {
             let is_terminal = output == Output::Human && std::io::stderr().is_terminal();
-            let look = Look { is_live: is_terminal && !screen::is_dumb(), asks: is_terminal, hosts };
+            let look = Look { is_live: is_terminal && !is_dumb(), asks: is_terminal, hosts };
             let folder = folder.clone();
             builder.spawn(move || {
                 let over = Over(for_thread);

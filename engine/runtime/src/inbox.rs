@@ -90,8 +90,7 @@ pub fn read(run: &RunFolder) -> io::Result<Vec<Received>> {
     let mut found = vec![];
     for entry in fs::read_dir(run.inbox())? {
         let file = entry?.path();
-        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.starts_with('.') || !name.ends_with(".json") {
+        if !is_named_so(&file) {
             continue;
         }
         match read_one(&file) {
@@ -106,6 +105,22 @@ pub fn read(run: &RunFolder) -> io::Result<Vec<Received>> {
     // Answers count in the order in which they were written; names break ties.
     found.sort_by(|a, b| (a.written_at, &a.file).cmp(&(b.written_at, &b.file)));
     Ok(found)
+}
+
+/// The questions to which an answer lies in the inbox. For looking: nothing is moved, and what is no message is passed over.
+pub fn answered(run: &RunFolder) -> Vec<QuestionId> {
+    let files = fs::read_dir(run.inbox()).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let answer = |file: PathBuf| match read_one(&file).ok()?.2 {
+        Message::Answer { question, .. } => Some(question),
+        Message::Cancel { .. } => None,
+    };
+    files.filter(|file| is_named_so(file)).filter_map(answer).collect()
+}
+
+/// Whether a file is named like a message; one that is still being written is not.
+fn is_named_so(file: &Path) -> bool {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    !name.starts_with('.') && name.ends_with(".json")
 }
 
 fn read_one(path: &Path) -> io::Result<(Identity, Timestamp, Message)> {
