@@ -7,6 +7,7 @@
 //!     logs/          <step>.<attempt>.{out,err}    attempts/     what the supervisor knows of each command
 //!     scripts/       the texts of `run:`           outputs/      what scripts hand back
 //!     services/      data of services              bin/          this very binary, first on PATH of scripts
+//!     bell           wakes the engine for its inbox
 //! ```
 //!
 //! Folders are 0700 and files 0600: a run holds what an incident shows.
@@ -163,6 +164,11 @@ impl RunFolder {
     /// Where answers and requests are dropped.
     pub fn inbox(&self) -> PathBuf {
         self.path.join("inbox")
+    }
+
+    /// The named pipe that wakes the engine when something was dropped.
+    pub fn bell(&self) -> PathBuf {
+        self.path.join("bell")
     }
 
     /// The published snapshot.

@@ -27,7 +27,7 @@ impl Driver {
     /// Takes the run: checks what it needs, finds the supervisor, and learns what became of what ran.
     pub(super) async fn start(engine: Engine, options: Options) -> Result<Self, EngineError> {
         let signals = Signals::listen()?;
-        let inbox = Inbox::watch(&engine.folder);
+        let inbox = Inbox::listen(&engine.folder);
         let secrets = Secrets::new(engine.secret_sources());
         // Of a run that is to end only what that takes is needed.
         let is_ending = engine.run.cancel().is_some() || engine.is_told_to_end()?;

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use notify::{RecursiveMode, Watcher as _};
 use runbook_core::Effect;
 use runbook_core::event::{AttemptId, Timer};
 use runbook_core::input::{AttemptResult, Input};
 use runbook_core::units::Timestamp;
+use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
 
 use super::{Driver, EngineError, now};
 use crate::folder::RunFolder;
 use crate::supervisor::{Ended, Exit, Lost, Notification, ProcessId};
 
-/// A watch may miss a file on some file systems, and clocks are set: never sleep longer than this.
+/// A file may be dropped without the bell, and clocks are set: never sleep longer than this.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// The signals that mean something to a run.
@@ -46,35 +45,29 @@ impl Signals {
 
 /// Says when something was dropped into the inbox.
 pub(super) struct Inbox {
-    changed: mpsc::UnboundedReceiver<()>,
-    /// Ends the watch when dropped; none where the system has no watch left to give, and then looking suffices.
-    _watcher: Option<notify::RecommendedWatcher>,
+    /// None where the system gives no pipe, and then looking suffices.
+    bell: Option<pipe::Receiver>,
 }
 
 impl Inbox {
-    pub(super) fn watch(run: &RunFolder) -> Self {
-        let (tell, changed) = mpsc::unbounded_channel();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| event.kind.is_create() || event.kind.is_modify()) {
-                // Nobody listens any more when the engine is leaving.
-                let _ = tell.send(());
-            }
-        });
-        let watcher = watcher.and_then(|mut watcher| {
-            watcher.watch(&run.inbox(), RecursiveMode::NonRecursive)?;
-            Ok(watcher)
-        });
-        if let Err(error) = &watcher {
-            tracing::warn!(%error, "cannot watch the inbox; looking every two seconds");
+    pub(super) fn listen(run: &RunFolder) -> Self {
+        let bell = crate::inbox::bell(run);
+        if let Err(error) = &bell {
+            tracing::warn!(%error, "cannot hear of answers; looking every two seconds");
         }
-        Self { changed, _watcher: watcher.ok() }
+        Self { bell: bell.ok() }
     }
 
     async fn next(&mut self) {
-        if self.changed.recv().await.is_none() {
-            std::future::pending::<()>().await;
+        let Some(bell) = &self.bell else { return std::future::pending().await };
+        if let Err(error) = bell.readable().await {
+            tracing::warn!(%error, "cannot hear of answers any more; looking every two seconds");
+            self.bell = None;
+            return;
         }
-        while self.changed.try_recv().is_ok() {}
+        // How often it rang does not matter.
+        let mut rung = [0; 64];
+        while bell.try_read(&mut rung).is_ok_and(|bytes| bytes > 0) {}
     }
 }
 
