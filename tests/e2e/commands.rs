@@ -7,6 +7,7 @@ mod pipes;
 mod plan;
 mod runs;
 mod validate;
+mod waiting;
 
 use std::process::Output;
 

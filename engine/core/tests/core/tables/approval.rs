@@ -7,7 +7,7 @@ use runbook_core::run::StepState;
 use runbook_core::units::Timestamp;
 
 use crate::kit::book::{Book, book, person};
-use crate::kit::build::{Spec, manual, run, script};
+use crate::kit::build::{Spec, block, manual, run, script};
 use crate::kit::desk::Desk;
 
 fn guarded() -> Spec {
@@ -45,6 +45,20 @@ fn a_role_or_a_login_name_suffices() {
         });
         assert_eq!(desk.is_live("a"), fine, "{name} {roles:?}");
     }
+}
+
+#[test]
+fn approvals_in_parallel_branches_are_two() {
+    let branches = vec![run("a").approval(&["chief"], None), run("b").approval(&["chief"], None)];
+    let mut desk = Desk::start(&book(vec![block("both", branches).parallel(), run("c")]));
+    assert_eq!(desk.states(), "both:running a:waiting b:waiting c:pending");
+    desk.answer("b", Answer::Approve { reason: None });
+    assert_eq!(desk.states(), "both:running a:waiting b:running c:pending");
+    desk.ok(&["b"]);
+    assert_eq!(desk.states(), "both:running a:waiting b:succeeded c:pending", "one answer is not both");
+    desk.answer("a", Answer::Approve { reason: None });
+    desk.ok(&["a"]);
+    assert!(desk.is_live("c"));
 }
 
 #[test]
