@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use runbook_language::{Environment, Peek, did_you_mean, load_environment, peek};
+use runbook_language::{Environment, PROJECT_FILE, Peek, did_you_mean, load_environment, peek};
 use runbook_runtime::exit_code::ExitCode;
 
 use crate::context::{Context, invalid, read_source, shown};
@@ -99,10 +99,19 @@ pub(crate) fn find_runbook(text: &str, context: &Context) -> Result<PathBuf, Fai
         ids.extend(entries.iter().filter_map(|entry| entry.id().map(str::to_owned)));
     }
     let hint = did_you_mean(text, &ids).unwrap_or_else(|| match ids.is_empty() {
-        true => "name a file, or its folder with `--runbooks DIR`".to_owned(),
+        true => nowhere(context),
         false => "`runbook list` shows those there are; or name a file, or its folder with `--runbooks DIR`".to_owned(),
     });
     Err(Failure::new(ExitCode::Usage, format!("no runbook `{text}` in {}", all_shown(&folders))).hint(hint))
+}
+
+/// What to do where no runbook is found at all: often the present folder is not within the project.
+pub(crate) fn nowhere(context: &Context) -> String {
+    let ways = "name a file, or a folder of runbooks with `--runbooks DIR`";
+    match context.project_file() {
+        Ok(None) => format!("there is no `{PROJECT_FILE}` here or above; go to the folder of your project, {ways}"),
+        _ => ways.to_owned(),
+    }
 }
 
 /// The environment that is named, or that of the project; with its file.

@@ -92,6 +92,9 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         Format::Text if rows.is_empty() => {
             let folders: Vec<String> = folders.iter().map(|folder| shown(folder)).collect();
             output::note(format!("no such runbook in {}", folders.join(", ")));
+            if seen.is_empty() {
+                output::note(format!("hint: {}", crate::library::nowhere(context)));
+            }
         }
         Format::Text => output::line(text(&rows, Paint::stdout())),
     }

@@ -1,5 +1,18 @@
 //! The name that was probably meant.
 
+/// What other languages call the types of params.
+const OTHER_WORDS: [(&str, &str); 9] = [
+    ("bool", "boolean"),
+    ("int", "integer"),
+    ("float", "number"),
+    ("str", "string"),
+    ("text", "string"),
+    ("array", "list"),
+    ("dict", "object"),
+    ("map", "object"),
+    ("time", "duration"),
+];
+
 /// `did you mean …?` with the nearest of the names there are, if one is near enough to be a slip.
 pub fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = impl AsRef<str> + 'a>) -> Option<String> {
     let lower = name.to_lowercase();
@@ -13,6 +26,12 @@ pub fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = impl AsRef<s
         .collect();
     near.sort();
     near.first().map(|(_, one)| format!("did you mean `{one}`?"))
+}
+
+/// The same for one of a few words, which may also be known by another name.
+pub(crate) fn did_you_mean_word(word: &str, words: &[&str]) -> Option<String> {
+    let known = OTHER_WORDS.iter().find(|(other, ours)| *other == word.to_lowercase() && words.contains(ours));
+    known.map(|(_, ours)| format!("did you mean `{ours}`?")).or_else(|| did_you_mean(word, words))
 }
 
 /// `a`, `b` or `c`.
@@ -48,6 +67,14 @@ mod tests {
         assert_eq!(did_you_mean("Title", ["timeout", "title"]).as_deref(), Some("did you mean `title`?"));
         assert_eq!(did_you_mean("banana", ["timeout", "title"]), None);
         assert_eq!(did_you_mean("x", ["id", "if"]), None);
+    }
+
+    #[test]
+    fn a_word_of_another_language_is_known() {
+        let types = ["string", "boolean", "list"];
+        assert_eq!(did_you_mean_word("Bool", &types).as_deref(), Some("did you mean `boolean`?"));
+        assert_eq!(did_you_mean_word("strng", &types).as_deref(), Some("did you mean `string`?"));
+        assert_eq!(did_you_mean_word("int", &types), None, "only words that are allowed here");
     }
 
     #[test]

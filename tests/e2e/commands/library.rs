@@ -55,6 +55,17 @@ fn runbooks_are_listed_with_what_they_need() {
 }
 
 #[test]
+fn outside_of_a_project_it_says_so() {
+    let home = Home::new();
+    for (args, code) in [(&["list"][..], 0), (&["exec", "restart"], 64)] {
+        let output = home.run(args);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(told.contains("hint: there is no `runbook.toml` here or above"), "{told}");
+    }
+}
+
+#[test]
 fn programs_get_the_list_as_json() {
     let home = project();
     let output = home.run(&["list", "--output", "json"]);

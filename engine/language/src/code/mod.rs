@@ -117,6 +117,8 @@ codes! {
     UnusedSecret = "RB0134" rules::UNUSED_SECRET;
     /// A template in a script.
     TemplateInScript = "RB0135" rules::TEMPLATE_IN_SCRIPT;
+    /// A reference without braces.
+    Braceless = "RB0136" names::BRACELESS;
     /// Unknown name of the environment.
     UnknownEnvironmentName = "RB0201" places::UNKNOWN_ENVIRONMENT_NAME;
     /// Unknown service.

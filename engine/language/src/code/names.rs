@@ -144,3 +144,25 @@ steps:
   - {id: tell, run: echo "$STATE", env: {STATE: "{{ steps.look.outputs.state | default('unknown') }}"}}
 "#,
 };
+
+pub(super) const BRACELESS: Page = Page {
+    title: "a reference without braces",
+    explanation: r#"A warning: a text holds values in `{{ … }}` only, so this is the text itself and not the value that it names. In `if`,
+`until`, `switch` and `assert`, which are expressions as a whole, there are no braces."#,
+    wrong: r#"schema: runbook/v1
+id: example
+title: Example
+params:
+  name: {type: string, default: world}
+steps:
+  - {id: greet, run: echo "$WHOM", env: {WHOM: params.name}}
+"#,
+    right: r#"schema: runbook/v1
+id: example
+title: Example
+params:
+  name: {type: string, default: world}
+steps:
+  - {id: greet, run: echo "$WHOM", env: {WHOM: "{{ params.name }}"}}
+"#,
+};

@@ -81,8 +81,8 @@ pub(crate) fn wrong_word(word: &super::Text, what: &str, words: &[&str], later: 
             .help(format!("{what} is {} here", crate::suggest::one_of(words)));
         return;
     }
-    let help =
-        did_you_mean(&word.value, words).unwrap_or_else(|| format!("{what} is {}", crate::suggest::one_of(words)));
+    let help = crate::suggest::did_you_mean_word(&word.value, words)
+        .unwrap_or_else(|| format!("{what} is {}", crate::suggest::one_of(words)));
     found.error(Code::WrongValue, word.span, format!("unknown value `{}`", word.value)).help(help);
 }
 

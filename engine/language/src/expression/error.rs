@@ -43,7 +43,10 @@ impl ExpressionError {
         if message == "template exceeds maximum recursion limits" {
             "too many brackets within each other".clone_into(&mut message);
         }
-        Self::new(message, within(error.range().unwrap_or(0..source.len()), source))
+        let range = within(error.range().unwrap_or(0..source.len()), source);
+        let is_assignment = source[range.clone()].starts_with('=');
+        let error = Self::new(message, range);
+        if is_assignment { error.hint("two values are compared with `==`") } else { error }
     }
 }
 

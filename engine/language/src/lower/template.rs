@@ -92,10 +92,39 @@ impl Lowering<'_, '_> {
         let mut uses: Vec<(Span, NameUse)> = Vec::new();
         let mut check = |_: &mut Collector, span: Span, name: &NameUse| uses.push((span, name.clone()));
         let template = Reader { found: self.found, check: &mut check }.template(node);
+        self.warn_of_missing_braces(node);
         for (span, name) in &uses {
             self.check_name(*span, name, site);
         }
         template
+    }
+
+    /// Warns of texts that are wholly a name that there is: few texts look so and are meant so.
+    fn warn_of_missing_braces(&mut self, node: &Node) {
+        match &node.kind {
+            Kind::Text(text) if self.names_a_value(text) => {
+                self.found
+                    .warning(Code::Braceless, node.span, format!("this is the text `{text}`, not the value of it"))
+                    .help(format!("write `\"{{{{ {text} }}}}\"`"));
+            }
+            Kind::List(items) => items.iter().for_each(|item| self.warn_of_missing_braces(item)),
+            Kind::Map(entries) => entries.iter().for_each(|(_, value)| self.warn_of_missing_braces(value)),
+            _ => {}
+        }
+    }
+
+    fn names_a_value(&self, text: &str) -> bool {
+        let parts: Vec<&str> = text.split('.').collect();
+        match parts[..] {
+            ["params", param] => self.doc.params.as_ref().is_some_and(|params| params.entry(param).is_some()),
+            ["steps", step, "outputs", _] | ["steps", step, "succeeded" | "failed" | "skipped" | "exit_code"] => {
+                self.outline.find(step).is_some()
+            }
+            ["environment", value] => self.environment.is_some_and(|environment| {
+                environment.values.as_ref().is_some_and(|values| values.entry(value).is_some())
+            }),
+            _ => false,
+        }
     }
 
     /// A template for a text: numbers and booleans stand for the text that they are written as.

@@ -77,12 +77,33 @@ pub(super) fn read(text: &str, found: &mut Collector) -> Option<Rc<Tree>> {
             Err(error) => {
                 let at = reader.places.byte(error.marker().index());
                 let span = Span::new(at, at);
-                reader.found.error(Code::Syntax, span, format!("this is not YAML: {}", error.info()));
+                let what = error.info();
+                let entry = reader.found.error(Code::Syntax, span, format!("this is not YAML: {what}"));
+                if let Some(help) = way_out(what) {
+                    entry.help(help);
+                }
                 return None;
             }
         }
     }
     if reader.tagged { None } else { reader.root }
+}
+
+/// What to do about the mistakes that people make most, by what the parser says.
+fn way_out(what: &str) -> Option<&'static str> {
+    let ways = [
+        ("tab", "indent with spaces"),
+        (
+            "mapping values are not allowed",
+            "put quotes round a text with `: ` in it, or write `|` and the text on the lines below",
+        ),
+        ("block collection", "indent this line exactly like the others of its list"),
+        ("block mapping", "indent this line exactly like the other keys beside it"),
+        ("quoted scalar", "a quote that is opened must be closed"),
+        ("flow", "a bracket or brace that is opened must be closed, with commas between its entries"),
+        ("simple key", "write the key as `key: value`, with a space after the colon"),
+    ];
+    ways.iter().find(|(said, _)| what.contains(said)).map(|(_, help)| *help)
 }
 
 struct Reader<'a> {

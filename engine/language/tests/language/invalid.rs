@@ -36,6 +36,38 @@ steps:
 }
 
 #[test]
+fn the_mistakes_that_people_make_most_have_a_way_out() {
+    for (body, help) in [
+        ("steps:\n\t- {id: a, run: 'true'}\n", "indent with spaces"),
+        ("steps:\n  - id: a\n    run: echo hi: there\n", "put quotes round a text"),
+        ("steps:\n  - id: a\n   run: 'true'\n", "indent this line exactly like the others"),
+        ("params: {p: {type: bool}}\nsteps: [{id: a, run: 'true'}]\n", "did you mean `boolean`?"),
+        ("steps: [{id: a, run: 'true', if: run.id = 'x'}]\n", "compared with `==`"),
+    ] {
+        let text = format!("schema: runbook/v1\nid: test\ntitle: Test\n{body}");
+        let wrong = load(&text).expect_err("it is wrong");
+        let helps: Vec<_> = wrong.iter().filter_map(|one| one.help.clone()).collect();
+        assert!(helps.iter().any(|one| one.contains(help)), "{body}: {helps:?}");
+    }
+}
+
+#[test]
+fn a_reference_without_braces_is_warned_of_only_where_it_names_something() {
+    let with = |value: &str| {
+        found(&format!(
+            "params: {{name: {{type: string, default: x}}}}\nsteps:\n  \
+             - {{id: look, run: 'true', outputs: [state]}}\n  - {{id: tell, argv: [echo, {value}]}}\n"
+        ))
+    };
+    for value in ["params.name", "steps.look.outputs.state", "steps.look.succeeded"] {
+        assert_eq!(with(value), [format!("7 {value} RB0136")]);
+    }
+    for value in ["params.other", "steps.other.succeeded", "steps.look", "name", "'{{ params.name }}'", "run.sh"] {
+        assert!(with(value).is_empty(), "{value}: {:?}", with(value));
+    }
+}
+
+#[test]
 fn needs_reach_siblings_outer_lists_and_blocks_but_no_other_branch() {
     let steps = |needs: &str, more: &str| {
         format!(
