@@ -1,6 +1,6 @@
 //! The parts of a step in words.
 
-use runbook_core::plan::{Action, Body, OnInterrupt, Retry, Wait};
+use runbook_core::plan::{Action, Body, OnInterrupt, Retry, RetryOn, Wait};
 use runbook_core::units::format_duration;
 
 use crate::view::action::{command_line, template};
@@ -91,7 +91,19 @@ fn attempts(retry: &Retry) -> String {
     if let Some(most) = retry.delay_max_ms {
         text.push_str(&format!(" to {}", format_duration(most)));
     }
+    if let Some(on) = &retry.on {
+        text.push_str(&format!(", {}", repeated(on)));
+    }
     text
+}
+
+/// Which failures are repeated.
+fn repeated(on: &RetryOn) -> String {
+    let codes: Vec<String> = on.exit_codes.iter().map(ToString::to_string).collect();
+    let codes = (!codes.is_empty()).then(|| format!("after exit code {}", codes.join(", ")));
+    let condition = on.condition.as_ref().map(|condition| format!("if {}", visible_line(&condition.source)));
+    let all: Vec<String> = codes.into_iter().chain(condition).collect();
+    format!("only {}", all.join(" or "))
 }
 
 fn interrupted(on_interrupt: OnInterrupt) -> &'static str {
@@ -115,8 +127,12 @@ mod tests {
 
     #[test]
     fn attempts_say_their_delays() {
-        let retry = |exponential, delay_max_ms| Retry { attempts_max: 3, delay_ms: 2_000, exponential, delay_max_ms };
+        let retry =
+            |exponential, delay_max_ms| Retry { attempts_max: 3, delay_ms: 2_000, exponential, delay_max_ms, on: None };
         assert_eq!(attempts(&retry(false, None)), "3 attempts, 2s apart");
         assert_eq!(attempts(&retry(true, Some(30_000))), "3 attempts, 2s apart, doubling to 30s");
+        let on = RetryOn { exit_codes: [7, 75].into(), condition: None };
+        let some = Retry { on: Some(on), ..retry(false, None) };
+        assert_eq!(attempts(&some), "3 attempts, 2s apart, only after exit code 7, 75");
     }
 }

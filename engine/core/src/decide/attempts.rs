@@ -143,6 +143,19 @@ impl Deciding<'_> {
         failure: Option<Failure>,
         outputs: impl FnOnce(&Self) -> Result<BTreeMap<String, Value>, Failure>,
     ) -> Decided {
+        self.finish_seen(at, attempt, exit, failure, &Locals::new(), outputs)
+    }
+
+    /// The same for an attempt of which `seen` is known: a failure may be repeated because of it.
+    pub(super) fn finish_seen(
+        &mut self,
+        at: StepIx,
+        attempt: &AttemptId,
+        exit: Exit,
+        failure: Option<Failure>,
+        seen: &Locals,
+        outputs: impl FnOnce(&Self) -> Result<BTreeMap<String, Value>, Failure>,
+    ) -> Decided {
         let result = match (failure, attempt.phase) {
             (Some(failure), _) => Err(failure),
             (None, Phase::Do) => outputs(self),
@@ -154,27 +167,7 @@ impl Deciding<'_> {
         match (result, attempt.phase) {
             (Ok(outputs), Phase::Do) => self.emit(Event::StepSucceeded { step, outputs }),
             (Ok(_), Phase::Undo) => self.emit(Event::StepUndone { step }),
-            (Err(failure), phase) => self.retry_or_fail(at, phase, failure),
-        }
-    }
-
-    /// After a failed attempt: another one, or the end.
-    pub(super) fn retry_or_fail(&mut self, at: StepIx, phase: Phase, failure: Failure) -> Decided {
-        let step = self.plan().step(at).id.clone();
-        let run = &self.run.steps[at.at()];
-        let failures = if phase == Phase::Do { run.failures } else { run.undo.failures };
-        let final_anyway = matches!(failure, Failure::Rejected { .. } | Failure::Cancelled);
-        match self.rules(at, phase).retry {
-            Some(retry)
-                if failures < retry.attempts_max
-                    && !final_anyway
-                    && !self.cancel_stops(phase)
-                    && self.run.service_failed.is_none() =>
-            {
-                let due = self.now.after(retry.delay_after(failures));
-                self.emit(Event::RetryScheduled { step, phase, due })
-            }
-            _ => self.end_badly(step, phase, failure),
+            (Err(failure), phase) => self.retry_or_fail(at, phase, failure, seen),
         }
     }
 

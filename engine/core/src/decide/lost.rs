@@ -38,7 +38,7 @@ impl Deciding<'_> {
             OnInterrupt::Ask if gives_up => self.give_up(at, attempt.phase, Failure::Cancelled),
             OnInterrupt::Ask => self.ask_interrupted(attempt, message),
             OnInterrupt::Fail if lives_on => self.end_survivors(at, &attempt, AfterLoss::Failed),
-            OnInterrupt::Fail => self.retry_or_fail(at, attempt.phase, Failure::Interrupted),
+            OnInterrupt::Fail => self.retry_or_fail(at, attempt.phase, Failure::Interrupted, &Locals::new()),
             OnInterrupt::Rerun if lives_on => self.end_survivors(at, &attempt, AfterLoss::Rerun),
             OnInterrupt::Rerun => self.run_again(at, attempt.phase),
         }

@@ -12,6 +12,7 @@ mod prepare;
 mod questions;
 mod ready;
 mod results;
+mod retry;
 mod scope;
 mod timers;
 

@@ -50,7 +50,9 @@ impl Deciding<'_> {
                 Err(reason) => failure = Some(reason),
             }
         }
-        self.finish(at, attempt, result.exit, failure, |deciding| deciding.outputs(at, BTreeMap::new(), locals))
+        let seen = if failure.is_some() { locals.clone() } else { Locals::new() };
+        let outputs = |deciding: &Self| deciding.outputs(at, BTreeMap::new(), locals);
+        self.finish_seen(at, attempt, result.exit, failure, &seen, outputs)
     }
 
     pub(super) fn failure_of(&self, attempt: &AttemptId, exit: &Exit) -> Option<Failure> {

@@ -1,6 +1,6 @@
 //! One step: its place, its conditions, and the rules of its attempts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +99,20 @@ pub struct Retry {
     pub exponential: bool,
     /// The delay never grows beyond this, in milliseconds.
     pub delay_max_ms: Option<u64>,
+    /// Which failures are repeated; all where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<RetryOn>,
+}
+
+/// Which failures are repeated: those that fit one of these.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RetryOn {
+    /// A command that ended with one of these codes.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub exit_codes: BTreeSet<i32>,
+    /// One of which this holds: over `exit_code`, `stdout`, `stderr`, `response`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Expression>,
 }
 
 impl Retry {

@@ -131,6 +131,12 @@ impl Making {
                 retry.exponential = self.rng.percent(50);
                 retry.delay_max_ms = self.rng.percent(50).then_some(900);
             }
+            // Who only says that it did not take effect does not know how it failed.
+            if self.style.rich && self.rng.percent(40) {
+                let condition = self.rng.pick(&["stdout == 'yes'", "exit_code == 2", "response.status == 500"]);
+                let condition = self.rng.percent(60).then_some(condition);
+                spec = spec.only_on(&[1 + self.rng.below(3) as i32], condition);
+            }
         }
         if self.style.rich && self.rng.percent(30) {
             spec = spec.timeout(100 + self.rng.below(1_500));
@@ -210,6 +216,7 @@ impl Making {
                     delay_ms: 50,
                     exponential: false,
                     delay_max_ms: None,
+                    on: None,
                 });
             });
         } else if self.rng.percent(8) {

@@ -10,6 +10,6 @@ pub use action::{AssertDoc, CheckDoc, EnvDoc, ExpectDoc, HttpDoc, ResponseCodes,
 pub use environment::{EnvironmentDoc, ReadyDoc, ServiceDoc};
 pub use runbook::{OnFailureWord, ParamDoc, ParamType, RunbookDoc, SecretDoc, SourceDoc};
 pub use step::{
-    ApprovalDoc, BackoffWord, OnInterruptWord, OnStepFailureWord, OnTimeoutWord, OutputsDoc, RetryDoc, StepDoc,
-    UndoDoc, UndoWhenWord,
+    ApprovalDoc, BackoffWord, OnInterruptWord, OnStepFailureWord, OnTimeoutWord, OutputsDoc, RetryDoc, RetryOnDoc,
+    StepDoc, UndoDoc, UndoWhenWord,
 };

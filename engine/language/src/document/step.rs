@@ -118,7 +118,7 @@ impl<T: Decode> Decode for Box<T> {
 
 record! {
     /// How failed attempts are repeated.
-    pub struct RetryDoc ("`retry`", later: &["on"]) {
+    pub struct RetryDoc ("`retry`", later: &[]) {
         /// Attempts in all: 3 means three runs.
         pub max_attempts: Required<Count>,
         /// From a failure to the next attempt; `1s` where nothing is written.
@@ -127,6 +127,20 @@ record! {
         pub backoff: Option<BackoffWord>,
         /// With `exponential`: the delay never grows beyond this.
         pub max_delay: Option<DurationText>,
+        /// Which failures are repeated; all where nothing is written.
+        pub on: Option<RetryOnDoc>,
+    }
+}
+
+record! {
+    /// Which failures are repeated. With both keys, a failure that fits one of them is.
+    #[schemars(extend("minProperties" = 1))]
+    pub struct RetryOnDoc ("`retry.on`", later: &[]) {
+        /// The exit codes of `run` or `argv` after which there is another attempt.
+        #[schemars(extend("minItems" = 1, "items" = {"type": "integer", "minimum": 1, "maximum": 255}))]
+        pub exit_codes: Option<List<Count>>,
+        /// An expression over `exit_code`, `stdout` and `stderr`, or `response`; what is not known is `none` or empty.
+        pub condition: Option<ExpressionText> = "if",
     }
 }
 

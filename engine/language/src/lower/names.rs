@@ -47,9 +47,12 @@ impl Lowering<'_, '_> {
         let local = [Locals::Process, Locals::Response].into_iter().find(|locals| locals.names().contains(&root));
         let help = match local {
             Some(Locals::Response) => {
-                "`response` can be read in `until` and `outputs` of an `http` step only".to_owned()
+                "`response` can be read in `until`, `outputs` and `retry.on.if` of an `http` step only".to_owned()
             }
-            Some(_) => format!("`{root}` can be read in `until` and `outputs` of a `run` or `argv` step only"),
+            Some(_) if site.locals == Locals::Failed => "what a failed attempt handed back does not count".to_owned(),
+            Some(_) => {
+                format!("`{root}` can be read in `until`, `outputs` and `retry.on.if` of a `run` or `argv` step only")
+            }
             None if params.contains(&root) => format!("write `params.{root}`"),
             None if self.outline.find(root).is_some() => {
                 let rest: Vec<&str> = name.path.iter().skip(1).map(String::as_str).collect();

@@ -26,6 +26,8 @@ pub(crate) enum Locals {
     Response,
     /// Of the step that is undone.
     Undo,
+    /// Of a process whose attempt failed: what it handed back does not count.
+    Failed,
 }
 
 impl Locals {
@@ -36,6 +38,15 @@ impl Locals {
             Self::Process => &["stdout", "stderr", "exit_code", "outputs"],
             Self::Response => &["response"],
             Self::Undo => &["outputs"],
+            Self::Failed => &["stdout", "stderr", "exit_code"],
+        }
+    }
+
+    /// The names that exist after a failed attempt.
+    pub(crate) fn of_failure(self) -> Self {
+        match self {
+            Self::Process => Self::Failed,
+            other => other,
         }
     }
 }

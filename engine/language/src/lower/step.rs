@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use runbook_core::plan::{
-    Action, Approval, Body, Case, Condition, Expression, OnInterrupt, Retry, Step, Template, Undo, Until,
+    Action, Approval, Body, Case, Condition, Expression, OnInterrupt, Retry, RetryOn, Step, Template, Undo, Until,
 };
 use runbook_core::units::{Role, StepId, StepIx};
 
@@ -14,7 +14,8 @@ use crate::check::outline::Inside;
 use crate::code::Code;
 use crate::decode::DurationText;
 use crate::document::{
-    ApprovalDoc, BackoffWord, OnInterruptWord, OnStepFailureWord, OutputsDoc, RetryDoc, StepDoc, UndoDoc, UndoWhenWord,
+    ApprovalDoc, BackoffWord, OnInterruptWord, OnStepFailureWord, OutputsDoc, RetryDoc, RetryOnDoc, StepDoc, UndoDoc,
+    UndoWhenWord,
 };
 
 /// From TERM to KILL where nothing is written, in milliseconds.
@@ -37,7 +38,7 @@ impl<'d> Lowering<'d, '_> {
         let body = self.body(at);
         let until = self.until(at, doc);
         let outputs = self.outputs(at, doc);
-        let retry = doc.retry.as_ref().and_then(|retry| self.retry(retry));
+        let retry = doc.retry.as_ref().and_then(|retry| self.retry(retry, &Site::step(at), Self::locals(doc)));
         let approval = doc.approval.as_ref().and_then(|approval| self.approval(at, approval));
         let timeout_ms = doc.timeout.as_ref().map(|time| self.positive(time));
         let rollback = doc.rollback.as_ref().map(|undo| self.undo(at, undo));
@@ -129,7 +130,7 @@ impl<'d> Lowering<'d, '_> {
         }
     }
 
-    pub(crate) fn retry(&mut self, doc: &RetryDoc) -> Option<Retry> {
+    fn retry(&mut self, doc: &RetryDoc, site: &Site, locals: Locals) -> Option<Retry> {
         let delay_ms = doc.delay.as_ref().map_or(RETRY_DELAY_MS, |delay| delay.0.value);
         let exponential = doc.backoff == Some(BackoffWord::Exponential);
         if let Some(max) = &doc.max_delay {
@@ -145,12 +146,39 @@ impl<'d> Lowering<'d, '_> {
                 self.found.error(Code::WrongValue, max.0.span, "`max_delay` is shorter than `delay`");
             }
         }
+        let on = doc.on.as_ref().map(|on| self.retry_on(on, site, locals));
         Some(Retry {
             attempts_max: doc.max_attempts.get()?.value,
             delay_ms,
             exponential,
             delay_max_ms: doc.max_delay.as_ref().map(|max| max.0.value),
+            on,
         })
+    }
+
+    fn retry_on(&mut self, doc: &RetryOnDoc, site: &Site, locals: Locals) -> RetryOn {
+        if doc.place.keys.is_empty() {
+            self.found
+                .error(Code::Empty, doc.place.span, "no failure would be repeated")
+                .help("add `exit_codes` or `if`, or remove `on`: then every failure is repeated");
+        }
+        if let (Some(span), Locals::Response) = (doc.place.key("exit_codes"), locals) {
+            self.found
+                .error(Code::Misplaced, span, "a request has no exit code")
+                .help("write `if: response.status == 503`");
+        }
+        let codes = doc.exit_codes.iter().flat_map(|list| &list.items);
+        for code in codes.clone().filter(|code| code.value > 255) {
+            self.found.error(Code::WrongValue, code.span, "exit codes of failures are 1 to 255");
+        }
+        if let Some(list) = doc.exit_codes.as_ref().filter(|list| list.empty) {
+            self.found.error(Code::Empty, list.span, "there are no exit codes in it");
+        }
+        let site = Site { locals: locals.of_failure(), ..*site };
+        RetryOn {
+            exit_codes: codes.filter_map(|code| i32::try_from(code.value).ok()).collect(),
+            condition: doc.condition.as_ref().and_then(|condition| self.expression(&condition.0, &site)),
+        }
     }
 
     fn approval(&mut self, at: usize, doc: &'d ApprovalDoc) -> Option<Approval> {
@@ -184,7 +212,8 @@ impl<'d> Lowering<'d, '_> {
     fn undo(&mut self, at: usize, doc: &'d UndoDoc) -> Option<Undo> {
         let also_failed = doc.when.as_ref().is_some_and(|when| when.items.contains(&UndoWhenWord::Failed));
         let action = self.undo_action(doc, &Site::undo(at, also_failed));
-        let retry = doc.retry.as_ref().and_then(|retry| self.retry(retry));
+        let locals = if doc.http.is_some() { Locals::Response } else { Locals::Process };
+        let retry = doc.retry.as_ref().and_then(|retry| self.retry(retry, &Site::undo(at, also_failed), locals));
         let timeout_ms = doc.timeout.as_ref().map(|time| self.positive(time));
         let action = action?;
         Some(Undo {

@@ -344,3 +344,31 @@ fn documents_of_the_other_kind_are_recognised() {
         load_environment(&SourceFile::new("e.yaml", "schema: runbook/v1\nid: a\nsteps: []\n")).expect_err("none");
     assert_eq!(wrong.len(), 1, "{wrong}");
 }
+
+#[test]
+fn what_is_repeated_must_be_something_that_can_fail_so() {
+    let run =
+        |on: &str| found(&format!("steps: [{{id: a, run: x, outputs: [x], retry: {{max_attempts: 2, on: {on}}}}}]\n"));
+    let http = |on: &str| {
+        found(&format!("steps: [{{id: a, http: {{url: 'https://h'}}, retry: {{max_attempts: 2, on: {on}}}}}]\n"))
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(run("{exit_codes: [7], if: \"'busy' in stdout ~ stderr and exit_code != 3\"}"), none);
+    assert_eq!(http("{if: response.status == 503}"), none);
+    assert_eq!(run("{}"), ["4 {} RB0111"]);
+    assert_eq!(run("{exit_codes: []}"), ["4 [] RB0111"]);
+    assert_eq!(run("{exit_codes: [0]}"), ["4 0 RB0104"]);
+    assert_eq!(run("{exit_codes: [256]}"), ["4 256 RB0104"]);
+    assert_eq!(run("{if: outputs.x}"), ["4 outputs.x RB0116"]);
+    assert_eq!(run("{if: response.status == 1}"), ["4 response.status RB0116"]);
+    assert_eq!(run("{if: steps.a.failed}"), ["4 steps.a.failed RB0118"]);
+    assert_eq!(http("{exit_codes: [7]}"), ["4 exit_codes RB0110"]);
+    assert_eq!(http("{if: exit_code == 7}"), ["4 exit_code RB0116"]);
+    assert_eq!(run("{exit_code: [7], if: exit_code == 7}"), ["4 exit_code RB0101"]);
+    let undo = |on: &str| {
+        let undo = format!("{{run: y, retry: {{max_attempts: 2, on: {on}}}}}");
+        found(&format!("steps: [{{id: a, run: x, outputs: [x], rollback: {undo}}}]\n"))
+    };
+    assert_eq!(undo("{exit_codes: [7], if: stderr == 'busy'}"), none);
+    assert_eq!(undo("{if: response.status == 1}"), ["4 response.status RB0116"]);
+}

@@ -150,8 +150,15 @@ impl Driver {
     /// What expressions may read of a command that ended.
     pub(super) fn result_of(&self, attempt: &AttemptId, ended: &Ended) -> AttemptResult {
         let mut result = AttemptResult { exit: exit_of(&ended.exit), ..AttemptResult::default() };
-        if !matches!(result.exit, Exit::Code(_)) {
-            return result;
+        match result.exit {
+            Exit::Code(_) => {}
+            // It may have said why before it was ended.
+            Exit::Signal(_) => {
+                self.read_logs(attempt, ended, &mut result);
+                result.unusable = None;
+                return result;
+            }
+            _ => return result,
         }
         let outputs = handback::read(&self.engine.folder.outputs(&attempt.to_string()));
         let succeeded = result.exit == Exit::Code(0);
@@ -160,6 +167,12 @@ impl Driver {
             Err(reason) if succeeded => result.unusable = Some(reason),
             Err(_) => {}
         }
+        self.read_logs(attempt, ended, &mut result);
+        result
+    }
+
+    /// What the attempt printed, where an expression reads it.
+    fn read_logs(&self, attempt: &AttemptId, ended: &Ended, result: &mut AttemptResult) {
         let log = log_name(attempt);
         for (name, stream, span) in [("stdout", "out", ended.stdout), ("stderr", "err", ended.stderr)] {
             if !self.locals_of(attempt).contains(name) {
@@ -167,10 +180,9 @@ impl Driver {
             }
             match read_span(&self.engine.folder.log(&log, stream), span) {
                 Ok(text) => drop(result.locals.insert(name.to_owned(), Value::String(text))),
-                Err(reason) => result.unusable = result.unusable.or(Some(format!("{name}: {reason}"))),
+                Err(reason) => drop(result.unusable.get_or_insert(format!("{name}: {reason}"))),
             }
         }
-        result
     }
 
     /// What is known of a command of which nobody saw the end: what it handed back, if it is whole, and what lives on.
@@ -202,8 +214,8 @@ impl Driver {
 
     /// The local names that expressions about an attempt read.
     pub(super) fn locals_of(&self, attempt: &AttemptId) -> BTreeSet<String> {
-        let plan = self.engine.run.step_plan(&attempt.step).filter(|_| attempt.phase == Phase::Do);
-        plan.map(super::uses::locals).unwrap_or_default()
+        let plan = self.engine.run.step_plan(&attempt.step);
+        plan.map(|step| super::uses::locals(step, attempt.phase)).unwrap_or_default()
     }
 
     /// A secret that is handed back would be kept: the step fails instead.

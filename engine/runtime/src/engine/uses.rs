@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use runbook_core::event::Phase;
 use runbook_core::plan::{Action, EnvSource, Step, Template};
 use runbook_core::units::SecretName;
 
@@ -23,9 +24,19 @@ pub(super) fn secrets_of(action: &Action, of_runbook: &EnvOfRunbook) -> BTreeSet
     sources.into_iter().filter_map(secret).collect()
 }
 
-/// The local names, such as `stdout`, that the `until` and `outputs` of a step read.
-pub(super) fn locals(step: &Step) -> BTreeSet<String> {
-    let mut found: BTreeSet<String> = step.until.iter().flat_map(|until| until.condition.locals.clone()).collect();
+/// The local names, such as `stdout`, that expressions about an attempt read: `until`, `outputs` and `retry.on.if` of a
+/// step, and only the last of an undo.
+pub(super) fn locals(step: &Step, phase: Phase) -> BTreeSet<String> {
+    let retry = match phase {
+        Phase::Do => step.retry.as_ref(),
+        Phase::Undo => step.rollback.as_ref().and_then(|undo| undo.retry.as_ref()),
+    };
+    let condition = retry.and_then(|retry| retry.on.as_ref()?.condition.as_ref());
+    let mut found: BTreeSet<String> = condition.iter().flat_map(|condition| condition.locals.clone()).collect();
+    if phase == Phase::Undo {
+        return found;
+    }
+    found.extend(step.until.iter().flat_map(|until| until.condition.locals.clone()));
     let mut left: Vec<&Template> = step.outputs.values().collect();
     while let Some(template) = left.pop() {
         match template {

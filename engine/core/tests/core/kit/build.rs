@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use runbook_core::plan::{
-    Action, Approval, Argv, Body, Case, Check, Condition, EnvSource, Expression, Http, OnInterrupt, Retry, Script,
-    Step, Template, Undo, Until, Wait,
+    Action, Approval, Argv, Body, Case, Check, Condition, EnvSource, Expression, Http, OnInterrupt, Retry, RetryOn,
+    Script, Step, Template, Undo, Until, Wait,
 };
 use runbook_core::units::{Role, StepIx};
 
@@ -25,12 +25,16 @@ pub(crate) enum Inside {
     Switch(String, Vec<(String, Vec<Spec>)>, Option<Vec<Spec>>),
 }
 
+/// The names that are there after an attempt only.
+const LOCALS: [&str; 5] = ["outputs", "stdout", "stderr", "exit_code", "response"];
+
 /// An expression.
 pub(crate) fn expr(source: &str) -> Expression {
     let words: Vec<&str> = source.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').collect();
     let reads =
         words.iter().filter_map(|word| word.strip_prefix("steps.")?.split('.').next()).map(Into::into).collect();
-    let locals = words.iter().filter(|word| word.starts_with("outputs.")).map(|_| "outputs".to_owned()).collect();
+    let roots = words.iter().filter_map(|word| word.split('.').next());
+    let locals = roots.filter(|root| LOCALS.contains(root)).map(|root| (*root).to_owned()).collect();
     Expression { source: source.to_owned(), reads, locals }
 }
 
@@ -150,7 +154,16 @@ impl Spec {
     }
 
     pub(crate) fn retry(mut self, attempts_max: u32, delay_ms: u64) -> Self {
-        self.step.retry = Some(Retry { attempts_max, delay_ms, exponential: false, delay_max_ms: None });
+        self.step.retry = Some(Retry { attempts_max, delay_ms, exponential: false, delay_max_ms: None, on: None });
+        self
+    }
+
+    /// `retry.on`, of a step that has a `retry`.
+    pub(crate) fn only_on(mut self, exit_codes: &[i32], condition: Option<&str>) -> Self {
+        let on = RetryOn { exit_codes: exit_codes.iter().copied().collect(), condition: condition.map(expr) };
+        if let Some(retry) = &mut self.step.retry {
+            retry.on = Some(on);
+        }
         self
     }
 

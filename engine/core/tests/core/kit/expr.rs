@@ -88,6 +88,7 @@ fn evaluate(source: &str, scope: &Scope<'_>) -> Outcome {
     match source {
         "true" | "always()" => Ok(true.into()),
         "false" => Ok(false.into()),
+        "none" => Ok(Value::Null),
         "failure()" => Ok(scope.failure.into()),
         _ => match source.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
             Some(text) => Ok(text.into()),

@@ -125,3 +125,14 @@ fn outputs_come_from_the_look_that_found_it() {
     desk.pass(100).ends("a", looked(Exit::Status(200), true));
     assert_eq!(desk.outputs("a"), json!({"up": true}));
 }
+
+#[test]
+fn a_poll_that_ran_out_of_time_is_repeated_only_if_that_is_named() {
+    let polled = |condition| http("a").until("response.up", 300).timeout(250).retry(2, 1_000).only_on(&[], condition);
+    for (condition, states) in [(Some("response.status == none"), "a:retrying"), (Some("response.up"), "a:failed")] {
+        let mut desk = Desk::start(&book(vec![polled(condition)]));
+        desk.ends("a", looked(Exit::Status(200), false));
+        desk.pass(250);
+        assert_eq!(desk.states(), states);
+    }
+}

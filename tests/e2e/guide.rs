@@ -1,0 +1,36 @@
+//! The pages of the guide hold what they say: every runbook and environment in them is valid.
+
+use std::path::{Path, PathBuf};
+
+use crate::kit::Home;
+
+/// The whole documents in a page.
+fn documents(page: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(page).expect("a page");
+    let blocks = text.split("```yaml\n").skip(1).map(|part| part.split("```").next().unwrap_or_default().to_owned());
+    blocks.filter(|block| block.starts_with("schema:")).collect()
+}
+
+fn pages() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide");
+    let mut pages: Vec<PathBuf> =
+        std::fs::read_dir(folder).expect("the guide").map(|it| it.expect("a page").path()).collect();
+    pages.sort();
+    pages
+}
+
+#[test]
+fn every_document_in_it_is_valid() {
+    let mut seen = 0;
+    for page in pages() {
+        for text in documents(&page) {
+            let home = Home::new();
+            home.write("it.yaml", &text);
+            let output = home.run(&["validate", "it.yaml"]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{}:\n{text}\n{said}", page.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 1, "{seen} documents");
+}
