@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use runbook_core::evaluate::{Evaluate, Scope};
 use runbook_core::event::ServicePlan;
-use runbook_core::plan::{SecretSource, Template};
+use runbook_core::plan::{SecretCommand, SecretSource, Template};
 use runbook_core::units::{Role, SecretName, ServiceName};
 use serde_json::{Map, Value, json};
 
@@ -15,7 +15,7 @@ use crate::decode::scalars::check_name;
 use crate::diagnostic::{Collector, Diagnostics};
 use crate::document::{EnvironmentDoc, ServiceDoc};
 use crate::expression::{Evaluator, NameUse};
-use crate::lower::Reader;
+use crate::lower::{Reader, secret_timeout_ms};
 use crate::source::{SourceFile, Span};
 use crate::suggest::{did_you_mean, some_of};
 use crate::yaml::{Kind, Node};
@@ -140,12 +140,16 @@ pub fn resolve_environment(
     }
     let mut secrets = BTreeMap::new();
     for (name, secret) in doc.secrets.iter().flat_map(|secrets| secrets.iter()) {
-        let source = match (&secret.env, &secret.file) {
-            (Some(env), _) => SecretSource::Env(env.value.clone()),
-            (None, Some(file)) => {
-                SecretSource::File(rendering.text(&file.0, None, &format!("secrets.{}.file", name.value))?)
+        let place = |key: &str| format!("secrets.{}.{key}", name.value);
+        let source = match (&secret.env, &secret.file, &secret.command) {
+            (Some(env), ..) => SecretSource::Env(env.value.clone()),
+            (None, Some(file), _) => SecretSource::File(rendering.text(&file.0, None, &place("file"))?),
+            (None, None, Some(command)) => {
+                let argv = command.items.iter().map(|word| rendering.text(&word.0, None, &place("command")));
+                let argv = argv.collect::<Result<_, _>>()?;
+                SecretSource::Command(SecretCommand { argv, timeout_ms: secret_timeout_ms(secret) })
             }
-            (None, None) => continue,
+            (None, None, None) => continue,
         };
         secrets.insert(SecretName::new(name.value.clone()), source);
     }
@@ -245,6 +249,8 @@ pub(crate) fn check(doc: &EnvironmentDoc, found: &mut Collector) {
     }
     for (_, secret) in doc.secrets.iter().flat_map(|secrets| secrets.iter()) {
         secret.file.iter().for_each(|file| check_template(&file.0, &services, false, found));
+        let words = secret.command.iter().flat_map(|command| &command.items);
+        words.for_each(|word| check_template(&word.0, &services, false, found));
     }
     for entry in doc.roles.iter().flat_map(|roles| &roles.items) {
         if entry.value.as_ref().is_some_and(|people| people.empty) {

@@ -7,7 +7,7 @@ use runbook_core::digest_of;
 use runbook_core::plan::{Action, Body, EnvSource, OnFailure, OnInterrupt, Param, ParamKind, Plan, Step};
 use runbook_core::plan::{Retry, SecretSource, Undo};
 use runbook_core::units::Role;
-use runbook_language::yaml::Kind;
+use runbook_language::yaml::{Kind, Node};
 use runbook_language::{Environment, Loaded};
 use runbook_runtime::identity::{Roles, me, roles_of};
 use runbook_runtime::launch;
@@ -73,9 +73,9 @@ pub(super) struct ParamView {
 #[derive(Debug, Serialize)]
 pub(super) struct SecretView {
     pub(super) name: String,
-    /// `env` or `file`.
+    /// `env`, `file` or `command`.
     pub(super) source: &'static str,
-    /// The name of the variable, or the path.
+    /// The name of the variable, the path, or the program with its arguments.
     pub(super) place: String,
 }
 
@@ -206,18 +206,24 @@ fn secrets(plan: &Plan, environment: Option<&Environment>) -> Vec<SecretView> {
         let place = match source {
             SecretSource::Env(name) => ("env", name.clone()),
             SecretSource::File(path) => ("file", path.clone()),
+            SecretSource::Command(command) => ("command", command.argv.join(" ")),
         };
         found.insert(name.to_string(), place);
     }
     let of_environment = environment.and_then(|environment| environment.document.secrets.as_ref());
     for (name, secret) in of_environment.iter().flat_map(|secrets| secrets.iter()) {
-        let place = match (&secret.env, &secret.file) {
-            (Some(env), _) => ("env", env.value.clone()),
-            (None, Some(file)) => match &file.0.kind {
-                Kind::Text(text) => ("file", text.clone()),
-                _ => continue,
-            },
-            (None, None) => continue,
+        let written = |node: &Node| match &node.kind {
+            Kind::Text(text) => text.clone(),
+            _ => environment.map_or_else(String::new, |it| it.file.slice(node.span).to_owned()),
+        };
+        let place = match (&secret.env, &secret.file, &secret.command) {
+            (Some(env), ..) => ("env", env.value.clone()),
+            (None, Some(file), _) => ("file", written(&file.0)),
+            (None, None, Some(command)) => {
+                let words: Vec<String> = command.items.iter().map(|word| written(&word.0)).collect();
+                ("command", words.join(" "))
+            }
+            (None, None, None) => continue,
         };
         found.insert(name.value.clone(), place);
     }

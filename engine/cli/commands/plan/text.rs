@@ -97,7 +97,7 @@ fn head(view: &PlanView, width: usize, paint: Paint) -> Vec<String> {
         out.push(format!("  {}", paint.dim("secrets")));
         let widest = view.secrets.iter().map(|secret| secret.name.len()).max().unwrap_or_default();
         for secret in &view.secrets {
-            let source = if secret.source == "env" { "environment variable" } else { "file" };
+            let source = if secret.source == "env" { "environment variable" } else { secret.source };
             let text = format!("{source} {}", secret.place);
             out.extend(labelled("    ", &secret.name, widest + 2, &text, width, Paint::PLAIN));
         }

@@ -16,7 +16,7 @@ use serde_json::Value;
 pub use action::{Action, Argv, Check, Http, HttpBody, Script, Wait};
 pub use check::BrokenPlan;
 pub use step::{Approval, Body, Case, Condition, OnInterrupt, Retry, RetryOn, Step, Undo, Until};
-pub use template::{EnvSource, Expression, SecretSource, Template};
+pub use template::{EnvSource, Expression, SecretCommand, SecretSource, Template};
 
 use crate::units::{SecretName, StepIx};
 

@@ -65,4 +65,15 @@ pub enum SecretSource {
     Env(String),
     /// In a file; one newline at the end is not part of it.
     File(String),
+    /// What a program prints; one newline at the end is not part of it.
+    Command(SecretCommand),
+}
+
+/// A program that prints a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretCommand {
+    /// The program and its arguments; there is no shell.
+    pub argv: Vec<String>,
+    /// How long it may take, in milliseconds.
+    pub timeout_ms: u64,
 }

@@ -5,6 +5,10 @@ use crate::decode::scalars::{check_length, check_name};
 use crate::decode::{Entries, Required, Text};
 use crate::diagnostic::Collector;
 use crate::document::SecretDoc;
+use crate::source::Span;
+
+/// Where a secret can come from.
+const SECRET_PLACES: [&str; 3] = ["env", "file", "command"];
 
 /// Checks the `schema` key against what this kind of document writes there.
 pub(crate) fn check_schema(schema: &Required<Text>, wanted: &str, found: &mut Collector) {
@@ -49,16 +53,35 @@ pub(crate) fn check_secrets(secrets: Option<&Entries<SecretDoc>>, found: &mut Co
         if let Some(file) = secret.file.as_ref().filter(|file| file.text().trim().is_empty()) {
             found.error(Code::WrongValue, file.0.span, "there is nothing in it");
         }
-        match (secret.place.key("env"), secret.place.key("file")) {
-            (Some(_), None) | (None, Some(_)) => {}
-            (Some(_), Some(second)) => {
-                found.error(Code::WrongValue, second, "a secret comes from one place").help("remove `env` or `file`");
-            }
-            (None, None) => {
+        check_command(secret, found);
+        let places: Vec<Span> = SECRET_PLACES.iter().filter_map(|key| secret.place.key(key)).collect();
+        match places.as_slice() {
+            [_] => {}
+            [] => {
                 found
-                    .error(Code::MissingKey, name.span, "a secret needs `env` or `file`")
-                    .help("write `{env: NAME}` or `{file: path}`; the value itself never stands in a runbook");
+                    .error(Code::MissingKey, name.span, "a secret needs `env`, `file` or `command`")
+                    .help("write `{env: NAME}`, `{file: path}` or `{command: [program, …]}`; the value itself never stands in a runbook");
+            }
+            [.., last] => {
+                found
+                    .error(Code::WrongValue, *last, "a secret comes from one place")
+                    .help("keep one of `env`, `file` and `command`");
             }
         }
+    }
+}
+
+fn check_command(secret: &SecretDoc, found: &mut Collector) {
+    if let Some(command) = secret.command.as_ref().filter(|command| command.empty) {
+        found.error(Code::Empty, command.span, "there is no program to start");
+    }
+    let Some(timeout) = &secret.timeout else { return };
+    if timeout.0.value == 0 {
+        found.error(Code::WrongValue, timeout.0.span, "it must be longer than nothing");
+    }
+    if secret.place.key("command").is_none() {
+        found
+            .error(Code::WrongValue, secret.place.key_or_start("timeout"), "only a `command` takes time")
+            .help("remove `timeout`");
     }
 }

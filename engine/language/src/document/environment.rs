@@ -20,8 +20,8 @@ record! {
         /// `.data`, and `{{ run.id }}` and `{{ run.runbook }}`.
         #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
         pub values: Option<Entries<Free>>,
-        /// Where secrets are found, by name; they go before those of the runbook. A `file` may hold `{{ … }}` as
-        /// `values` do.
+        /// Where secrets are found, by name; they go before those of the runbook. `file` and `command` may hold
+        /// `{{ … }}` as `values` do.
         #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
         pub secrets: Option<Entries<SecretDoc>>,
         /// Who holds which role: login names, or `anyone`.

@@ -1,6 +1,6 @@
 //! `runbook/v1`.
 
-use crate::decode::{Count, DurationText, Entries, Flag, Free, List, Required, Text, Written, record, words};
+use crate::decode::{Count, DurationText, Entries, Flag, Free, List, Required, Scalar, Text, Written, record, words};
 use crate::document::{EnvDoc, StepDoc};
 
 record! {
@@ -112,11 +112,18 @@ words! {
 
 record! {
     /// Where a secret is found: one of these.
-    #[schemars(extend("oneOf" = [{"required": ["env"]}, {"required": ["file"]}]))]
-    pub struct SecretDoc ("a secret", later: &["command"]) {
+    #[schemars(extend("oneOf" = [{"required": ["env"]}, {"required": ["file"]}, {"required": ["command"]}]))]
+    #[schemars(extend("dependentRequired" = {"timeout": ["command"]}))]
+    pub struct SecretDoc ("a secret", later: &[]) {
         /// The environment variable, of the one who starts the run, that holds it.
         pub env: Option<Text>,
         /// The file that holds it; one newline at its end is not part of it.
         pub file: Option<Written>,
+        /// A program and its arguments, without a shell: what it prints is the value; one newline at its end is not part
+        /// of it. It runs in the folder of the run with the environment of the one who starts or resumes it.
+        #[schemars(extend("minItems" = 1))]
+        pub command: Option<List<Scalar>>,
+        /// How long `command` may take; `10s` where nothing is written.
+        pub timeout: Option<DurationText>,
     }
 }

@@ -9,7 +9,7 @@ mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runbook_core::plan::{About, EnvSource, OnFailure, PLAN_VERSION, Plan, SecretSource, Source};
+use runbook_core::plan::{About, EnvSource, OnFailure, PLAN_VERSION, Plan, SecretCommand, SecretSource, Source};
 use runbook_core::units::SecretName;
 
 use crate::check::env_names::Exported;
@@ -17,9 +17,11 @@ use crate::check::graph::{Order, Read};
 use crate::check::outline::Outline;
 use crate::check::{fit, header, needs, params};
 use crate::code::Code;
-use crate::decode::Entries;
+use crate::decode::{Entries, Scalar};
 use crate::diagnostic::Collector;
 use crate::document::{EnvDoc, EnvironmentDoc, OnFailureWord, RunbookDoc, SecretDoc};
+use crate::source::SourceFile;
+use crate::yaml::Kind;
 use site::Site;
 
 pub(crate) use template::Reader;
@@ -29,6 +31,9 @@ const CANCEL_GRACE_MS: u64 = 10_000;
 
 /// Attempts at once where nothing is written: enough for any procedure, too few to hurt the machine.
 const MAX_PARALLEL: u32 = 16;
+
+/// How long the command of a secret may take where nothing is written, in milliseconds.
+const SECRET_TIMEOUT_MS: u64 = 10_000;
 
 /// What is known while a document is lowered.
 pub(crate) struct Lowering<'d, 'f> {
@@ -65,6 +70,7 @@ pub(crate) fn lower(doc: &RunbookDoc, environment: Option<&EnvironmentDoc>, foun
     let needs = needs::resolve(&outline, found);
     let order = Order::of(&outline, needs.clone(), found);
 
+    let secrets = secret_sources(doc.secrets.as_ref(), found.file());
     let count = outline.items.len();
     let mut lowering = Lowering {
         doc,
@@ -85,7 +91,7 @@ pub(crate) fn lower(doc: &RunbookDoc, environment: Option<&EnvironmentDoc>, foun
         about: about(doc)?,
         params,
         env,
-        secrets: secret_sources(doc.secrets.as_ref()),
+        secrets,
         max_parallel: doc.max_parallel.as_ref().map_or(MAX_PARALLEL, |count| count.value),
         on_failure: match doc.on_failure {
             Some(OnFailureWord::Rollback) => OnFailure::Rollback,
@@ -115,19 +121,31 @@ fn about(doc: &RunbookDoc) -> Option<About> {
     })
 }
 
-/// Where secrets are found; a file's path is taken as it is written.
-pub(crate) fn secret_sources(secrets: Option<&Entries<SecretDoc>>) -> BTreeMap<SecretName, SecretSource> {
+/// Where secrets are found; a path or a command is taken as it is written.
+fn secret_sources(
+    secrets: Option<&Entries<SecretDoc>>,
+    written_in: &SourceFile,
+) -> BTreeMap<SecretName, SecretSource> {
+    let text = |word: &Scalar| match &word.0.kind {
+        Kind::Text(text) => text.clone(),
+        _ => written_in.slice(word.0.span).to_owned(),
+    };
+    let source = |secret: &SecretDoc| match (&secret.env, &secret.file, &secret.command) {
+        (Some(env), ..) => Some(SecretSource::Env(env.value.clone())),
+        (None, Some(file), _) => Some(SecretSource::File(file.text().to_owned())),
+        (None, None, Some(command)) => {
+            let argv = command.items.iter().map(text).collect();
+            Some(SecretSource::Command(SecretCommand { argv, timeout_ms: secret_timeout_ms(secret) }))
+        }
+        (None, None, None) => None,
+    };
     let entries = secrets.iter().flat_map(|secrets| secrets.iter());
-    entries
-        .filter_map(|(name, secret)| {
-            let source = match (&secret.env, &secret.file) {
-                (Some(env), _) => SecretSource::Env(env.value.clone()),
-                (None, Some(file)) => SecretSource::File(file.text().to_owned()),
-                (None, None) => return None,
-            };
-            Some((SecretName::new(name.value.clone()), source))
-        })
-        .collect()
+    entries.filter_map(|(name, secret)| Some((SecretName::new(name.value.clone()), source(secret)?))).collect()
+}
+
+/// How long the command of a secret may take, in milliseconds.
+pub(crate) fn secret_timeout_ms(secret: &SecretDoc) -> u64 {
+    secret.timeout.as_ref().map_or(SECRET_TIMEOUT_MS, |timeout| timeout.0.value)
 }
 
 impl<'d> Lowering<'d, '_> {

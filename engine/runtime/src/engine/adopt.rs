@@ -17,10 +17,10 @@ use runbook_core::rendered::Rendered;
 use runbook_core::run::Doing;
 use tokio::sync::mpsc;
 
+use super::lookup::Lookups;
 use super::services::Services;
 use super::told::{Inbox, Signals};
 use super::{Driver, Engine, EngineError, Options};
-use crate::secrets::Secrets;
 use crate::supervisor::{CommandState, Identity, KnownCommand, SupervisorClient, Welcome};
 
 impl Driver {
@@ -28,10 +28,10 @@ impl Driver {
     pub(super) async fn start(engine: Engine, options: Options) -> Result<Self, EngineError> {
         let signals = Signals::listen()?;
         let inbox = Inbox::listen(&engine.folder);
-        let secrets = Secrets::new(engine.secret_sources());
+        let secrets = engine.secrets.clone();
         // Of a run that is to end only what that takes is needed.
         let is_ending = engine.run.cancel().is_some() || engine.is_told_to_end()?;
-        engine.check_secrets(&secrets, is_ending, false)?;
+        engine.check_secrets(is_ending, false).await?;
         link_program(&engine, &options)?;
         let withhold = secrets.variables();
         let (supervisor, welcome) =
@@ -42,6 +42,7 @@ impl Driver {
             finished: mpsc::unbounded_channel(),
             running: BTreeMap::new(),
             requests: BTreeMap::new(),
+            lookups: Lookups::new(),
             stopping: BTreeSet::new(),
             muted: BTreeSet::new(),
             clients: super::http::Clients::default(),
@@ -126,10 +127,6 @@ impl Engine {
     pub(super) fn journal_len(&self) -> u64 {
         use runbook_journal::Journal as _;
         self.journal.next_seq()
-    }
-
-    fn secret_sources(&self) -> BTreeMap<runbook_core::units::SecretName, runbook_core::plan::SecretSource> {
-        self.run.created().map(|created| created.plan.secrets.clone()).unwrap_or_default()
     }
 }
 

@@ -12,12 +12,25 @@ use crate::folder::RunFolder;
 use crate::secrets::Secrets;
 
 /// Checks all that can be known before the first event: each reason is a sentence.
-pub(super) fn check(folder: &RunFolder, created: &Created) -> Result<(), Vec<String>> {
+pub(super) fn check(folder: &RunFolder, created: &Created, secrets: &Secrets) -> Result<(), Vec<String>> {
     let mut reasons: Vec<String> = check_path(folder).err().into_iter().collect();
     reasons.extend(unfit_variables(created));
-    let secrets = Secrets::new(created.plan.secrets.clone());
-    reasons.extend(needed::missing(created, folder, &secrets, needed::at_start(created), false));
+    reasons.extend(missing(folder, created, secrets));
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+}
+
+/// The secrets that cannot be had. Those who ask may be within a runtime of their own, so this one gets a thread.
+fn missing(folder: &RunFolder, created: &Created, secrets: &Secrets) -> Vec<String> {
+    let look = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| vec![format!("secrets cannot be looked for: {error}")]);
+        runtime.map(|it| it.block_on(needed::missing(created, folder, secrets, needed::at_start(created), false)))
+    };
+    let looked = std::thread::scope(|scope| scope.spawn(look).join());
+    match looked {
+        Ok(Ok(missing) | Err(missing)) => missing,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }
 
 /// Scripts find the running program by the run's own folder on PATH, where a colon would end its name.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::Driver;
 use crate::folder::write_whole;
 use crate::handback;
+use crate::secrets::Values;
 use crate::supervisor::{
     self, CommandKind, Ended, Key, ProcessId, Request, Secret, Span, StartRequest, resolve_program,
 };
@@ -36,21 +37,26 @@ type Program = (PathBuf, Vec<String>);
 type Variables = (BTreeMap<String, String>, BTreeMap<String, Secret>);
 
 impl Driver {
-    pub(super) fn start_command(&mut self, attempt: &AttemptId, action: &Rendered) -> Result<(), String> {
-        let request = self.command(attempt, action)?;
+    pub(super) fn start_command(
+        &mut self,
+        attempt: &AttemptId,
+        action: &Rendered,
+        printed: &Values,
+    ) -> Result<(), String> {
+        let request = self.command(attempt, action, printed)?;
         self.running.insert(attempt.to_string(), attempt.clone());
         self.supervisor.send(&Request::Start(Box::new(request)));
         Ok(())
     }
 
-    fn command(&self, attempt: &AttemptId, action: &Rendered) -> Result<StartRequest, String> {
+    fn command(&self, attempt: &AttemptId, action: &Rendered, printed: &Values) -> Result<StartRequest, String> {
         let Some(created) = self.engine.run.created() else { return Err("the run is not created".to_owned()) };
         let (own, dir) = match action {
             Rendered::Run { env, dir, .. } | Rendered::Argv { env, dir, .. } => (env, dir),
             _ => return Err("this is no command".to_owned()),
         };
         let dir = dir.as_ref().map_or_else(|| PathBuf::from(&created.dir), |dir| Path::new(&created.dir).join(dir));
-        let (mut env, mut env_secret) = self.variables(&created.env, own)?;
+        let (mut env, mut env_secret) = self.variables(&created.env, own, printed)?;
         let path = self.search_path();
         let (program, args) = self.program(attempt, action, &path, &dir)?;
         env.insert("PATH".to_owned(), path);
@@ -124,6 +130,7 @@ impl Driver {
         &self,
         of_runbook: &BTreeMap<String, RenderedSource>,
         own: &BTreeMap<String, RenderedSource>,
+        printed: &Values,
     ) -> Result<Variables, String> {
         let Some(created) = self.engine.run.created() else { return Err("the run is not created".to_owned()) };
         let mut env = super::params::export(&created.plan.params, &created.params);
@@ -135,7 +142,7 @@ impl Driver {
                     env.insert(name.clone(), value.clone());
                 }
                 RenderedSource::Secret { name: of, prefix } => {
-                    let value = self.secrets.resolve(of).map_err(|error| error.to_string())?;
+                    let value = self.secrets.resolve(of, printed).map_err(|error| error.to_string())?;
                     secret.insert(name.clone(), Secret::new(format!("{prefix}{}", value.expose())));
                 }
             }

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::Driver;
 use super::command::log_name;
+use crate::secrets::Values;
 use crate::supervisor::Masker;
 
 /// The most of a body that is read, in bytes.
@@ -89,7 +90,7 @@ impl Driver {
         attempt: &AttemptId,
         method: &str,
         url: &str,
-        headers: &BTreeMap<String, RenderedSource>,
+        headers: HeaderMap,
         body: Option<RenderedBody>,
     ) -> Result<(), String> {
         let client = self.http_client(url)?;
@@ -104,7 +105,7 @@ impl Driver {
         }
         let known = self.secrets.known();
         let exchange = Exchange {
-            request: request.headers(self.headers(headers)?),
+            request: request.headers(headers),
             log: self.engine.folder.log(&log_name(attempt), "out"),
             masker: Masker::new(&known).map_err(|error| error.to_string())?,
             wants_response: self.locals_of(attempt).contains("response"),
@@ -120,13 +121,18 @@ impl Driver {
         Ok(())
     }
 
-    fn headers(&self, headers: &BTreeMap<String, RenderedSource>) -> Result<HeaderMap, String> {
+    /// What is sent, with the secrets in it.
+    pub(super) fn headers(
+        &self,
+        headers: &BTreeMap<String, RenderedSource>,
+        printed: &Values,
+    ) -> Result<HeaderMap, String> {
         let mut map = HeaderMap::new();
         for (name, source) in headers {
             let (value, is_secret) = match source {
                 RenderedSource::Value(value) => (value.clone(), false),
                 RenderedSource::Secret { name, prefix } => {
-                    let value = self.secrets.resolve(name).map_err(|error| error.to_string())?;
+                    let value = self.secrets.resolve(name, printed).map_err(|error| error.to_string())?;
                     (format!("{prefix}{}", value.expose()), true)
                 }
             };

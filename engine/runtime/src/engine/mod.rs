@@ -16,6 +16,7 @@ mod before;
 mod command;
 mod error;
 mod http;
+mod lookup;
 mod needed;
 pub(crate) mod params;
 mod reconcile;
@@ -44,6 +45,7 @@ use crate::status::Status;
 use crate::supervisor::SupervisorClient;
 
 pub use error::EngineError;
+use lookup::Lookups;
 use services::Services;
 use told::{Inbox, Signals};
 
@@ -91,6 +93,7 @@ pub struct Engine {
     folder: RunFolder,
     journal: SledJournal,
     run: Run,
+    secrets: Secrets,
     evaluate: Box<dyn Evaluate>,
     /// The boot in which each running attempt was started.
     boots: BTreeMap<AttemptId, String>,
@@ -105,12 +108,13 @@ impl Engine {
     /// journal cannot be written.
     pub fn create(state: &StateFolder, created: Created, evaluate: Box<dyn Evaluate>) -> Result<Self, EngineError> {
         let precondition = |reason: String| EngineError::Precondition(vec![reason]);
-        before::check(&state.run(&created.run), &created).map_err(EngineError::Precondition)?;
+        let secrets = Secrets::of(&created);
+        before::check(&state.run(&created.run), &created, &secrets).map_err(EngineError::Precondition)?;
         let folder = state.create_run(&created.run).map_err(|error| precondition(error.to_string()))?;
         let lock = folder.lock().map_err(EngineError::from)?;
         let journal = SledJournal::create(folder.journal())?;
         let run = Run::default();
-        let mut engine = Self { folder, journal, run, evaluate, boots: BTreeMap::new(), _lock: lock };
+        let mut engine = Self { folder, journal, run, secrets, evaluate, boots: BTreeMap::new(), _lock: lock };
         engine.take(Input::Launched(Box::new(created)))?;
         Ok(engine)
     }
@@ -123,7 +127,8 @@ impl Engine {
         let lock = folder.lock().map_err(EngineError::from)?;
         let mut journal = SledJournal::open(folder.journal())?;
         let (run, boots) = fold(&journal.load()?)?;
-        Ok(Self { folder, journal, run, evaluate, boots, _lock: lock })
+        let secrets = run.created().map(Secrets::of).unwrap_or_default();
+        Ok(Self { folder, journal, run, secrets, evaluate, boots, _lock: lock })
     }
 
     /// The folder of the run.
@@ -177,6 +182,7 @@ struct Driver {
     /// What runs, by the key that the supervisor knows it by.
     running: BTreeMap<String, AttemptId>,
     requests: BTreeMap<AttemptId, tokio::task::JoinHandle<()>>,
+    lookups: Lookups,
     /// What was told to end, and how hard.
     stopping: BTreeSet<(AttemptId, bool)>,
     /// Timers that changed nothing: not told again until something else changes.

@@ -23,34 +23,37 @@ impl Engine {
 
     /// Checks that every secret that may still be needed can be had. Those that a service writes are looked for only
     /// once the services answer; of a run that is ending only those of undoing and of `always`.
-    pub(super) fn check_secrets(
-        &self,
-        secrets: &Secrets,
-        is_ending: bool,
-        services_answer: bool,
-    ) -> Result<(), EngineError> {
+    pub(super) async fn check_secrets(&self, is_ending: bool, services_answer: bool) -> Result<(), EngineError> {
         let Some(created) = self.run.created() else { return Ok(()) };
         let needed = needed(&self.run, &created.plan.env, is_ending);
-        let missing = missing(created, &self.folder, secrets, needed, services_answer);
+        let missing = missing(created, &self.folder, &self.secrets, needed, services_answer).await;
         if missing.is_empty() { Ok(()) } else { Err(EngineError::Precondition(missing)) }
     }
 }
 
 /// Those of the secrets that cannot be had, each as a sentence.
-pub(super) fn missing(
+pub(super) async fn missing(
     created: &Created,
     folder: &RunFolder,
     secrets: &Secrets,
     needed: BTreeSet<SecretName>,
     services_answer: bool,
 ) -> Vec<String> {
-    let services = folder.services();
     let by_service = |name: &SecretName| match created.plan.secrets.get(name) {
-        Some(SecretSource::File(file)) => Path::new(file).starts_with(&services),
-        _ => false,
+        Some(SecretSource::File(file)) => Path::new(file).starts_with(folder.services()),
+        Some(SecretSource::Command(command)) => command.argv.iter().any(|word| names_service(word, created)),
+        Some(SecretSource::Env(_)) | None => false,
     };
-    let needed = needed.into_iter().filter(|name| services_answer || !by_service(name));
-    needed.filter_map(|name| secrets.resolve(&name).err()).map(|error| error.to_string()).collect()
+    let needed = needed.into_iter().filter(|name| services_answer || !by_service(name)).collect();
+    secrets.missing(needed).await.iter().map(ToString::to_string).collect()
+}
+
+/// Whether an argument of a program leads to a service: its data, its URL or its port.
+fn names_service(word: &str, created: &Created) -> bool {
+    created.services.iter().any(|service| {
+        let port = service.port.to_string();
+        word.contains(&service.data) || word == port || word.contains(&format!("127.0.0.1:{port}"))
+    })
 }
 
 /// What a run may need that has not begun.

@@ -40,19 +40,23 @@ impl Driver {
             return Ok(());
         }
         if self.engine.run.live().any(|live| live.attempt == attempt && matches!(live.doing, Doing::Stopping { .. })) {
-            return self.take(Input::NotStarted(attempt));
+            return self.give_up_lookup(&attempt);
         }
         // An attempt that was never started before a crash waits for the services like any other.
         if !self.engine.run.services_answer() {
             return Ok(());
         }
-        let started = match self.engine.run.action_of(&attempt).cloned() {
-            Some(action @ (Rendered::Run { .. } | Rendered::Argv { .. })) => self.start_command(&attempt, &action),
-            Some(Rendered::Http { method, url, headers, body, expect: _ }) => {
-                self.start_request(&attempt, &method, &url, &headers, body)
-            }
-            _ => return Ok(()),
+        let Some(action) = self.engine.run.action_of(&attempt).filter(|action| action.is_external()).cloned() else {
+            return Ok(());
         };
+        let Some(printed) = self.printed_for(&attempt, &action) else { return Ok(()) };
+        let started = printed.and_then(|printed| match action {
+            Rendered::Http { method, url, headers, body, expect: _ } => {
+                let headers = self.headers(&headers, &printed)?;
+                self.start_request(&attempt, &method, &url, headers, body)
+            }
+            command => self.start_command(&attempt, &command, &printed),
+        });
         match started {
             Ok(()) => Ok(()),
             Err(reason) => {

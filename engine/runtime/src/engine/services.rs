@@ -220,7 +220,7 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn service_answered(&mut self, answered: Answered) -> Result<(), EngineError> {
+    pub(super) async fn service_answered(&mut self, answered: Answered) -> Result<(), EngineError> {
         let Answered { service, in_time } = answered;
         let Some(at_work) = self.services.at_work.get_mut(&service) else { return Ok(()) };
         if at_work.doing == Doing::ComingUp {
@@ -234,7 +234,7 @@ impl Driver {
         // before that is checked.
         let mut others = self.engine.run.services().iter().filter(|(name, _)| **name != service);
         if others.all(|(_, state)| matches!(state, ServiceState::Ready { .. })) {
-            self.engine.check_secrets(&self.secrets, self.engine.run.cancel().is_some(), true)?;
+            self.engine.check_secrets(self.engine.run.cancel().is_some(), true).await?;
         }
         self.take(Input::ServiceReady { service, pid })
     }

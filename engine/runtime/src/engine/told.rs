@@ -76,6 +76,7 @@ enum News {
     Supervisor(Result<Notification, Lost>),
     Finished(AttemptId, AttemptResult),
     Service(super::services::Answered),
+    LookedUp(super::lookup::LookedUp),
     Signal(bool),
     Inbox,
     Time,
@@ -89,6 +90,7 @@ impl Driver {
             said = self.supervisor.next() => News::Supervisor(said),
             Some((attempt, result)) = self.finished.1.recv() => News::Finished(attempt, result),
             Some(answered) = self.services.next() => News::Service(answered),
+            Some(looked_up) = self.lookups.next() => News::LookedUp(looked_up),
             asks_to_end = self.signals.next() => News::Signal(asks_to_end),
             () = self.inbox.next() => News::Inbox,
             () = sleep => News::Time,
@@ -100,7 +102,11 @@ impl Driver {
                 self.requests.remove(&attempt);
                 self.take(Input::Ended { attempt, result: Box::new(result) })
             }
-            News::Service(answered) => self.service_answered(answered),
+            News::Service(answered) => self.service_answered(answered).await,
+            News::LookedUp(looked_up) => {
+                self.lookups.is_over(looked_up);
+                Ok(())
+            }
             News::Signal(asks_to_end) => {
                 if asks_to_end {
                     self.cancel_harder()
