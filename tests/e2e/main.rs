@@ -15,6 +15,7 @@ mod readme;
 mod refusals;
 mod rehearsal;
 mod retries;
+mod secrets;
 mod services;
 mod shown;
 mod terminal;

@@ -9,6 +9,7 @@ use runbook_core::units::{Role, SecretName, ServiceName};
 use serde_json::{Map, Value, json};
 
 use crate::check::env_names;
+use crate::check::secrets::{WAY_OUT, refuse_references};
 use crate::code::Code;
 use crate::decode::Entries;
 use crate::decode::scalars::check_name;
@@ -245,6 +246,8 @@ pub(crate) fn check(doc: &EnvironmentDoc, found: &mut Collector) {
     check_keys(doc.values.as_ref(), found);
     check_keys(doc.services.as_ref(), found);
     for (_, value) in doc.values.iter().flat_map(|values| values.iter()) {
+        let declared = doc.secrets.iter().flat_map(|secrets| &secrets.items);
+        refuse_references(&value.0, &|name| declared.clone().any(|entry| entry.key.value == name), found);
         check_template(&value.0, &services, false, found);
     }
     for (_, secret) in doc.secrets.iter().flat_map(|secrets| secrets.iter()) {
@@ -298,6 +301,11 @@ fn check_template(node: &Node, services: &[&str], within_service: bool, found: &
             ("services", [_, one, ..]) => unless_known("a service", one, &SERVICE_NAMES, span, found),
             ("run" | "services", _) => {}
             ("service", _) if within_service => {}
+            ("secrets", _) => {
+                found
+                    .error(Code::SecretInTemplate, span, "a secret cannot be part of a value: the values are stored")
+                    .help(WAY_OUT);
+            }
             (other, _) => {
                 let help = if within_service {
                     "there are `service`, `services` and `run`"

@@ -2,7 +2,7 @@
 
 use runbook_core::plan::Plan;
 
-use crate::check::header;
+use crate::check::{header, secrets};
 use crate::code::Code;
 use crate::decode::Decode;
 use crate::diagnostic::{Collector, Diagnostics};
@@ -45,7 +45,7 @@ pub fn load_environment(file: &SourceFile) -> Result<Environment, Diagnostics> {
     if let Some(document) = &document {
         header::check_schema(&document.schema, "environment/v1", &mut found);
         header::check_id(&document.id, &mut found);
-        header::check_secrets(document.secrets.as_ref(), &mut found);
+        secrets::check(document.secrets.as_ref(), &mut found);
         crate::environment::check(document, &mut found);
     }
     finish(document, found).map(|(document, warnings)| Environment { document, warnings, file: file.clone() })

@@ -7,3 +7,4 @@ pub(crate) mod header;
 pub(crate) mod needs;
 pub(crate) mod outline;
 pub(crate) mod params;
+pub(crate) mod secrets;

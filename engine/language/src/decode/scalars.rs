@@ -328,7 +328,7 @@ impl Decode for Scalar {
             Kind::Map(entries) if entries.iter().any(|(key, _)| key.text == "secret") => {
                 found
                     .error(Code::SecretPlace, node.span, "a secret cannot go here: other programs could see it")
-                    .help("give it an environment variable: `env: {TOKEN: {secret: name}}`");
+                    .help(crate::check::secrets::WAY_OUT);
                 None
             }
             _ => {

@@ -15,7 +15,7 @@ use runbook_core::units::SecretName;
 use crate::check::env_names::Exported;
 use crate::check::graph::{Order, Read};
 use crate::check::outline::Outline;
-use crate::check::{fit, header, needs, params};
+use crate::check::{fit, header, needs, params, secrets};
 use crate::code::Code;
 use crate::decode::{Entries, Scalar};
 use crate::diagnostic::Collector;
@@ -55,7 +55,7 @@ pub(crate) fn lower(doc: &RunbookDoc, environment: Option<&EnvironmentDoc>, foun
     header::check_schema(&doc.schema, "runbook/v1", found);
     header::check_id(&doc.id, found);
     header::check_filled(doc.title.get(), found);
-    header::check_secrets(doc.secrets.as_ref(), found);
+    secrets::check(doc.secrets.as_ref(), found);
     let params = params::lower(doc.params.as_ref(), found);
     let exported = Exported::of(doc, found);
     let outline = Outline::of(doc, found);
@@ -70,7 +70,7 @@ pub(crate) fn lower(doc: &RunbookDoc, environment: Option<&EnvironmentDoc>, foun
     let needs = needs::resolve(&outline, found);
     let order = Order::of(&outline, needs.clone(), found);
 
-    let secrets = secret_sources(doc.secrets.as_ref(), found.file());
+    let sources = secret_sources(doc.secrets.as_ref(), found.file());
     let count = outline.items.len();
     let mut lowering = Lowering {
         doc,
@@ -91,7 +91,7 @@ pub(crate) fn lower(doc: &RunbookDoc, environment: Option<&EnvironmentDoc>, foun
         about: about(doc)?,
         params,
         env,
-        secrets,
+        secrets: sources,
         max_parallel: doc.max_parallel.as_ref().map_or(MAX_PARALLEL, |count| count.value),
         on_failure: match doc.on_failure {
             Some(OnFailureWord::Rollback) => OnFailure::Rollback,
@@ -122,10 +122,7 @@ fn about(doc: &RunbookDoc) -> Option<About> {
 }
 
 /// Where secrets are found; a path or a command is taken as it is written.
-fn secret_sources(
-    secrets: Option<&Entries<SecretDoc>>,
-    written_in: &SourceFile,
-) -> BTreeMap<SecretName, SecretSource> {
+fn secret_sources(secrets: Option<&Entries<SecretDoc>>, written_in: &SourceFile) -> BTreeMap<SecretName, SecretSource> {
     let text = |word: &Scalar| match &word.0.kind {
         Kind::Text(text) => text.clone(),
         _ => written_in.slice(word.0.span).to_owned(),
@@ -168,13 +165,19 @@ impl<'d> Lowering<'d, '_> {
         lowered
     }
 
-    fn use_secret(&mut self, wanted: &crate::decode::Text) {
-        self.secrets_used.insert(wanted.value.clone());
+    /// The names of all secrets that are declared here or in the environment.
+    fn declared_secrets(&self) -> Vec<String> {
         let declared = |secrets: &Option<Entries<SecretDoc>>| -> Vec<String> {
             secrets.iter().flat_map(|secrets| &secrets.items).map(|entry| entry.key.value.clone()).collect()
         };
         let mut names = declared(&self.doc.secrets);
         names.extend(self.environment.iter().flat_map(|environment| declared(&environment.secrets)));
+        names
+    }
+
+    fn use_secret(&mut self, wanted: &crate::decode::Text) {
+        self.secrets_used.insert(wanted.value.clone());
+        let names = self.declared_secrets();
         if names.contains(&wanted.value) {
             return;
         }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Lowering;
 use super::site::Site;
+use crate::check::secrets::refuse_references;
 use crate::code::Code;
 use crate::diagnostic::Collector;
 use crate::expression::{Analysis, ExpressionError, NameUse, analyse_expression, analyse_template};
@@ -89,6 +90,10 @@ fn status_outside(node: &Node, found: &mut Collector) {
 impl Lowering<'_, '_> {
     /// A value in which texts may be templates.
     pub(crate) fn template(&mut self, node: &Node, site: &Site) -> Option<Template> {
+        if matches!(node.kind, Kind::List(_) | Kind::Map(_)) {
+            let declared = self.declared_secrets();
+            refuse_references(node, &|name| declared.iter().any(|one| one == name), self.found);
+        }
         let mut uses: Vec<(Span, NameUse)> = Vec::new();
         let mut check = |_: &mut Collector, span: Span, name: &NameUse| uses.push((span, name.clone()));
         let template = Reader { found: self.found, check: &mut check }.template(node);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::plan::{Param, ParamKind, SecretSource};
+use runbook_core::plan::{Param, ParamKind, SecretCommand, SecretSource};
 use runbook_core::units::{Role, SecretName};
 use runbook_language::{
     ParamError, Project, RunFacts, ServiceFacts, SourceFile, export_param, load_environment, load_runbook, parse_param,
@@ -115,6 +115,9 @@ fn an_environment_gets_its_values() {
     assert_eq!(resolved.values["log_dir"], "/state/platform/logs");
     let token = SecretName::from("admin_token");
     assert_eq!(resolved.secrets[&token], SecretSource::File("/state/platform/token".to_owned()));
+    let argv = ["vault", "read", "http://127.0.0.1:4711", "1.10"].map(str::to_owned).to_vec();
+    let vault = SecretSource::Command(SecretCommand { argv, timeout_ms: 10_000 });
+    assert_eq!(resolved.secrets[&SecretName::from("vault")], vault);
     assert_eq!(resolved.roles[&Role::from("incident-commander")], ["anyone"]);
     let service = &resolved.services[0];
     let argv =
@@ -125,6 +128,14 @@ fn an_environment_gets_its_values() {
     assert_eq!(service.ready_url, "http://127.0.0.1:4711/health");
     assert_eq!((service.ready_timeout_ms, service.kill_grace_ms), (20_000, 2_000));
     assert!(resolve_environment(&environment(), &BTreeMap::new(), &run).is_err());
+}
+
+#[test]
+fn the_command_of_a_secret_is_taken_as_it_is_written() {
+    let loaded = load_runbook(&SourceFile::new("r.yaml", EVERY_KEY), Some(&environment())).expect("it is valid");
+    let argv = ["pass", "show", "ops/1", "1.10", "{{ as it is }}"].map(str::to_owned).to_vec();
+    let password = SecretSource::Command(SecretCommand { argv, timeout_ms: 20_000 });
+    assert_eq!(loaded.plan.secrets[&SecretName::from("password")], password);
 }
 
 #[test]

@@ -57,7 +57,9 @@ pub(super) async fn value_of(command: &SecretCommand, dir: &Path, known: &[Secre
     match value {
         _ if value.len() > VALUE_MAX => Err(too_long()),
         "" => Err(format!("`{name}` printed nothing")),
-        _ if value.contains('\0') => Err(format!("`{name}` printed a NUL byte, which no environment variable can hold")),
+        _ if value.contains('\0') => {
+            Err(format!("`{name}` printed a NUL byte, which no environment variable can hold"))
+        }
         _ => Ok(Secret::new(value)),
     }
 }
@@ -185,7 +187,10 @@ mod tests {
             ("printf 'ab\\0cd'", "`bash` printed a NUL byte, which no environment variable can hold"),
             ("yes", "`bash` printed more than 64 KiB"),
             ("head -c 65537 /dev/zero | tr '\\0' x", "`bash` printed more than 64 KiB"),
-            ("echo 'no key'$'\\e'; echo no >&2; echo 'such item' >&2; exit 1", "`bash` ended with exit code 1: no; such item"),
+            (
+                "echo 'no key'$'\\e'; echo no >&2; echo 'such item' >&2; exit 1",
+                "`bash` ended with exit code 1: no; such item",
+            ),
             (
                 "echo half-a-token; echo 'got half-a-token of hunter2secret' >&2; exit 1",
                 "`bash` ended with exit code 1: got *** of ***",
