@@ -4,6 +4,7 @@ mod invalid;
 mod pages;
 mod robust;
 mod schemas;
+mod secrets;
 mod valid;
 mod values;
 
