@@ -14,6 +14,7 @@ mod order;
 mod readme;
 mod refusals;
 mod rehearsal;
+mod reports;
 mod retries;
 mod secrets;
 mod services;

@@ -5,7 +5,7 @@ use runbook_runtime::exit_code::ExitCode;
 
 use crate::failure::Failure;
 
-/// Prints the JSON Schema of a kind of document, for editors
+/// Prints the JSON Schema of a kind of document, for editors and programs
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  runbook schema runbook > runbook.schema.json")]
 pub(crate) struct Args {
@@ -20,13 +20,16 @@ enum Kind {
     Runbook,
     /// `environment/v1`
     Environment,
+    /// `report/v1`, what `runbook report --format json` writes
+    Report,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
-    let kind = match args.kind {
-        Kind::Runbook => SchemaKind::Runbook,
-        Kind::Environment => SchemaKind::Environment,
+    let schema = match args.kind {
+        Kind::Runbook => runbook_language::schema(SchemaKind::Runbook),
+        Kind::Environment => runbook_language::schema(SchemaKind::Environment),
+        Kind::Report => runbook_report::schema(),
     };
-    crate::output::line(runbook_language::schema(kind).trim_end());
+    crate::output::line(schema.trim_end());
     Ok(ExitCode::Succeeded)
 }

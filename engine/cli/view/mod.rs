@@ -28,7 +28,7 @@ mod samples;
 mod screen;
 pub(crate) mod seen;
 mod summary;
-mod tail;
+pub(crate) mod tail;
 mod tally;
 pub(crate) mod text;
 mod tty;

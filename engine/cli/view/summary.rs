@@ -115,6 +115,9 @@ fn next(status: &Status, hints: &Hints) -> Vec<String> {
     if status.state == "stuck" {
         lines.push("hint: what is not undone has to be put right by hand; nothing tries it again".to_owned());
     }
+    if status.ended_at.is_some() {
+        lines.push(format!("hint: {}", hints.command("report", "")));
+    }
     lines
 }
 
