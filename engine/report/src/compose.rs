@@ -323,7 +323,7 @@ fn post_mortem(report: &Report, document: &mut Document) {
         ("Prevention", "What keeps it from happening again."),
     ] {
         document.heading(3, heading);
-        document.to_write(what);
+        document.left_to_people(what);
     }
     document.heading(3, "Action items");
     document.table(&["Action", "Owner", "Due"], vec![vec![cell(""), cell(""), cell("")]; 3]);

@@ -78,7 +78,7 @@ impl Document {
         self.blocks.push(Block::Lines(lines));
     }
 
-    pub(crate) fn to_write(&mut self, what: &'static str) {
+    pub(crate) fn left_to_people(&mut self, what: &'static str) {
         self.blocks.push(Block::ToWrite(what));
     }
 }
