@@ -150,6 +150,7 @@ mod tests {
           cannot be undone, and took effect: `notify`
         hint: runbook logs 01ARZ3NDEK contain
         hint: runbook show 01ARZ3NDEK
+        hint: runbook report 01ARZ3NDEK
         ");
     }
 
@@ -175,6 +176,7 @@ mod tests {
 
         ✓ succeeded  p0-response after 1m 03s: 1 succeeded
         hint: runbook show 01ARZ3NDEK
+        hint: runbook report 01ARZ3NDEK
         ");
     }
 }

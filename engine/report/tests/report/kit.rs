@@ -47,7 +47,7 @@ pub(crate) fn person(name: &str, uid: u32) -> Identity {
 impl Sim {
     pub(crate) fn new(yaml: &str) -> Self {
         let loaded = load_runbook(&SourceFile::new("r.yaml", yaml), None);
-        let plan = loaded.ok().expect("a valid runbook").plan;
+        let plan = loaded.expect("a valid runbook").plan;
         let created = Created {
             run: RunId::new("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
             plan_digest: digest_of(&plan),
@@ -90,7 +90,7 @@ impl Sim {
     }
 
     /// Goes on until nothing more happens.
-    pub(crate) fn to_end(mut self) -> Self {
+    pub(crate) fn ended(mut self) -> Self {
         while let Some((at, input)) = self.next() {
             self.now = self.now.max(at);
             self.take(input);

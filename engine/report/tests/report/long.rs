@@ -12,7 +12,7 @@ fn ten_thousand_steps_are_told_in_few_lines() {
         yaml.push_str(&format!("  - {{id: s{number}, set: {{x: 1}}}}\n"));
     }
     yaml.push_str("  - {id: odd, run: ./odd, retry: {max_attempts: 2, delay: 1s}}\n");
-    let report = Sim::new(&yaml).fate("odd.1", Fate::Ends(10, 4)).to_end().report();
+    let report = Sim::new(&yaml).fate("odd.1", Fate::Ends(10, 4)).ended().report();
     assert_eq!((report.counts.all, report.counts.succeeded, report.steps.len()), (10_001, 10_001, 10_001));
     let text = markdown(&report);
     assert!(text.lines().count() < 300, "{} lines", text.lines().count());

@@ -40,14 +40,14 @@ pub(crate) fn rolled_back() -> Sim {
         .fate("install.1", Fate::Ends(2_000, 3))
         .fate("verify.1", Fate::Ends(1_000, 1))
         .answer("approve:install", 70_000, approve())
-        .to_end()
+        .ended()
 }
 
 fn what(report: &Report) -> Vec<&str> {
     report.timeline.iter().map(|entry| entry.what.as_str()).collect()
 }
 
-fn target<'r>(report: &'r Report, name: &str) -> (Option<u64>, Option<bool>) {
+fn target(report: &Report, name: &str) -> (Option<u64>, Option<bool>) {
     let found = report.targets.iter().find(|target| target.name == name).expect("a target");
     (found.took_ms, found.is_met)
 }
@@ -92,14 +92,14 @@ fn a_run_that_is_not_over_has_open_targets_until_they_are_missed() {
 #[test]
 fn success_resolves_and_a_cancelled_run_names_who() {
     let sim = Sim::new(DEPLOY).fate("prepare.1", Fate::Hands(1, "image", serde_json::json!("v2")));
-    let report = sim.answer("approve:install", 1_000, approve()).to_end().report();
+    let report = sim.answer("approve:install", 1_000, approve()).ended().report();
     assert_eq!(report.ending.state, "succeeded");
     assert_eq!(target(&report, "resolve"), (Some(report.ending.took_ms), Some(true)));
     assert_eq!(report.rollback, None);
 
     let mut sim = Sim::new(DEPLOY).fate("prepare.1", Fate::Hands(1, "image", serde_json::json!("v2")));
     sim.cancel_at = Some("mail");
-    let report = sim.answer("approve:install", 1_000, approve()).to_end().report();
+    let report = sim.answer("approve:install", 1_000, approve()).ended().report();
     assert_eq!(report.ending.cause.as_deref(), Some("cancelled by tom"));
     assert!(what(&report).contains(&"the run is cancelled"), "{:?}", what(&report));
 }
@@ -123,7 +123,7 @@ fn what_was_undone_and_what_could_not_be_is_told() {
         .fate("install.undo.1", Fate::Ends(10, 9))
         .fate("verify.1", Fate::Ends(10, 1))
         .answer("approve:install", 1_000, approve())
-        .to_end()
+        .ended()
         .report();
     let way = stuck.rollback.expect("a rollback");
     assert_eq!((way.undone.len(), way.failed, way.left), (0, vec!["install".to_owned()], vec!["prepare".to_owned()]));
@@ -138,7 +138,7 @@ fn an_interruption_is_told_with_its_answer() {
         .answer("interrupt:prepare.1", 30_000, Answer::RunAgain { reason: Some("it left nothing".to_owned()) })
         .fate("prepare.2", Fate::Hands(1, "image", serde_json::json!("v2")))
         .answer("approve:install", 1_000, approve())
-        .to_end()
+        .ended()
         .report();
     let question = &report.questions[0];
     assert_eq!((&*question.kind, &*question.outcome, question.took_ms), ("interrupted", "run again", Some(30_000)));
@@ -159,7 +159,7 @@ fn approvals_say_who_could_who_did_and_how_long_it_took() {
         ("operators".into(), "anyone,operators".into())
     );
     assert_eq!(question.digest.as_ref().map(String::len), Some(64));
-    let late = Sim::new(DEPLOY).fate("prepare.1", Fate::Hands(1, "image", serde_json::json!("v2"))).to_end().report();
+    let late = Sim::new(DEPLOY).fate("prepare.1", Fate::Hands(1, "image", serde_json::json!("v2"))).ended().report();
     assert_eq!((&*late.questions[0].outcome, late.ending.exit_code), ("expired", Some(7)));
     assert!(late.summary.contains("1 question expired."), "{}", late.summary);
 }

@@ -36,7 +36,7 @@ fn html_holds_the_same_and_escapes_all_of_it() {
 #[test]
 fn a_success_without_severity_needs_no_post_mortem() {
     let yaml = "schema: runbook/v1\nid: r\ntitle: R\nsteps:\n  - {id: a, run: a}\n";
-    let text = markdown(&crate::kit::Sim::new(yaml).to_end().report());
+    let text = markdown(&crate::kit::Sim::new(yaml).ended().report());
     assert!(!text.contains("Post-mortem") && text.contains("# R: succeeded"), "{text}");
     assert!(markdown(&rolled_back().report()).contains("### Root cause"));
 }
