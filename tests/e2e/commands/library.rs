@@ -130,6 +130,7 @@ fn broken_files_are_listed_and_hide_no_others() {
 
         ✓ succeeded  restart after [TIME SPENT]: 1 succeeded
         hint: runbook show [RUN-PREFIX]
+        hint: runbook report [RUN-PREFIX]
         ");
 }
 
