@@ -32,42 +32,44 @@ const PAGE: usize = 12;
 pub(crate) struct Menu {
     is_dumb: bool,
     has_begun: bool,
+    /// What did not happen when the person leaves.
+    nothing: &'static str,
     _guard: Guard,
 }
 
 impl Menu {
-    /// The terminal, when there is one to ask at.
-    pub(crate) fn open() -> Option<Self> {
+    /// The terminal, when there is one to ask at. `nothing` says what did not happen when the person leaves.
+    pub(crate) fn open(nothing: &'static str) -> Option<Self> {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return None;
         }
         let is_dumb = crate::view::is_dumb();
-        Some(Self { is_dumb, has_begun: false, _guard: Guard::new(is_dumb).ok()? })
+        Some(Self { is_dumb, has_begun: false, nothing, _guard: Guard::new(is_dumb, nothing).ok()? })
     }
 
-    /// Asks for the value of a param until one can be used. `wrong` says why the one that was given cannot.
+    /// Asks for the value of a param, or of what `what` says, until one can be used. `wrong` says why the one that was given cannot.
     ///
     /// # Errors
     /// When the person leaves, with the exit code of something cancelled.
-    pub(crate) fn ask(&mut self, name: &str, param: &Param, wrong: Option<&str>) -> Result<Value, Failure> {
+    pub(crate) fn ask(&mut self, what: &str, name: &str, param: &Param, wrong: Option<&str>) -> Result<Value, Failure> {
         if !self.has_begun {
             // What was typed before there was a question is no answer to it.
             let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
             self.has_begun = true;
         }
-        introduce(name, param, wrong);
+        introduce(what, name, param, wrong);
         let answer = if self.is_dumb { ask_by_line(name, param) } else { ask_by_keys(name, param) };
         match answer {
             Ok(value) => Ok(value),
             Err(Left::Person) => Err(Failure::new(
                 ExitCode::Cancelled,
-                format!("left at the question for the param `{name}`; nothing was run"),
+                format!("left at the question for the {what} `{name}`; {}", self.nothing),
             )),
             Err(Left::Error(error)) => Err(Failure::new(
                 ExitCode::Precondition,
-                format!("the param `{name}` is missing, and the terminal cannot be asked: {error}"),
+                format!("the {what} `{name}` is missing, and the terminal cannot be asked: {error}"),
             )
-            .hint(format!("give it with `-p {name}=VALUE`"))),
+            .hint(format!("give it as `{name}=VALUE`"))),
         }
     }
 }
@@ -94,10 +96,10 @@ impl From<std::io::Error> for Left {
 }
 
 /// Says what is asked for.
-fn introduce(name: &str, param: &Param, wrong: Option<&str>) {
+fn introduce(what: &str, name: &str, param: &Param, wrong: Option<&str>) {
     crate::output::note("");
     if let Some(reason) = wrong {
-        crate::output::note(format!("the param `{name}` cannot be used: {}", visible_line(reason)));
+        crate::output::note(format!("the {what} `{name}` cannot be used: {}", visible_line(reason)));
     }
     if let Some(description) = &param.description {
         let width = usize::from(console::Term::stderr().size().1).clamp(20, 100);
@@ -218,7 +220,7 @@ struct Guard {
 }
 
 impl Guard {
-    fn new(is_dumb: bool) -> std::io::Result<Self> {
+    fn new(is_dumb: bool, nothing: &'static str) -> std::io::Result<Self> {
         let before = tcgetattr(std::io::stdin())?;
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let is_over = Arc::new(AtomicBool::new(false));
@@ -226,7 +228,7 @@ impl Guard {
         let watch = move || {
             while !for_thread.load(Ordering::Acquire) {
                 if is_hung_up() || signals.pending().next().is_some() {
-                    leave(&before, is_dumb);
+                    leave(&before, is_dumb, nothing);
                 }
             }
         };
@@ -255,13 +257,13 @@ fn is_hung_up() -> bool {
 }
 
 #[expect(clippy::exit, reason = "the thread that asks is stuck in a read; no run exists yet")]
-fn leave(before: &Termios, is_dumb: bool) {
+fn leave(before: &Termios, is_dumb: bool, nothing: &str) {
     let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
     let mut err = std::io::stderr().lock();
     if !is_dumb {
         let _ = err.write_all(RESTORE);
     }
-    let _ = err.write_all(b"\nerror: left at a question; nothing was run\n");
+    let _ = writeln!(err, "\nerror: left at a question; {nothing}");
     std::process::exit(ExitCode::Cancelled as i32);
 }
 

@@ -105,12 +105,12 @@ impl Given {
         if open.is_empty() {
             return Ok(());
         }
-        let Some(mut menu) = Menu::open() else { return Ok(()) };
+        let Some(mut menu) = Menu::open("nothing was run") else { return Ok(()) };
         let about = &loaded.plan.about;
         note(format!("{}: {}", about.id, visible_line(&about.title)));
         for name in open {
             let Some(param) = loaded.plan.params.get(name) else { continue };
-            let value = menu.ask(name, param, self.wrong.get(name).map(String::as_str))?;
+            let value = menu.ask("param", name, param, self.wrong.get(name).map(String::as_str))?;
             self.wrong.remove(name);
             self.values.insert(name.clone(), value);
         }

@@ -1,5 +1,6 @@
 //! What the commands print and how they end, as a person or a program sees it.
 
+mod asking;
 mod exit_codes;
 mod library;
 mod params;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use runbook_core::canonical;
-use runbook_core::plan::{Action, EnvSource, HttpBody, Template, Wait};
+use runbook_core::plan::{Action, EnvSource, Field, HttpBody, Template, Wait};
 use runbook_core::rendered::{Rendered, RenderedBody, RenderedSource};
 use runbook_core::units::format_duration;
 use runbook_runtime::given::Given;
@@ -46,6 +46,7 @@ pub(crate) fn rendered(action: &Rendered) -> Vec<String> {
         Rendered::WaitFor(ms) => vec![format!("waits {}", format_duration(*ms))],
         Rendered::WaitUntil(until) => vec![format!("waits until {}", moment(until.0))],
         Rendered::Manual(text) => block("a person does", text),
+        Rendered::Ask { prompt, fields } => asks(prompt, fields),
         Rendered::Steps(steps) => {
             let names: Vec<String> = steps.iter().map(|step| format!("`{step}`")).collect();
             vec![format!("runs the steps {}", names.join(", "))]
@@ -94,7 +95,28 @@ pub(crate) fn planned(action: &Action) -> Vec<String> {
         Action::Wait(Wait::For(time)) => vec![format!("waits {}", visible_line(&template(time)))],
         Action::Wait(Wait::Until(time)) => vec![format!("waits until {}", visible_line(&template(time)))],
         Action::Manual(text) => block("a person does", &template(text)),
+        Action::Ask(ask) => asks(&template(&ask.prompt), &ask.fields),
     }
+}
+
+fn asks(prompt: &str, fields: &[Field]) -> Vec<String> {
+    let mut lines = block("a person gives values", prompt);
+    lines.extend(asked_for(fields).into_iter().map(|line| format!("  {line}")));
+    lines
+}
+
+/// The values that are asked for, each with what it may be.
+pub(crate) fn asked_for(fields: &[Field]) -> Vec<String> {
+    let line = |Field { name, param }: &Field| {
+        let missing = match &param.default {
+            Some(default) => format!("; {} where nothing is given", super::text::value(default)),
+            None if param.required => String::new(),
+            None => "; may be left out".to_owned(),
+        };
+        let about = param.description.as_deref().map(|text| format!(" ({})", visible_line(text))).unwrap_or_default();
+        format!("{name}: {}{missing}{about}", crate::menu::allowed(param))
+    };
+    fields.iter().map(line).collect()
 }
 
 fn script(shell: &str, text: &str) -> Vec<String> {

@@ -28,6 +28,16 @@ pub(crate) fn answer(
     kinds: &[Kind],
     answer: Answer,
 ) -> Result<ExitCode, Failure> {
+    answer_with(folder, step, kinds, |_| Ok(answer))
+}
+
+/// The same with an answer that depends on the question.
+pub(crate) fn answer_with(
+    folder: &RunFolder,
+    step: Option<&str>,
+    kinds: &[Kind],
+    answer: impl FnOnce(&QuestionStatus) -> Result<Answer, Failure>,
+) -> Result<ExitCode, Failure> {
     let seen = Seen::look(folder)?;
     let hints = Hints::of(folder);
     let question = pick(&seen.status, step, kinds, &hints)?;
@@ -38,6 +48,7 @@ pub(crate) fn answer(
     may_answer(&seen, question)?;
     let lines = question::full(question, &seen.status, runbook_runtime::now().0, Paint::stderr());
     note(lines.join("\n"));
+    let answer = answer(question)?;
     let _file = inbox::put(folder, &message(question, answer))
         .map_err(|error| Failure::new(ExitCode::Internal, format!("cannot store the answer: {error}")))?;
     if !seen.has_engine {

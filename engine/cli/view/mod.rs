@@ -32,6 +32,7 @@ pub(crate) mod tail;
 mod tally;
 pub(crate) mod text;
 mod tty;
+mod typing;
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;

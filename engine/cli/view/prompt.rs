@@ -10,6 +10,7 @@ use runbook_runtime::inbox::Message;
 use runbook_runtime::status::{QuestionStatus, Status};
 
 use super::question::Kind;
+use super::typing::{Typed, Typing};
 
 /// A question as it was shown: with another digest it is another one.
 type Key = (String, Option<String>);
@@ -32,6 +33,8 @@ struct Asked {
     question: QuestionStatus,
     /// A refusal whose reason is asked for.
     refusing: bool,
+    /// The values so far, of an `ask`.
+    typing: Typing,
 }
 
 /// What changed about what is asked.
@@ -49,7 +52,7 @@ pub(crate) enum Change {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Reply {
     /// Nothing that makes sense: ask again, and say this.
-    Again(&'static str),
+    Again(String),
     /// The question stays open.
     Later(Box<QuestionStatus>),
     /// An answer to store.
@@ -79,7 +82,7 @@ impl Prompt {
             Kind::of(question).is_some() && !self.later.contains(&key) && !self.answered.contains_key(&key)
         };
         let Some(question) = status.questions.iter().find(is_new).cloned() else { return Change::None };
-        self.asked = Some(Asked { question: question.clone(), refusing: false });
+        self.asked = Some(Asked { question: question.clone(), refusing: false, typing: Typing::default() });
         Change::Opened(Box::new(question))
     }
 
@@ -101,29 +104,36 @@ impl Prompt {
     }
 
     /// What stands before the place to type at.
-    pub(crate) fn label(&self) -> &'static str {
-        match &self.asked {
+    pub(crate) fn label(&self) -> String {
+        let label = match &self.asked {
             None => "",
             Some(Asked { refusing: true, .. }) => "reason (Enter for none): ",
             Some(asked) => match Kind::of(&asked.question) {
                 Some(Kind::Approval) => "approve / reject [reason] / later: ",
                 Some(Kind::Manual) => "done / reject [reason] / later: ",
+                Some(Kind::Values) => return asked.typing.label(&asked.question.fields),
                 Some(Kind::Interrupted) => "took-effect / did-not / run-again / later: ",
                 None => "",
             },
-        }
+        };
+        label.to_owned()
     }
 
     /// Takes a typed line.
     pub(crate) fn typed(&mut self, line: &str, now: u64) -> Reply {
-        let Some(asked) = &mut self.asked else { return Reply::Again("") };
+        let Some(asked) = &mut self.asked else { return Reply::Again(String::new()) };
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let reason = Some(rest.trim().to_owned()).filter(|reason| !reason.is_empty());
         if asked.refusing {
             let reason = Some(line.trim().to_owned()).filter(|reason| !reason.is_empty());
             return self.answer(Answer::Reject { reason }, now);
         }
-        let word = word.to_ascii_lowercase();
+        // A value may be any word: what is none begins with a stroke.
+        let word = match (Kind::of(&asked.question), word) {
+            (Some(Kind::Values), "/later" | "/reject") => word.trim_start_matches('/').to_owned(),
+            (Some(Kind::Values), _) => return self.typed_value(line, now),
+            _ => word.to_ascii_lowercase(),
+        };
         if matches!(word.as_str(), "l" | "later") {
             let question = Box::new(asked.question.clone());
             self.later.insert(key(&question));
@@ -133,23 +143,32 @@ impl Prompt {
         let answer = match (Kind::of(&asked.question), word.as_str()) {
             (Some(Kind::Approval), "a" | "approve") => Answer::Approve { reason },
             (Some(Kind::Manual), "d" | "done") => Answer::Confirm { reason },
-            (Some(Kind::Approval | Kind::Manual), "r" | "reject") => {
+            (Some(Kind::Approval | Kind::Manual | Kind::Values), "r" | "reject") => {
                 if reason.is_none() {
                     asked.refusing = true;
-                    return Reply::Again("");
+                    return Reply::Again(String::new());
                 }
                 Answer::Reject { reason }
             }
             (Some(Kind::Interrupted), "t" | "took-effect") => Answer::TookEffect { reason },
             (Some(Kind::Interrupted), "d" | "did-not") => Answer::DidNot { reason },
             (Some(Kind::Interrupted), "r" | "run-again") => Answer::RunAgain { reason },
-            _ => return Reply::Again("please type one of the words, or the first letter of it"),
+            _ => return Reply::Again("please type one of the words, or the first letter of it".to_owned()),
         };
         self.answer(answer, now)
     }
 
+    fn typed_value(&mut self, line: &str, now: u64) -> Reply {
+        let Some(asked) = &mut self.asked else { return Reply::Again(String::new()) };
+        match asked.typing.typed(&asked.question.fields, line) {
+            Typed::Wrong(reason) => Reply::Again(reason),
+            Typed::Next => Reply::Again(String::new()),
+            Typed::Whole(answer) => self.answer(answer, now),
+        }
+    }
+
     fn answer(&mut self, answer: Answer, now: u64) -> Reply {
-        let Some(asked) = self.asked.take() else { return Reply::Again("") };
+        let Some(asked) = self.asked.take() else { return Reply::Again(String::new()) };
         self.answered.insert(key(&asked.question), now);
         Reply::Answer(message(&asked.question, answer))
     }
@@ -191,7 +210,7 @@ mod tests {
     #[test]
     fn a_refusal_asks_for_a_reason_once() {
         let (mut prompt, _) = asking();
-        assert_eq!(prompt.typed("r", 1), Reply::Again(""));
+        assert_eq!(prompt.typed("r", 1), Reply::Again(String::new()));
         assert_eq!(prompt.label(), "reason (Enter for none): ");
         let Reply::Answer(Message::Answer { answer, .. }) = prompt.typed("a bad moment", 1) else {
             panic!("no answer")

@@ -5,7 +5,7 @@ use runbook_runtime::status::{QuestionStatus, Status};
 use super::action;
 use super::hint::Hints;
 use super::paint::{Paint, Tone};
-use super::text::{clock, duration, visible, visible_line};
+use super::text::{clock, count, duration, visible, visible_line};
 
 /// The kinds of questions, by the word that the status has for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Approval,
     /// Has a person done this?
     Manual,
+    /// Which values?
+    Values,
     /// Did this attempt take effect?
     Interrupted,
 }
@@ -24,6 +26,7 @@ impl Kind {
         match question.kind.as_str() {
             "approval" => Some(Self::Approval),
             "manual" => Some(Self::Manual),
+            "values" => Some(Self::Values),
             "interrupted" => Some(Self::Interrupted),
             _ => None,
         }
@@ -36,6 +39,7 @@ pub(crate) fn headline(question: &QuestionStatus) -> String {
     match Kind::of(question) {
         Some(Kind::Approval) => format!("may step `{step}` run?"),
         Some(Kind::Manual) => format!("step `{step}` is for a person to do: is it done?"),
+        Some(Kind::Values) => format!("step `{step}` asks for {}", count(question.fields.len(), "value")),
         Some(Kind::Interrupted) => {
             let undo = if is_undo(question) { "the undo of " } else { "" };
             format!("{undo}step `{step}` was interrupted: did it take effect?")
@@ -56,7 +60,9 @@ pub(crate) fn full(question: &QuestionStatus, status: &Status, now: u64, paint: 
     lines.extend(title.filter(|title| *title != question.step).map(|title| format!("  {}", visible_line(title))));
     lines.extend(question.message.iter().flat_map(|message| indented(&visible(message), "  ")));
     // What a person is to do is the message already.
-    if let Some(action) = question.action.as_ref().filter(|_| Kind::of(question) != Some(Kind::Manual)) {
+    lines.extend(action::asked_for(&question.fields).into_iter().map(|line| format!("  - {line}")));
+    let is_said = matches!(Kind::of(question), Some(Kind::Manual | Kind::Values));
+    if let Some(action) = question.action.as_ref().filter(|_| !is_said) {
         let verb = if Kind::of(question) == Some(Kind::Interrupted) { "what was started" } else { "what will be done" };
         lines.push(format!("  {verb}:"));
         lines.extend(action::rendered(action).into_iter().map(|line| format!("    {line}")));
@@ -113,6 +119,13 @@ pub(crate) fn answers(question: &QuestionStatus, hints: &Hints) -> Vec<(String, 
         ],
         Some(Kind::Manual) => {
             vec![(answer("--done"), "it is done"), (answer("--not-done --reason TEXT"), "the step fails")]
+        }
+        Some(Kind::Values) => {
+            let given: Vec<String> = question.fields.iter().map(|field| format!("{}=VALUE", field.name)).collect();
+            vec![
+                (answer(&given.join(" ")), "these are the values"),
+                (hints.command("reject", &format!("{step} --reason TEXT")), "the step fails"),
+            ]
         }
         Some(Kind::Interrupted) => vec![
             (answer("--took-effect"), "it counts as done"),

@@ -110,7 +110,7 @@ fn of_attempt(at: u64, event: &Event, batch: &[Record], run: &Run) -> Option<Lin
 fn started(at: u64, id: &AttemptId, run: &Run) -> Option<Line> {
     let what = match run.action_of(id) {
         // Done as soon as they begin, or asked about in full below.
-        Some(Rendered::Assert | Rendered::Set(_) | Rendered::Manual(_)) => return None,
+        Some(Rendered::Assert | Rendered::Set(_) | Rendered::Manual(_) | Rendered::Ask { .. }) => return None,
         _ if id.poll > 1 => return None,
         Some(Rendered::WaitFor(ms)) => format!("waits {}", duration(*ms)),
         Some(Rendered::WaitUntil(until)) => format!("waits until {}", clock(until.0)),
@@ -178,6 +178,7 @@ fn answered(answer: &Answer) -> (Tone, &'static str, &Option<String>) {
         Answer::Approve { reason } => (Tone::Good, "approved", reason),
         Answer::Reject { reason } => (Tone::Bad, "rejected", reason),
         Answer::Confirm { reason } => (Tone::Good, "confirmed as done", reason),
+        Answer::Values { reason, .. } => (Tone::Good, "answered", reason),
         Answer::TookEffect { reason } => (Tone::Good, "said to have taken effect", reason),
         Answer::DidNot { reason } => (Tone::Bad, "said to have had no effect", reason),
         Answer::RunAgain { reason } => (Tone::Active, "told to run again", reason),

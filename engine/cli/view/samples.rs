@@ -94,6 +94,7 @@ pub(crate) fn waiting() -> Status {
             others: BTreeSet::new(),
         },
         due: Some(NOW + 598_000),
+        fields: vec![],
         attempt: None,
     }];
     status

@@ -284,7 +284,7 @@ impl Screen {
     }
 
     fn write_prompt(&mut self) {
-        let label = self.paint.bold(self.prompt.label());
+        let label = self.paint.bold(&self.prompt.label());
         self.write(&label);
     }
 

@@ -12,7 +12,7 @@ use runbook_core::decide;
 use runbook_core::evaluate::{Evaluate, EvaluateError, Scope};
 use runbook_core::event::{Created, Host};
 use runbook_core::input::{AttemptResult, Exit, Input};
-use runbook_core::plan::{Expression, Plan, Template};
+use runbook_core::plan::{Expression, Param, Plan, Template};
 use runbook_core::run::{Run, Stage};
 use runbook_core::units::Timestamp;
 use serde_json::{Value, json};
@@ -37,6 +37,10 @@ impl Evaluate for Literals {
             Template::Literal(value) => Ok(value.clone()),
             other => Err(EvaluateError(format!("{other:?}"))),
         }
+    }
+
+    fn fit(&self, _: &Param, value: &Value) -> Result<Value, EvaluateError> {
+        Ok(value.clone())
     }
 
     fn moment(&self, text: &str) -> Result<Timestamp, EvaluateError> {

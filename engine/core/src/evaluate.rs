@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::plan::{Expression, Template};
+use crate::plan::{Expression, Param, Template};
 use crate::units::{StepId, Timestamp};
 
 /// Gives expressions and templates their values.
@@ -34,6 +34,12 @@ pub trait Evaluate {
     /// # Errors
     /// When the text names none.
     fn moment(&self, text: &str) -> Result<Timestamp, EvaluateError>;
+
+    /// A value that a person gave, in its one form.
+    ///
+    /// # Errors
+    /// When it is of another type, or none of the allowed ones.
+    fn fit(&self, param: &Param, value: &Value) -> Result<Value, EvaluateError>;
 }
 
 /// Why something has no value: one sentence without the place, which the caller knows.

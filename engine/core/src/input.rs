@@ -144,6 +144,13 @@ pub enum Answer {
         /// A remark, when made.
         reason: Option<String>,
     },
+    /// To an `ask`: these values.
+    Values {
+        /// By the names of the fields.
+        values: BTreeMap<String, Value>,
+        /// A remark, when made.
+        reason: Option<String>,
+    },
     /// To an interruption: the attempt took effect.
     TookEffect {
         /// Why the person thinks so, when said.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::plan::Field;
 use crate::units::{SecretName, StepId, Timestamp};
 
 /// An action with its values.
@@ -54,6 +55,13 @@ pub enum Rendered {
     WaitUntil(Timestamp),
     /// What a person is to do.
     Manual(String),
+    /// What a person is asked for.
+    Ask {
+        /// What is asked.
+        prompt: String,
+        /// The values, in the order written.
+        fields: Vec<Field>,
+    },
     /// Other steps, for the approval of a block.
     Steps(Vec<StepId>),
 }
@@ -115,7 +123,7 @@ impl Rendered {
             Self::Set(values) => format!("set {}", values.keys().cloned().collect::<Vec<_>>().join(", ")),
             Self::WaitFor(ms) => format!("wait {}", crate::units::format_duration(*ms)),
             Self::WaitUntil(_) => "wait until a moment".to_owned(),
-            Self::Manual(text) => text.lines().next().unwrap_or("").to_owned(),
+            Self::Ask { prompt: text, .. } | Self::Manual(text) => text.lines().next().unwrap_or("").to_owned(),
             Self::Steps(steps) => format!("{} steps", steps.len()),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use runbook_core::as_text;
 use runbook_core::event::Created;
-use runbook_core::plan::{Action, EnvSource, HttpBody, Template, Wait};
+use runbook_core::plan::{Action, Ask, EnvSource, HttpBody, Template, Wait};
 use serde_json::Value;
 
 /// The action with all names filled in that the start of the run knows.
@@ -30,7 +30,7 @@ pub(crate) fn foreseen(mut action: Action, created: &Created) -> Action {
         }
         Action::Set(values) => values.values_mut().for_each(|value| known.fill(value)),
         Action::Wait(Wait::For(time) | Wait::Until(time)) => known.fill(time),
-        Action::Manual(text) => known.fill(text),
+        Action::Manual(text) | Action::Ask(Ask { prompt: text, .. }) => known.fill(text),
         Action::Assert(_) => {}
     }
     action

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use runbook_core::event::{EndState, Phase, Question, QuestionKind};
-use runbook_core::plan::{Body, Step};
+use runbook_core::plan::{Body, Field, Step};
 use runbook_core::rendered::Rendered;
 use runbook_core::run::{Doing, Live, Run, ServiceState, Stage, StepRun, StepState, UndoState};
 use runbook_core::units::{StepId, Timestamp};
@@ -83,7 +83,7 @@ pub struct QuestionStatus {
     pub id: String,
     /// About which step.
     pub step: String,
-    /// `approval`, `manual` or `interrupted`.
+    /// `approval`, `manual`, `values` or `interrupted`.
     pub kind: String,
     /// What is asked.
     pub message: Option<String>,
@@ -103,6 +103,9 @@ pub struct QuestionStatus {
     pub undo_given: Given,
     /// When it expires.
     pub due: Option<u64>,
+    /// The values that are asked for, in the order written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
     /// The attempt whose fate is unknown.
     pub attempt: Option<String>,
 }
@@ -249,6 +252,7 @@ fn question_of(run: &Run, question: &Question) -> QuestionStatus {
             ("approval", from.iter().map(ToString::to_string).collect(), Some(digest.to_string()), None)
         }
         QuestionKind::Manual { attempt } => ("manual", vec![], None, Some(attempt)),
+        QuestionKind::Values { attempt, .. } => ("values", vec![], None, Some(attempt)),
         QuestionKind::Interrupted { attempt } => ("interrupted", vec![], None, Some(attempt)),
     };
     let undo = plan.and_then(|plan| plan.rollback.as_ref()).zip(run.created());
@@ -269,6 +273,10 @@ fn question_of(run: &Run, question: &Question) -> QuestionStatus {
         given: given.unwrap_or_default(),
         undo_given,
         due: question.due.map(|due| due.0),
+        fields: match &question.kind {
+            QuestionKind::Values { fields, .. } => fields.clone(),
+            _ => vec![],
+        },
         attempt: attempt.map(ToString::to_string),
     }
 }

@@ -96,7 +96,7 @@ pub(super) struct StepView {
     pub(super) holds: Option<bool>,
     /// Whether its case is taken, where the params alone say.
     pub(super) taken: Option<bool>,
-    /// `run`, `argv`, `http`, `assert`, `set`, `wait`, `manual`, `steps` or `switch`.
+    /// `run`, `argv`, `http`, `assert`, `set`, `wait`, `manual`, `ask`, `steps` or `switch`.
     pub(super) kind: &'static str,
     /// What is switched on.
     pub(super) on: Option<String>,
@@ -265,10 +265,19 @@ fn steps(plan: &Plan, facts: &Facts<'_>) -> Vec<StepView> {
             continue_on_failure: step.continue_on_failure,
             rollback: step.rollback.as_ref().map(|undo| rollback(undo, plan)),
             irreversible: step.irreversible,
-            outputs: step.outputs.keys().cloned().collect(),
+            outputs: outputs(step),
         }
     };
     plan.steps.iter().zip(waves).map(|(step, wave)| one(step, wave)).collect()
+}
+
+/// The declared outputs, and the fields of an `ask`.
+fn outputs(step: &Step) -> Vec<String> {
+    let asked = match &step.body {
+        Body::Action(Action::Ask(ask)) => ask.fields.iter().map(|field| field.name.clone()).collect(),
+        _ => vec![],
+    };
+    step.outputs.keys().cloned().chain(asked).collect()
 }
 
 fn switched_on(body: &Body) -> Option<String> {
@@ -326,7 +335,7 @@ fn secrets_of(action: &Action, plan: &Plan) -> Vec<String> {
         Action::Run(script) => script.env.values().chain(plan.env.values()).collect(),
         Action::Argv(argv) => argv.env.values().chain(plan.env.values()).collect(),
         Action::Http(http) => http.headers.values().collect(),
-        Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) => vec![],
+        Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) | Action::Ask(_) => vec![],
     };
     let names: BTreeSet<String> = sources
         .into_iter()

@@ -25,6 +25,7 @@ pub(super) fn action_kind(action: &Action) -> &'static str {
         Action::Set(_) => "set",
         Action::Wait(_) => "wait",
         Action::Manual(_) => "manual",
+        Action::Ask(_) => "ask",
     }
 }
 
@@ -41,6 +42,7 @@ pub(super) fn short(action: &Action) -> (String, usize) {
     let text = match action {
         Action::Run(script) => return first_line(&script.text),
         Action::Manual(text) => return first_line(&template(text)),
+        Action::Ask(ask) => return first_line(&template(&ask.prompt)),
         Action::Argv(argv) => {
             let words: Vec<String> = argv.argv.iter().map(template).collect();
             command_line(words.iter().map(String::as_str))
@@ -77,7 +79,7 @@ pub(super) fn limits(
     let is_doubtful = match action {
         Action::Http(http) => on_interrupt != OnInterrupt::Rerun || !matches!(http.method.as_str(), "GET" | "HEAD"),
         Action::Run(_) | Action::Argv(_) => true,
-        Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) => false,
+        Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) | Action::Ask(_) => false,
     };
     parts.extend(is_doubtful.then(|| interrupted(on_interrupt).to_owned()));
     parts

@@ -76,7 +76,7 @@ impl Run {
         let key = (self.at(&attempt.step, event)?, attempt.phase);
         let doing = match self.action_of(attempt) {
             Some(Rendered::WaitFor(_) | Rendered::WaitUntil(_)) => Doing::Waiting,
-            Some(Rendered::Manual(_)) => Doing::Asking,
+            Some(Rendered::Manual(_) | Rendered::Ask { .. }) => Doing::Asking,
             Some(_) => Doing::Executing,
             None => return Err(self.illegal_at(key.0, event)),
         };

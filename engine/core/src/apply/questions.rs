@@ -33,7 +33,9 @@ impl Run {
         };
         let fits = match &question.kind {
             QuestionKind::Approval { .. } => self.steps[at.at()].state == StepState::Cleared,
-            QuestionKind::Manual { attempt } => doing(attempt) == Some(Doing::Asking),
+            QuestionKind::Manual { attempt } | QuestionKind::Values { attempt, .. } => {
+                doing(attempt) == Some(Doing::Asking)
+            }
             QuestionKind::Interrupted { attempt } => doing(attempt) == Some(Doing::Interrupted),
         };
         if !fits {

@@ -64,6 +64,7 @@ impl Deciding<'_> {
         match action {
             Some(Rendered::Assert | Rendered::Set(_)) => self.do_inline(at, attempt, action),
             Some(Rendered::Manual(text)) => self.ask_manual(attempt, text, due),
+            Some(Rendered::Ask { prompt, fields }) => self.ask_values(attempt, prompt, fields, due),
             _ => Ok(()),
         }
     }
@@ -206,10 +207,18 @@ impl Deciding<'_> {
         })
     }
 
-    /// A person confirmed a manual step, refused it, or let its time pass.
-    pub(super) fn settle_manual(&mut self, attempt: &AttemptId, failure: Option<Failure>) -> Decided {
+    /// A person confirmed a manual step or gave values, refused, or let the time pass.
+    pub(super) fn settle_asked(
+        &mut self,
+        attempt: &AttemptId,
+        answer: Result<BTreeMap<String, Value>, Failure>,
+    ) -> Decided {
         let Some((at, _)) = self.live(attempt) else { return Ok(()) };
-        let result = |deciding: &Self| deciding.outputs(at, BTreeMap::new(), Locals::new());
+        let (values, failure) = match answer {
+            Ok(values) => (values, None),
+            Err(failure) => (BTreeMap::new(), Some(failure)),
+        };
+        let result = |deciding: &Self| deciding.outputs(at, values, Locals::new());
         self.finish(at, attempt, Exit::Done, failure, result)
     }
 

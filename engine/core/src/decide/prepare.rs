@@ -56,6 +56,9 @@ impl Deciding<'_> {
                 Rendered::WaitUntil(self.evaluate.moment(&self.text(at, template, locals)?)?)
             }
             Action::Manual(text) => Rendered::Manual(self.text(at, text, locals)?),
+            Action::Ask(ask) => {
+                Rendered::Ask { prompt: self.text(at, &ask.prompt, locals)?, fields: ask.fields.clone() }
+            }
         })
     }
 

@@ -1,9 +1,14 @@
 //! Questions to people, and their answers.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use super::scope::Locals;
 use super::{Decided, Deciding};
 use crate::event::{AfterLoss, AttemptId, BlockReason, Event, Failure, Phase, Question, QuestionId, QuestionKind};
 use crate::input::{Answer, Answered};
+use crate::plan::Field;
 use crate::run::{Doing, Live};
 use crate::units::{Digest, Role, StepIx, Timestamp};
 
@@ -39,6 +44,23 @@ impl Deciding<'_> {
         self.emit(Event::QuestionAsked { question })
     }
 
+    pub(super) fn ask_values(
+        &mut self,
+        attempt: AttemptId,
+        prompt: String,
+        fields: Vec<Field>,
+        due: Option<Timestamp>,
+    ) -> Decided {
+        let question = Question {
+            id: QuestionId::values(&attempt),
+            step: attempt.step.clone(),
+            kind: QuestionKind::Values { attempt, fields },
+            message: Some(prompt),
+            due,
+        };
+        self.emit(Event::QuestionAsked { question })
+    }
+
     pub(super) fn ask_interrupted(&mut self, attempt: AttemptId, message: Option<String>) -> Decided {
         let question = Question {
             id: QuestionId::interrupted(&attempt),
@@ -53,11 +75,18 @@ impl Deciding<'_> {
     /// A person answered. An answer to a question that is not open changes nothing: it may have been read twice.
     pub(super) fn answered(&mut self, answered: Answered) -> Decided {
         let Some(question) = self.run.questions.get(&answered.question).cloned() else { return Ok(()) };
-        if let Some(reason) = refusal(&question, &answered) {
-            let Answered { question, by, .. } = answered;
-            return self.emit(Event::AnswerRefused { question, by, reason });
-        }
-        let Answered { answer, by, roles, written_at, .. } = answered;
+        let fitting = match refusal(&question, &answered) {
+            Some(reason) => Err(reason),
+            None => self.fitted(&question.kind, &answered.answer),
+        };
+        let answer = match fitting {
+            Ok(answer) => answer,
+            Err(reason) => {
+                let Answered { question, by, .. } = answered;
+                return self.emit(Event::AnswerRefused { question, by, reason });
+            }
+        };
+        let Answered { by, roles, written_at, .. } = answered;
         let accepted = Event::QuestionAnswered {
             question: question.id.clone(),
             answer: answer.clone(),
@@ -72,9 +101,14 @@ impl Deciding<'_> {
             (QuestionKind::Approval { .. }, Answer::Reject { reason }) => {
                 self.fail_unstarted(at, Failure::Rejected { by, reason })
             }
-            (QuestionKind::Manual { attempt }, Answer::Confirm { .. }) => self.settle_manual(&attempt, None),
-            (QuestionKind::Manual { attempt }, Answer::Reject { reason }) => {
-                self.settle_manual(&attempt, Some(Failure::Rejected { by, reason }))
+            (QuestionKind::Manual { attempt }, Answer::Confirm { .. }) => {
+                self.settle_asked(&attempt, Ok(BTreeMap::new()))
+            }
+            (QuestionKind::Values { attempt, .. }, Answer::Values { values, .. }) => {
+                self.settle_asked(&attempt, Ok(values))
+            }
+            (QuestionKind::Manual { attempt } | QuestionKind::Values { attempt, .. }, Answer::Reject { reason }) => {
+                self.settle_asked(&attempt, Err(Failure::Rejected { by, reason }))
             }
             (QuestionKind::Interrupted { attempt }, Answer::TookEffect { .. }) => {
                 self.interrupted_was(at, &attempt, AfterLoss::TookEffect)
@@ -88,6 +122,26 @@ impl Deciding<'_> {
             // `refusal` lets no other pair through.
             (_, _) => Ok(()),
         }
+    }
+
+    /// The answer as it counts: values in their one form, with the defaults of those that were not given.
+    fn fitted(&self, kind: &QuestionKind, answer: &Answer) -> Result<Answer, String> {
+        let (QuestionKind::Values { fields, .. }, Answer::Values { values: given, reason }) = (kind, answer) else {
+            return Ok(answer.clone());
+        };
+        if let Some(name) = given.keys().find(|name| !fields.iter().any(|field| field.name == **name)) {
+            return Err(format!("`{name}` is not asked for"));
+        }
+        let mut values = BTreeMap::new();
+        for Field { name, param } in fields {
+            let value = match given.get(name).filter(|value| !value.is_null()).or(param.default.as_ref()) {
+                Some(value) => self.evaluate.fit(param, value).map_err(|reason| format!("`{name}`: {reason}"))?,
+                None if param.required => return Err(format!("`{name}` is missing")),
+                None => Value::Null,
+            };
+            values.insert(name.clone(), value);
+        }
+        Ok(Answer::Values { values, reason: reason.clone() })
     }
 
     fn approved(&mut self, at: StepIx) -> Decided {
@@ -104,7 +158,9 @@ impl Deciding<'_> {
         let Some(at) = self.made.index.get(&question.step).copied() else { return Ok(()) };
         match question.kind {
             QuestionKind::Approval { .. } => self.fail_unstarted(at, Failure::Expired),
-            QuestionKind::Manual { attempt } => self.settle_manual(&attempt, Some(Failure::Expired)),
+            QuestionKind::Manual { attempt } | QuestionKind::Values { attempt, .. } => {
+                self.settle_asked(&attempt, Err(Failure::Expired))
+            }
             QuestionKind::Interrupted { .. } => Ok(()),
         }
     }
@@ -114,7 +170,11 @@ impl Deciding<'_> {
         let mut about = vec![QuestionId::approval(&self.plan().step(at).id)];
         for phase in [Phase::Do, Phase::Undo] {
             let attempt = self.run.live.get(&(at, phase)).map(|live| &live.attempt);
-            about.extend(attempt.into_iter().flat_map(|it| [QuestionId::manual(it), QuestionId::interrupted(it)]));
+            about.extend(
+                attempt
+                    .into_iter()
+                    .flat_map(|it| [QuestionId::manual(it), QuestionId::values(it), QuestionId::interrupted(it)]),
+            );
         }
         about.retain(|question| self.run.questions.contains_key(question));
         for question in about {
@@ -152,11 +212,13 @@ fn refusal(question: &Question, answered: &Answered) -> Option<String> {
             (answered.digest.as_ref() != Some(digest)).then(|| "it was given for something else".to_owned())
         }
         (QuestionKind::Manual { .. }, Answer::Confirm { .. } | Answer::Reject { .. }) => None,
+        (QuestionKind::Values { .. }, Answer::Values { .. } | Answer::Reject { .. }) => None,
         (
             QuestionKind::Interrupted { .. },
             Answer::TookEffect { .. } | Answer::DidNot { .. } | Answer::RunAgain { .. },
         ) => None,
         (QuestionKind::Approval { .. }, _) => Some("it is neither an approval nor a rejection".to_owned()),
+        (QuestionKind::Values { .. }, _) => Some("it neither gives the values nor rejects the step".to_owned()),
         (QuestionKind::Manual { .. }, _) => Some("it neither confirms nor rejects the step".to_owned()),
         (QuestionKind::Interrupted { .. }, _) => {
             Some("it does not say whether the attempt took effect, did not, or is to run again".to_owned())

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AttemptId, Phase};
+use crate::plan::Field;
 use crate::units::{Digest, Role, StepId, Timestamp};
 
-/// A question, unique within its run: `approve:<step>`, `manual:<attempt>`, `interrupt:<attempt>`.
+/// A question, unique within its run: `approve:<step>`, `manual:<attempt>`, `ask:<attempt>`, `interrupt:<attempt>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct QuestionId(pub String);
@@ -19,6 +20,11 @@ impl QuestionId {
     /// Has a person done this?
     pub fn manual(attempt: &AttemptId) -> Self {
         Self(format!("manual:{attempt}"))
+    }
+
+    /// Which values?
+    pub fn values(attempt: &AttemptId) -> Self {
+        Self(format!("ask:{attempt}"))
     }
 
     /// Did this attempt take effect?
@@ -57,6 +63,13 @@ pub enum QuestionKind {
     Manual {
         /// In which attempt.
         attempt: AttemptId,
+    },
+    /// Which values?
+    Values {
+        /// In which attempt.
+        attempt: AttemptId,
+        /// What is asked for, in the order written.
+        fields: Vec<Field>,
     },
     /// Did this attempt take effect?
     Interrupted {

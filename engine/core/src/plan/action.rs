@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnvSource, Expression, Template};
+use super::{EnvSource, Expression, Param, Template};
 
 /// What a step, or its undo, does in the world.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub enum Action {
     Wait(Wait),
     /// Something that a person does and confirms.
     Manual(Template),
+    /// Values that a person gives.
+    Ask(Ask),
 }
 
 /// `run`.
@@ -73,6 +75,24 @@ pub enum HttpBody {
     Json(Template),
     /// Sent as it is.
     Text(Template),
+}
+
+/// `ask`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ask {
+    /// What is asked.
+    pub prompt: Template,
+    /// The values, in the order written.
+    pub fields: Vec<Field>,
+}
+
+/// A value that a person gives: an output of the step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its type, and what else may be said of it.
+    pub param: Param,
 }
 
 /// One check of an `assert`.

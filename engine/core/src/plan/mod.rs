@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use action::{Action, Argv, Check, Http, HttpBody, Script, Wait};
+pub use action::{Action, Argv, Ask, Check, Field, Http, HttpBody, Script, Wait};
 pub use check::BrokenPlan;
 pub use step::{Approval, Body, Case, Condition, OnInterrupt, Retry, RetryOn, Step, Undo, Until};
 pub use template::{EnvSource, Expression, SecretCommand, SecretSource, Template};

@@ -63,7 +63,7 @@ pub enum Doing {
     Executing,
     /// Nothing until its time: a `wait`.
     Waiting,
-    /// A person is asked: `manual`.
+    /// A person is asked: `manual`, `ask`.
     Asking,
     /// Nothing until the next poll.
     Polling {

@@ -3,7 +3,7 @@
 use runbook_core::plan::{Body, OnFailure, OnInterrupt};
 
 use crate::kit::book::{Book, book};
-use crate::kit::build::{Spec, argv, assert_that, block, http, manual, run, script, set, switch, wait};
+use crate::kit::build::{Spec, argv, ask, assert_that, block, http, manual, run, script, set, switch, wait};
 use crate::kit::rng::Rng;
 
 /// What may occur.
@@ -83,7 +83,7 @@ impl Making {
             11 => wait(&id, self.rng.pick(&["200ms", "1s", "@900", "0s"])),
             12 => {
                 let timeout = self.rng.percent(50).then_some(1_200);
-                let mut spec = manual(&id);
+                let mut spec = if self.rng.percent(40) { ask(&id, &["given"]) } else { manual(&id) };
                 spec.step.timeout_ms = timeout;
                 spec
             }

@@ -8,7 +8,8 @@ use crate::document::{StepDoc, UndoDoc};
 use crate::suggest::one_of;
 
 /// The keys that say what a step does.
-pub(crate) const ACTIONS: [&str; 9] = ["run", "argv", "http", "assert", "set", "wait", "manual", "steps", "switch"];
+pub(crate) const ACTIONS: [&str; 10] =
+    ["run", "argv", "http", "assert", "set", "wait", "manual", "ask", "steps", "switch"];
 
 /// The actions that can undo a step.
 const UNDO_ACTIONS: [&str; 4] = ["run", "argv", "http", "manual"];
@@ -23,7 +24,7 @@ const FITS: &[(&str, &[&str])] = &[
     ("dir", COMMANDS),
     ("kill_grace", COMMANDS),
     ("outputs", &["run", "argv", "http", "steps", "switch"]),
-    ("timeout", &["run", "argv", "http", "manual"]),
+    ("timeout", &["run", "argv", "http", "manual", "ask"]),
     ("retry", TRIES),
     ("until", TRIES),
     ("every", TRIES),
@@ -32,7 +33,7 @@ const FITS: &[(&str, &[&str])] = &[
     ("cases", &["switch"]),
     ("default", &["switch"]),
     ("parallel", &["steps"]),
-    ("approval", &["run", "argv", "http", "assert", "set", "wait", "manual"]),
+    ("approval", &["run", "argv", "http", "assert", "set", "wait", "manual", "ask"]),
     ("rollback", &["run", "argv", "http", "manual"]),
     ("irreversible", &["run", "argv", "http", "manual"]),
 ];

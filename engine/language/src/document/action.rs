@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use crate::code::Code;
 use crate::decode::{Decode, Entries, ExpressionText, Free, List, Required, Text, Written, record, wrong_type};
 use crate::diagnostic::Collector;
+use crate::document::ParamDoc;
 use crate::source::Span;
 use crate::yaml::{Kind, Node};
 
@@ -213,6 +214,17 @@ impl JsonSchema for AssertDoc {
             check,
             {"type": "array", "minItems": 1, "items": {"anyOf": [expression, check]}},
         ]})
+    }
+}
+
+record! {
+    /// Values that a person gives.
+    pub struct AskDoc ("`ask`", later: &[]) {
+        /// What is asked. May hold `{{ … }}`.
+        pub prompt: Required<Written>,
+        /// The values, by name: each like a param of the runbook.
+        #[schemars(extend("minProperties" = 1, "propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
+        pub fields: Required<Entries<ParamDoc>>,
     }
 }
 

@@ -6,7 +6,7 @@ mod runbook;
 mod step;
 
 pub(crate) use action::is_moment;
-pub use action::{AssertDoc, CheckDoc, EnvDoc, ExpectDoc, HttpDoc, ResponseCodes, SecretRef, WaitDoc, WaitMap};
+pub use action::{AskDoc, AssertDoc, CheckDoc, EnvDoc, ExpectDoc, HttpDoc, ResponseCodes, SecretRef, WaitDoc, WaitMap};
 pub use environment::{EnvironmentDoc, ReadyDoc, ServiceDoc};
 pub use runbook::{OnFailureWord, ParamDoc, ParamType, RunbookDoc, SecretDoc, SourceDoc};
 pub use step::{

@@ -5,7 +5,7 @@ use crate::decode::{
     record, words,
 };
 use crate::diagnostic::Collector;
-use crate::document::{AssertDoc, EnvDoc, HttpDoc, WaitDoc};
+use crate::document::{AskDoc, AssertDoc, EnvDoc, HttpDoc, WaitDoc};
 use crate::yaml::{Kind, Node};
 
 /// Keys of the language that later versions will know.
@@ -22,7 +22,6 @@ const LATER: &[&str] = &[
     "deadlines",
     "guards",
     "locks",
-    "ask",
     "done_when",
 ];
 
@@ -30,7 +29,7 @@ record! {
     /// One step: exactly one action, and what is to be known about it.
     #[schemars(extend("oneOf" = [
         {"required": ["run"]}, {"required": ["argv"]}, {"required": ["http"]}, {"required": ["assert"]}, {"required": ["set"]},
-        {"required": ["wait"]}, {"required": ["manual"]}, {"required": ["steps"]}, {"required": ["switch"]}
+        {"required": ["wait"]}, {"required": ["manual"]}, {"required": ["ask"]}, {"required": ["steps"]}, {"required": ["switch"]}
     ]))]
     pub struct StepDoc ("a step", later: LATER) {
         /// The id, unique in the runbook: lower-case letters, digits and `_`, beginning with a letter.
@@ -63,6 +62,8 @@ record! {
         pub wait: Option<WaitDoc>,
         /// Action: something that a person does and confirms. May hold `{{ … }}`.
         pub manual: Option<Written>,
+        /// Action: values that a person gives. They are the outputs of the step, each with its type.
+        pub ask: Option<AskDoc>,
         /// Action: a block of steps.
         #[schemars(extend("minItems" = 1))]
         pub steps: Option<List<StepDoc>>,

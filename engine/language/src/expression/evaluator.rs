@@ -3,7 +3,7 @@
 use minijinja::machinery::{CodeGenerator, eval, make_string_output};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use runbook_core::evaluate::{Evaluate, EvaluateError, Scope};
-use runbook_core::plan::{Expression, Template};
+use runbook_core::plan::{Expression, Param, Template};
 use runbook_core::units::Timestamp;
 use serde_json::Value as Json;
 
@@ -116,6 +116,10 @@ impl Evaluate for Evaluator {
 
     fn template(&self, template: &Template, scope: &Scope<'_>) -> Result<Json, EvaluateError> {
         self.render(template, scope, &mut TEXT_MAX.clone())
+    }
+
+    fn fit(&self, param: &Param, value: &Json) -> Result<Json, EvaluateError> {
+        crate::params::check_value(param, value).map_err(EvaluateError)
     }
 
     fn moment(&self, text: &str) -> Result<Timestamp, EvaluateError> {

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::plan::{Action, Argv, Check, Expression, Http, HttpBody, Script, Template, Wait};
+use runbook_core::plan::{Action, Argv, Ask, Check, Expression, Field, Http, HttpBody, Script, Template, Wait};
 use runbook_core::units::parse_duration;
 
 use super::Lowering;
 use super::site::Site;
 use super::template::literal_text;
+use crate::check::params;
 use crate::code::Code;
 use crate::decode::{Entries, Free, List, Scalar, Text, Written};
-use crate::document::{AssertDoc, EnvDoc, HttpDoc, ParamType, UndoDoc, WaitDoc};
+use crate::document::{AskDoc, AssertDoc, EnvDoc, HttpDoc, ParamType, UndoDoc, WaitDoc};
 use crate::yaml::Node;
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -40,8 +41,21 @@ impl<'d> Lowering<'d, '_> {
             doc.set.as_ref().map(|values| self.set(values, &site)),
             doc.wait.as_ref().map(|wait| self.wait(wait, &site)),
             doc.manual.as_ref().map(|text| self.filled(text, &site).map(Action::Manual)),
+            doc.ask.as_ref().map(|ask| self.ask(ask, &site)),
         ];
         actions.into_iter().flatten().next().flatten()
+    }
+
+    fn ask(&mut self, doc: &AskDoc, site: &Site) -> Option<Action> {
+        let prompt = doc.prompt.get().and_then(|prompt| self.filled(prompt, site));
+        let entries = doc.fields.get()?;
+        if entries.items.is_empty() {
+            self.found.error(Code::Empty, entries.span, "nothing is asked for").help("add a field, or use `manual`");
+        }
+        let mut lowered = params::lower(Some(entries), self.found);
+        let names = entries.items.iter().map(|entry| &entry.key.value);
+        let fields = names.filter_map(|name| Some(Field { name: name.clone(), param: lowered.remove(name)? }));
+        Some(Action::Ask(Ask { fields: fields.collect(), prompt: prompt? }))
     }
 
     /// The action of an undo.

@@ -203,6 +203,8 @@ fn output_names(doc: &StepDoc) -> Vec<&str> {
         Some(OutputsDoc::Templates(entries)) => entries.items.iter().map(|entry| entry.key.value.as_str()).collect(),
         None => vec![],
     };
+    let fields = doc.ask.iter().filter_map(|ask| ask.fields.get()).flat_map(|fields| &fields.items);
+    names.extend(fields.map(|entry| entry.key.value.as_str()));
     names.extend(doc.set.iter().flat_map(|entries| &entries.items).map(|entry| entry.key.value.as_str()));
     names
 }

@@ -274,7 +274,7 @@ fn on_interrupt(doc: &StepDoc, body: &Body) -> OnInterrupt {
 fn unless_written(action: &Action) -> OnInterrupt {
     match action {
         Action::Http(http) if http.method == "GET" || http.method == "HEAD" => OnInterrupt::Rerun,
-        Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) => OnInterrupt::Rerun,
+        Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) | Action::Ask(_) => OnInterrupt::Rerun,
         Action::Run(_) | Action::Argv(_) | Action::Http(_) => OnInterrupt::Ask,
     }
 }

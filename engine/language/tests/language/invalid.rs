@@ -372,3 +372,28 @@ fn what_is_repeated_must_be_something_that_can_fail_so() {
     assert_eq!(undo("{exit_codes: [7], if: stderr == 'busy'}"), none);
     assert_eq!(undo("{if: response.status == 1}"), ["4 response.status RB0116"]);
 }
+
+#[test]
+fn what_is_asked_for_has_a_type_and_a_name() {
+    let ask = |ask: &str, more: &str| {
+        found(&format!("steps:\n  - {{id: a, ask: {ask}}}\n  - {{id: b, run: x, env: {{X: \"{{{{ {more} }}}}\"}}}}\n"))
+    };
+    let fine = "{prompt: Which?, fields: {x: {type: string, required: true}}}";
+    let none: [&str; 0] = [];
+    assert_eq!(ask(fine, "steps.a.outputs.x"), none);
+    assert_eq!(ask(fine, "steps.a.outputs.y"), ["6 steps.a.outputs.y RB0119"]);
+    assert_eq!(ask("{fields: {x: {type: string}}}", "run.id"), ["5 {fields: {x: {type: string}}} RB0102"]);
+    assert_eq!(ask("{prompt: Which?}", "run.id"), ["5 {prompt: Which?} RB0102"]);
+    assert_eq!(ask("{prompt: Which?, fields: {}}", "run.id"), ["5 {} RB0111"]);
+    assert_eq!(ask("{prompt: Which?, fields: {x: {type: text}}}", "run.id"), ["5 text RB0104"]);
+    assert_eq!(ask("{prompt: Which?, fields: {X: {type: string}}}", "run.id"), ["5 X RB0107"]);
+    assert_eq!(ask("{prompt: Which?, fields: {x: {type: integer, default: a}}}", "run.id"), ["5 a RB0131"]);
+    assert_eq!(ask("{prompt: '{{ nothing }}', fields: {x: {type: integer}}}", "run.id"), ["5 nothing RB0116"]);
+    let with = |more: &str| found(&format!("steps: [{{id: a, ask: {fine}, {more}}}]\n"));
+    assert_eq!(with("timeout: 5m, approval: {from: [anyone]}"), none);
+    for (more, key) in
+        [("retry: {max_attempts: 2}", "retry"), ("irreversible: true", "irreversible"), ("outputs: [y]", "outputs")]
+    {
+        assert_eq!(with(more), [format!("4 {key} RB0110")]);
+    }
+}

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use runbook_core::plan::{
-    Action, Approval, Argv, Body, Case, Check, Condition, EnvSource, Expression, Http, OnInterrupt, Retry, RetryOn,
-    Script, Step, Template, Undo, Until, Wait,
+    Action, Approval, Argv, Ask, Body, Case, Check, Condition, EnvSource, Expression, Field, Http, OnInterrupt, Param,
+    ParamKind, Retry, RetryOn, Script, Step, Template, Undo, Until, Wait,
 };
 use runbook_core::units::{Role, StepIx};
 
@@ -118,6 +118,19 @@ pub(crate) fn wait(id: &str, text: &str) -> Spec {
 /// `manual`.
 pub(crate) fn manual(id: &str) -> Spec {
     spec(id, Action::Manual(Template::text("turn the key")))
+}
+
+/// `ask`, for one or more values that are `a` or `b`.
+pub(crate) fn ask(id: &str, names: &[&str]) -> Spec {
+    let param = Param {
+        kind: ParamKind::String,
+        choices: vec!["a".into(), "b".into()],
+        required: true,
+        default: None,
+        description: None,
+    };
+    let fields = names.iter().map(|name| Field { name: (*name).to_owned(), param: param.clone() });
+    spec(id, Action::Ask(Ask { prompt: Template::text("which one?"), fields: fields.collect() }))
 }
 
 /// `steps`.

@@ -1,6 +1,6 @@
 //! What must hold after every decision, written down a second time and in another way than the engine does it.
 
-use runbook_core::event::{BlockReason, Cause, Event, Phase, QuestionKind, StopReason};
+use runbook_core::event::{BlockReason, Cause, Event, Phase, QuestionKind, SkipReason, StopReason};
 use runbook_core::input::Input;
 use runbook_core::plan::Plan;
 use runbook_core::run::{Doing, Run, Stage, StepRun, StepState, UndoState};
@@ -123,7 +123,7 @@ fn held_back(run: &Run, at: StepIx) -> Option<String> {
 }
 
 /// Whether one step builds on another: by needs, of its own or of a block around it, or as the block around it. Steps in a
-/// block that was never entered waited for nothing.
+/// block that was never entered, or in a branch that was not taken, waited for nothing.
 fn builds_on(run: &Run, at: StepIx, on: StepIx) -> bool {
     let plan = plan(run);
     let mut seen = vec![false; plan.steps.len()];
@@ -133,7 +133,13 @@ fn builds_on(run: &Run, at: StepIx, on: StepIx) -> bool {
             continue;
         }
         let step = plan.step(next);
-        open.extend(step.needs.iter().copied());
+        let went_with_its_block = matches!(
+            of(run, next).state,
+            StepState::Skipped(SkipReason::Branch | SkipReason::Parent(_)) | StepState::Blocked(BlockReason::Parent(_))
+        );
+        if !went_with_its_block {
+            open.extend(step.needs.iter().copied());
+        }
         if of(run, next).started_at.is_some() {
             open.extend(step.children());
         }
@@ -213,7 +219,9 @@ pub(crate) fn state(run: &Run) {
     }
     for live in run.live() {
         let asked = |kind: &QuestionKind| match kind {
-            QuestionKind::Manual { attempt } => live.doing == Doing::Asking && *attempt == live.attempt,
+            QuestionKind::Manual { attempt } | QuestionKind::Values { attempt, .. } => {
+                live.doing == Doing::Asking && *attempt == live.attempt
+            }
             QuestionKind::Interrupted { attempt } => live.doing == Doing::Interrupted && *attempt == live.attempt,
             QuestionKind::Approval { .. } => false,
         };

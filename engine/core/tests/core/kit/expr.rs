@@ -2,7 +2,7 @@
 //! `params`, `environment`, `run`, `steps` and locals. Strict: what is not there is an error.
 
 use runbook_core::evaluate::{Evaluate, EvaluateError, Scope};
-use runbook_core::plan::{Expression, Template};
+use runbook_core::plan::{Expression, Param, Template};
 use runbook_core::units::{StepId, Timestamp};
 use serde_json::{Value, json};
 
@@ -40,6 +40,14 @@ impl Evaluate for Mini {
                 Value::Object(map.iter().map(one).collect::<Result<_, EvaluateError>>()?)
             }
         })
+    }
+
+    /// One of the choices.
+    fn fit(&self, param: &Param, value: &Value) -> Outcome {
+        match param.choices.is_empty() || param.choices.contains(value) {
+            true => Ok(value.clone()),
+            false => error(format!("{value} is no choice")),
+        }
     }
 
     /// `@` and milliseconds.

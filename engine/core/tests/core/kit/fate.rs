@@ -117,7 +117,9 @@ impl Fate {
             });
         }
         let answer = match &question.kind {
-            QuestionKind::Approval { .. } | QuestionKind::Manual { .. } if rng.percent(25) => {
+            QuestionKind::Approval { .. } | QuestionKind::Manual { .. } | QuestionKind::Values { .. }
+                if rng.percent(25) =>
+            {
                 Answer::Reject { reason: Some("no".to_owned()) }
             }
             QuestionKind::Interrupted { .. } => match rng.below(3) {
@@ -127,6 +129,13 @@ impl Fate {
             },
             kind => agreement(kind),
         };
+        if let QuestionKind::Values { fields, .. } = &question.kind
+            && rng.percent(30)
+        {
+            let values = fields.iter().map(|field| (field.name.clone(), json!("neither"))).collect();
+            let answer = Answer::Values { values, reason: None };
+            replies.push(Reply { after_ms: fine.after_ms / 3, answer, ..fine.clone() });
+        }
         // Somebody who never answers a question that never expires would keep the run waiting for ever.
         if question.due.is_none() || !rng.percent(15) {
             replies.push(Reply { answer, ..fine.clone() });
@@ -169,6 +178,10 @@ pub(crate) fn agreement(kind: &QuestionKind) -> Answer {
     match kind {
         QuestionKind::Approval { .. } => Answer::Approve { reason: None },
         QuestionKind::Manual { .. } => Answer::Confirm { reason: None },
+        QuestionKind::Values { fields, .. } => Answer::Values {
+            values: fields.iter().map(|field| (field.name.clone(), json!("b"))).collect(),
+            reason: None,
+        },
         QuestionKind::Interrupted { .. } => Answer::TookEffect { reason: None },
     }
 }

@@ -1,6 +1,7 @@
 //! Truth tables, one theme in each file.
 
 mod approval;
+mod ask;
 mod blocks;
 mod cancel;
 mod failure;
