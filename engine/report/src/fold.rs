@@ -186,6 +186,7 @@ fn asked(question: &runbook_core::event::Question, at: u64) -> Question {
             ("approval", from.iter().map(ToString::to_string).collect(), Some(digest.to_string()))
         }
         QuestionKind::Manual { .. } => ("manual", vec![], None),
+        QuestionKind::Values { .. } => ("values", vec![], None),
         QuestionKind::Interrupted { .. } => ("interrupted", vec![], None),
     };
     Question {

@@ -30,6 +30,7 @@ pub(crate) fn answered(answer: &Answer) -> (&'static str, Option<&String>) {
         Answer::Approve { reason } => ("approved", reason.as_ref()),
         Answer::Reject { reason } => ("rejected", reason.as_ref()),
         Answer::Confirm { reason } => ("confirmed", reason.as_ref()),
+        Answer::Values { reason, .. } => ("gave values", reason.as_ref()),
         Answer::TookEffect { reason } => ("took effect", reason.as_ref()),
         Answer::DidNot { reason } => ("did not take effect", reason.as_ref()),
         Answer::RunAgain { reason } => ("run again", reason.as_ref()),
@@ -240,6 +241,10 @@ fn of_question(event: &Event) -> Option<(String, Option<&Identity>)> {
             let text = match answer {
                 Answer::Approve { .. } | Answer::Reject { .. } => format!("{about} {what}"),
                 Answer::Confirm { .. } => format!("{about} confirmed as done"),
+                Answer::Values { values, .. } => {
+                    let names: Vec<&str> = values.keys().map(String::as_str).collect();
+                    format!("{about} got its values: {}", names.join(", "))
+                }
                 Answer::TookEffect { .. } | Answer::DidNot { .. } => format!("it is said that {about} {what}"),
                 Answer::RunAgain { .. } => format!("{about} is to run again"),
             };
@@ -267,6 +272,10 @@ fn asked(question: &Question) -> String {
             format!("approval of `{}` asked of {}{until}", question.step, from.join(", "))
         }
         QuestionKind::Manual { .. } => format!("a person is to do `{}`{until}", question.step),
+        QuestionKind::Values { fields, .. } => {
+            let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+            format!("values for `{}` asked for: {}{until}", question.step, names.join(", "))
+        }
         QuestionKind::Interrupted { attempt } => format!("it is asked what became of {}{until}", subject(attempt)),
     }
 }
