@@ -30,9 +30,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let folder = context.find_run(&args.run)?;
-    let engine = open(folder)?;
+    let mut engine = open(folder)?;
     if let Some(end) = engine.run().end() {
         let code = ExitCode::of(end.state, &end.cause);
+        // Its engine may have died just before.
+        engine.seal()?;
         let id = engine.folder().id();
         crate::output::note(format!("run {id} has ended: nothing to resume (`runbook show {id}`)"));
         return Ok(code);

@@ -153,6 +153,18 @@ pub enum Flaw {
         /// The last record that is known to have been written.
         last: u64,
     },
+    /// It is a seal that does not vouch for itself.
+    #[error("the seal is broken: {0}")]
+    Seal(String),
+    /// No seal follows the last record, although this is the record of a run that has ended.
+    #[error("it is the last, and no seal follows: the end is cut off")]
+    Unsealed,
+    /// The last line of a record has no end.
+    #[error("the line is cut off")]
+    Cut,
+    /// The record and the journal of one run differ from here on.
+    #[error("the record says one thing about it, and the journal another")]
+    Disagreement,
     /// It is there, although fewer records were noted.
     #[error("it is one more than were noted")]
     Surplus,

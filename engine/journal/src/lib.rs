@@ -7,15 +7,21 @@
 //!   → one sled batch → flush → fdatasync → the tip file
 //! ```
 //!
-//! [`SledJournal`] is the one that runs use, [`MemoryJournal`] is for simulation, [`FaultyJournal`] fails as planned.
+//! [`RunJournal`] is the one that runs use: a [`SledJournal`] until the run has ended, and then the record, one file of
+//! lines that ends with a [`Seal`]. [`MemoryJournal`] is for simulation, [`FaultyJournal`] fails as planned.
 
 mod error;
+mod examine;
 mod faulty;
+mod finding;
 mod line;
 mod memory;
 mod parts;
 mod pool;
 mod quiet;
+mod record_file;
+mod run_journal;
+mod seal;
 mod sled_journal;
 mod store;
 mod tip;
@@ -24,9 +30,14 @@ use runbook_core::event::Event;
 use runbook_core::units::{Digest, Timestamp};
 
 pub use error::{Flaw, JournalError};
+pub use examine::{Examined, examine};
 pub use faulty::{Fault, FaultyJournal};
+pub use finding::{Finding, Wrong};
 pub use line::{first_prev, verify};
 pub use memory::MemoryJournal;
+pub use record_file::RECORD;
+pub use run_journal::{RunJournal, lines, load, load_sealed};
+pub use seal::Seal;
 pub use sled_journal::SledJournal;
 
 /// The events of one run, in the order in which they were decided.

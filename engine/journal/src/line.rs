@@ -5,12 +5,13 @@ use std::io::Write as _;
 use runbook_core::event::Event;
 use runbook_core::units::{Digest, Timestamp};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use sha2::Digest as _;
 
-use crate::Record;
 use crate::error::{Flaw, JournalError};
-use crate::parts;
+use crate::seal::{self, Seal};
+use crate::{Record, parts};
 
 /// How deep an event may be nested. `serde_json` reads 127 levels, of which the line itself takes one.
 const DEPTH_MAX: usize = 120;
@@ -27,8 +28,45 @@ pub fn first_prev() -> Digest {
 /// # Errors
 /// [`JournalError::Broken`] names the first line that does not fit.
 pub fn verify<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = L>) -> Result<Vec<Record>, JournalError> {
-    let mut chain = Chain::start();
-    lines.into_iter().map(|line| chain.follow(line.as_ref())).collect()
+    Ok(Lines::read(lines)?.records)
+}
+
+/// Lines that were read and checked, from the first on.
+pub(crate) struct Lines {
+    /// Those that hold events.
+    pub(crate) records: Vec<Record>,
+    /// The hash of each line.
+    pub(crate) hashes: Vec<Digest>,
+    /// The last seal, when it is the last line.
+    pub(crate) seal: Option<Seal>,
+    /// The end.
+    pub(crate) chain: Chain,
+}
+
+impl Lines {
+    /// Reads lines, each of which must follow the one before.
+    pub(crate) fn read<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = L>) -> Result<Self, JournalError> {
+        let mut read = Self { records: vec![], hashes: vec![], seal: None, chain: Chain::start() };
+        for line in lines {
+            read.seal = match read.chain.follow(line.as_ref())? {
+                Entry::Event(record) => {
+                    read.records.push(*record);
+                    None
+                }
+                Entry::Seal(seal) => Some(seal),
+            };
+            read.hashes.push(read.chain.head.clone());
+        }
+        Ok(read)
+    }
+}
+
+/// What one line holds.
+pub(crate) enum Entry {
+    /// An event.
+    Event(Box<Record>),
+    /// The end of a segment.
+    Seal(Seal),
 }
 
 /// The end of a journal, where the next record goes.
@@ -48,11 +86,21 @@ pub(crate) struct Sealed {
 
 /// A line as it is read. The words are those that [`write_line`] writes.
 #[derive(Deserialize)]
-struct Line {
+pub(crate) struct Line {
     seq: u64,
-    at: Timestamp,
+    pub(crate) at: Timestamp,
     prev: Digest,
-    event: Event,
+    pub(crate) event: Option<Event>,
+    pub(crate) seal: Option<Seal>,
+    pub(crate) digest: Option<Digest>,
+}
+
+/// The part of a line that ties it to the one before.
+#[derive(Deserialize)]
+pub(crate) struct Link {
+    pub(crate) seq: u64,
+    pub(crate) prev: Digest,
+    seal: Option<IgnoredAny>,
 }
 
 impl Chain {
@@ -76,7 +124,7 @@ impl Chain {
         if line.len() > parts::LINE_MAX {
             return Err(JournalError::TooLong { seq: self.next, bytes: line.len(), limit: parts::LINE_MAX });
         }
-        let hash = digest(&line);
+        let hash = digest_of_bytes(&line);
         let prev = std::mem::replace(&mut self.head, hash.clone());
         let record = Record { seq: self.next, at, prev, hash, event: event.clone() };
         self.next += 1;
@@ -84,27 +132,57 @@ impl Chain {
     }
 
     /// Reads the next line, checks that it goes here, and moves behind it.
-    pub(crate) fn follow(&mut self, line: &[u8]) -> Result<Record, JournalError> {
+    pub(crate) fn follow(&mut self, line: &[u8]) -> Result<Entry, JournalError> {
         let broken = |flaw| JournalError::Broken { seq: self.next, flaw };
         let read: Line = serde_json::from_slice(line).map_err(|error| broken(Flaw::Unreadable(error.to_string())))?;
-        if read.seq != self.next {
-            return Err(broken(Flaw::Sequence { found: read.seq }));
-        }
-        if read.prev != self.head {
-            return Err(broken(Flaw::Chain { carried: read.prev, actual: self.head.clone() }));
-        }
-        let hash = digest(line);
-        self.head = hash.clone();
+        self.check_link(read.seq, &read.prev)?;
+        let hash = digest_of_bytes(line);
+        let entry = match (read.event, read.seal, read.digest) {
+            (Some(event), None, None) => Entry::Event(Box::new(Record {
+                seq: read.seq,
+                at: read.at,
+                prev: read.prev,
+                hash: hash.clone(),
+                event,
+            })),
+            (None, Some(seal), Some(digest)) => {
+                seal::check_digest(line, &digest).map_err(broken)?;
+                Entry::Seal(seal)
+            }
+            _ => return Err(broken(Flaw::Unreadable("it holds neither one event nor one seal".to_owned()))),
+        };
+        self.head = hash;
         self.next += 1;
-        Ok(Record { seq: read.seq, at: read.at, prev: read.prev, hash, event: read.event })
+        Ok(entry)
+    }
+
+    /// Checks that a line that was written before goes here, without a look at what it says, and moves behind it.
+    /// Whether it is a seal.
+    pub(crate) fn pass(&mut self, line: &[u8]) -> Result<bool, JournalError> {
+        let unreadable = |error: serde_json::Error| Flaw::Unreadable(error.to_string());
+        let link: Link = serde_json::from_slice(line)
+            .map_err(|error| JournalError::Broken { seq: self.next, flaw: unreadable(error) })?;
+        self.check_link(link.seq, &link.prev)?;
+        self.head = digest_of_bytes(line);
+        self.next += 1;
+        Ok(link.seal.is_some())
+    }
+
+    fn check_link(&self, seq: u64, prev: &Digest) -> Result<(), JournalError> {
+        let broken = |flaw| Err(JournalError::Broken { seq: self.next, flaw });
+        if seq != self.next {
+            return broken(Flaw::Sequence { found: seq });
+        }
+        if *prev != self.head {
+            return broken(Flaw::Chain { carried: prev.clone(), actual: self.head.clone() });
+        }
+        Ok(())
     }
 }
 
 /// The SHA-256 of bytes.
-fn digest(bytes: &[u8]) -> Digest {
-    let hash = sha2::Sha256::digest(bytes);
-    let hex = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
-    Digest::new(hash.iter().flat_map(|byte| [hex(byte >> 4), hex(byte & 15)]).collect::<String>())
+pub(crate) fn digest_of_bytes(bytes: &[u8]) -> Digest {
+    Digest::new(runbook_core::hex(&sha2::Sha256::digest(bytes)))
 }
 
 /// The line of one record. The same record gives the same bytes wherever and however this is built.
@@ -119,6 +197,23 @@ fn write_line(seq: u64, at: Timestamp, prev: &Digest, event: &Event) -> Result<V
     }
     line.push(b'}');
     Ok(line)
+}
+
+/// Whether a line has just the bytes that would be written for what it says. A new engine may say more than it knows of an
+/// old line, and less than a newer one has written, so the value counts and not what it means.
+pub(crate) fn is_canonical(line: &[u8], value: &Value) -> bool {
+    const KINDS: [&[&str]; 2] = [&["seq", "at", "prev", "event"], &["seq", "at", "prev", "seal", "digest"]];
+    let Some(fields) = value.as_object() else { return false };
+    let keys = KINDS.iter().find(|keys| keys.len() == fields.len() && keys.iter().all(|key| fields.contains_key(*key)));
+    let mut written = Vec::with_capacity(line.len());
+    for (at, key) in keys.into_iter().copied().flatten().enumerate() {
+        written.extend_from_slice(format!("{}\"{key}\":", if at == 0 { '{' } else { ',' }).as_bytes());
+        if !matches!(write_sorted(&value[key], DEPTH_MAX, &mut written), Ok(true)) {
+            return false;
+        }
+    }
+    written.push(b'}');
+    written == line
 }
 
 /// Writes a value with the keys of its objects sorted, whatever features `serde_json` is built with.

@@ -4,7 +4,7 @@ use runbook_core::event::Event;
 use runbook_core::units::{Digest, Timestamp};
 
 use crate::error::JournalError;
-use crate::line::{Chain, verify};
+use crate::line::{Chain, Lines, verify};
 use crate::{Journal, Record};
 
 /// A journal in memory: the same lines, hashes and refusals as on disk.
@@ -25,8 +25,7 @@ impl MemoryJournal {
     /// # Errors
     /// [`JournalError::Broken`] when they are not a journal from its first record on.
     pub fn from_lines(lines: Vec<Vec<u8>>) -> Result<Self, JournalError> {
-        let chain =
-            verify(&lines)?.pop().map_or_else(Chain::start, |last| Chain { next: last.seq + 1, head: last.hash });
+        let chain = Lines::read(&lines)?.chain;
         Ok(Self { lines, chain })
     }
 

@@ -10,13 +10,16 @@ use runbook_core::units::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Flaw, JournalError};
-use crate::line::{Chain, Sealed, verify};
+use crate::line::{Chain, Lines, Sealed};
 use crate::store::Store;
 use crate::tip::{Tip, TipError};
 use crate::{Journal, Record, parts};
 
 /// The way in which records are stored. It grows when an old engine could not read a new journal.
 const FORMAT: u64 = 1;
+
+/// So much of an older record is written as one batch.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// A journal in a folder of its own. It is locked as long as this lives.
 pub struct SledJournal {
@@ -93,19 +96,66 @@ impl SledJournal {
         let contents = store.contents()?;
         let head = contents.head.ok_or_else(|| damaged("the entry that says where it ends is missing"))?;
         let head = decode_head(&dir, &head)?;
-        let records = verify(&contents.lines)?;
-        let chain = check_end(&records, &head, &noted)?;
-        Ok(Self { dir, store, tip, chain, opened: Some(records), poison: None })
+        let read = Lines::read(&contents.lines)?;
+        let chain = check_end(&read.hashes, &head, &noted)?;
+        Ok(Self { dir, store, tip, chain, opened: Some(read.records), poison: None })
     }
 
-    /// The stored lines, verified, byte for byte as their hashes were taken: what an export writes.
+    /// Creates a journal of lines that were written before, such as those of a record, seals included. The folder must not
+    /// exist, the one around it must.
+    ///
+    /// When this returns, the journal survives the loss of power.
+    ///
+    /// # Errors
+    /// As [`SledJournal::create`], and [`JournalError::Broken`] when a line does not follow the one before.
+    pub(crate) fn create_from(dir: impl Into<PathBuf>, lines: &[Vec<u8>]) -> Result<Self, JournalError> {
+        let mut journal = Self::create(dir)?;
+        let mut chain = Chain::start();
+        let mut batch = sled::Batch::default();
+        let mut bytes = 0;
+        for line in lines {
+            let seq = chain.next;
+            chain.pass(line)?;
+            parts::split(line).for_each(|(part, value)| batch.insert(&parts::key(seq, part), value));
+            bytes += line.len();
+            if bytes > BATCH_BYTES {
+                journal.store.write(std::mem::take(&mut batch))?;
+                bytes = 0;
+            }
+        }
+        batch.insert(parts::HEAD_KEY, encode_head(&chain)?);
+        journal.store.write(batch)?;
+        let failed = |source| JournalError::Io { dir: journal.dir.clone(), action: "note the end", source };
+        journal.tip.write(&chain).and_then(|()| journal.tip.sync()).map_err(failed)?;
+        journal.chain = chain;
+        Ok(journal)
+    }
+
+    /// Gives the journal up without closing it: its folder is about to go.
+    pub(crate) fn abandon(mut self) {
+        self.store.abandon();
+    }
+
+    /// The end.
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The stored lines, byte for byte as their hashes were taken, with the chain through them checked: what a record is
+    /// written from.
     ///
     /// # Errors
     /// As [`Journal::load`].
     pub fn lines(&mut self) -> Result<Vec<Vec<u8>>, JournalError> {
         self.usable()?;
         let lines = self.store.contents()?.lines;
-        self.check(&verify(&lines)?)?;
+        let mut chain = Chain::start();
+        let mut hashes = Vec::with_capacity(lines.len());
+        for line in &lines {
+            chain.pass(line)?;
+            hashes.push(chain.head.clone());
+        }
+        self.check(&hashes)?;
         Ok(lines)
     }
 
@@ -113,10 +163,10 @@ impl SledJournal {
         self.poison.as_ref().map_or(Ok(()), |why| Err(JournalError::Poisoned(why.clone())))
     }
 
-    /// Checks that records that were read end where this handle has written to.
-    fn check(&self, records: &[Record]) -> Result<(), JournalError> {
+    /// Checks that lines with these hashes end where this handle has written to.
+    fn check(&self, hashes: &[Digest]) -> Result<(), JournalError> {
         let head = Head { format: FORMAT, next: self.chain.next, head: self.chain.head.clone() };
-        check_end(records, &head, &self.chain).map(|_| ())
+        check_end(hashes, &head, &self.chain).map(|_| ())
     }
 
     /// Stores records with the new end as one batch, then notes the end.
@@ -160,9 +210,9 @@ impl Journal for SledJournal {
         if let Some(records) = self.opened.take() {
             return Ok(records);
         }
-        let records = verify(&self.store.contents()?.lines)?;
-        self.check(&records)?;
-        Ok(records)
+        let read = Lines::read(&self.store.contents()?.lines)?;
+        self.check(&read.hashes)?;
+        Ok(read.records)
     }
 
     fn next_seq(&self) -> u64 {
@@ -209,9 +259,9 @@ fn decode_head(dir: &Path, bytes: &[u8]) -> Result<Head, JournalError> {
     serde_json::from_slice(bytes).map_err(damaged)
 }
 
-/// Checks that records end where the head says, and not before the tip.
-fn check_end(records: &[Record], head: &Head, tip: &Chain) -> Result<Chain, JournalError> {
-    let found = records.len() as u64;
+/// Checks that lines with these hashes end where the head says, and not before the tip.
+fn check_end(hashes: &[Digest], head: &Head, tip: &Chain) -> Result<Chain, JournalError> {
+    let found = hashes.len() as u64;
     let broken = |seq, flaw| Err(JournalError::Broken { seq, flaw });
     let known = head.next.max(tip.next);
     if found < known {
@@ -222,7 +272,7 @@ fn check_end(records: &[Record], head: &Head, tip: &Chain) -> Result<Chain, Jour
     }
     for (next, noted) in [(head.next, &head.head), (tip.next, &tip.head)] {
         let Some(last) = next.checked_sub(1) else { continue };
-        let actual = usize::try_from(last).ok().and_then(|last| records.get(last)).map(|record| &record.hash);
+        let actual = usize::try_from(last).ok().and_then(|last| hashes.get(last));
         if let Some(actual) = actual.filter(|actual| *actual != noted) {
             return broken(last, Flaw::Head { noted: noted.clone(), actual: actual.clone() });
         }

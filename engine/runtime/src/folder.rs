@@ -3,6 +3,7 @@
 //! ```text
 //! <state>/runs/<run id>/
 //!     journal/       every decision (sled)         status.json   the published snapshot
+//!     record.jsonl   the same, sealed at the end, when the journal goes
 //!     inbox/         answers and requests          engine.lock   held while an engine has the run
 //!     logs/          <step>.<attempt>.{out,err}    attempts/     what the supervisor knows of each command
 //!     scripts/       the texts of `run:`           outputs/      what scripts hand back
@@ -154,11 +155,6 @@ impl RunFolder {
     /// The run.
     pub fn id(&self) -> &RunId {
         &self.id
-    }
-
-    /// The journal.
-    pub fn journal(&self) -> PathBuf {
-        self.path.join("journal")
     }
 
     /// Where answers and requests are dropped.

@@ -6,3 +6,4 @@ mod damage;
 mod fixtures;
 mod power_loss;
 mod process;
+mod sealed;

@@ -34,7 +34,7 @@ use runbook_core::event::{AttemptId, Created, Event, Timer};
 use runbook_core::input::{AttemptResult, Input};
 use runbook_core::run::{End, Run};
 use runbook_core::units::Timestamp;
-use runbook_journal::{Journal, Record, SledJournal};
+use runbook_journal::{Journal, Record, RunJournal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -91,7 +91,7 @@ pub enum Outcome {
 /// A run and the right to decide for it.
 pub struct Engine {
     folder: RunFolder,
-    journal: SledJournal,
+    journal: RunJournal,
     run: Run,
     secrets: Secrets,
     evaluate: Box<dyn Evaluate>,
@@ -112,7 +112,7 @@ impl Engine {
         before::check(&state.run(&created.run), &created, &secrets).map_err(EngineError::Precondition)?;
         let folder = state.create_run(&created.run).map_err(|error| precondition(error.to_string()))?;
         let lock = folder.lock().map_err(EngineError::from)?;
-        let journal = SledJournal::create(folder.journal())?;
+        let journal = RunJournal::create(folder.path())?;
         let run = Run::default();
         let mut engine = Self { folder, journal, run, secrets, evaluate, boots: BTreeMap::new(), _lock: lock };
         engine.take(Input::Launched(Box::new(created)))?;
@@ -125,7 +125,7 @@ impl Engine {
     /// When another engine has it, or the journal is damaged.
     pub fn open(folder: RunFolder, evaluate: Box<dyn Evaluate>) -> Result<Self, EngineError> {
         let lock = folder.lock().map_err(EngineError::from)?;
-        let mut journal = SledJournal::open(folder.journal())?;
+        let mut journal = RunJournal::open(folder.path())?;
         let (run, boots) = fold(&journal.load()?)?;
         let secrets = run.created().map(Secrets::of).unwrap_or_default();
         Ok(Self { folder, journal, run, secrets, evaluate, boots, _lock: lock })
@@ -155,14 +155,31 @@ impl Engine {
         Ok(records)
     }
 
+    /// Seals the record of a run that has ended; does nothing when it is sealed, or the run has not ended.
+    ///
+    /// # Errors
+    /// When the record cannot be written. The journal then still has all of it.
+    pub fn seal(&mut self) -> Result<(), EngineError> {
+        let Some(created) = self.run.created().filter(|_| self.run.end().is_some()) else { return Ok(()) };
+        Ok(self.journal.seal(now(), &created.plan_digest, env!("CARGO_PKG_VERSION"))?)
+    }
+
+    /// The run has ended as it has, sealed or not.
+    fn seal_or_warn(&mut self) {
+        if let Err(error) = self.seal() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the record is not sealed; `resume` tries again");
+        }
+    }
+
     /// Goes on with the run until it ends.
     ///
     /// # Errors
     /// When the journal cannot be written, the supervisor cannot be reached, or a precondition is not met. The run is
     /// then as it is in the journal, and can be resumed.
-    pub async fn drive(self, options: Options) -> Result<Outcome, EngineError> {
-        if let Some(end) = self.run.end() {
-            return Ok(Outcome::Ended(end.clone()));
+    pub async fn drive(mut self, options: Options) -> Result<Outcome, EngineError> {
+        if let Some(end) = self.run.end().cloned() {
+            self.seal_or_warn();
+            return Ok(Outcome::Ended(end));
         }
         before::check_path(&self.folder).map_err(|reason| EngineError::Precondition(vec![reason]))?;
         Driver::start(self, options).await?.go().await
@@ -206,6 +223,7 @@ impl Driver {
             if let Some(end) = self.engine.run.end().cloned() {
                 self.publish(true);
                 self.supervisor.send(&crate::supervisor::Request::Leave);
+                self.engine.seal_or_warn();
                 return Ok(Outcome::Ended(end));
             }
             if self.options.exit_when_waiting && self.only_questions_remain() {
@@ -281,13 +299,18 @@ fn note_boots<'e>(boots: &mut BTreeMap<AttemptId, String>, events: impl Iterator
     }
 }
 
-/// Reads a run from its journal without taking it: for looking at a run that no engine has.
+/// Reads a run from its journal or its sealed record without taking it: for looking at a run that no engine has.
 ///
 /// # Errors
 /// When an engine has it, or the journal is damaged.
 pub fn load(folder: &RunFolder) -> Result<(Run, Vec<Record>), EngineError> {
-    let _lock = folder.lock().map_err(EngineError::from)?;
-    let records = SledJournal::open(folder.journal())?.load()?;
+    let records = match runbook_journal::load_sealed(folder.path())? {
+        Some(records) => records,
+        None => {
+            let _lock = folder.lock().map_err(EngineError::from)?;
+            runbook_journal::load(folder.path())?
+        }
+    };
     let (run, _) = fold(&records)?;
     Ok((run, records))
 }
