@@ -12,6 +12,7 @@ mod kit;
 mod left_behind;
 mod order;
 mod readme;
+mod record;
 mod refusals;
 mod rehearsal;
 mod reports;

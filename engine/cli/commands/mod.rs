@@ -19,3 +19,4 @@ pub(crate) mod schema;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod validate;
+pub(crate) mod verify;

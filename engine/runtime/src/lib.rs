@@ -9,6 +9,7 @@ mod handback;
 pub mod identity;
 pub mod inbox;
 pub mod launch;
+pub mod record;
 mod regular;
 pub mod secrets;
 mod shortened;

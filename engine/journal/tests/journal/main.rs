@@ -3,6 +3,7 @@
 
 mod behaviour;
 mod damage;
+mod examined;
 mod fixtures;
 mod power_loss;
 mod process;

@@ -1,0 +1,138 @@
+//! The sealed record: what is left of a run, whoever is killed, and who notices that it was altered.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::kit::chance::Chance;
+use crate::kit::{Home, end_of, wait_for};
+
+const STEPS: &str = "schema: runbook/v1\nid: r\ntitle: R\nsteps:\n  - {id: a, run: echo one >> lines}\n  \
+                     - {id: b, run: echo two >> lines}\n";
+
+/// A home with one run that has ended.
+fn ended() -> (Home, PathBuf) {
+    let home = Home::new();
+    home.write("r.yaml", STEPS);
+    assert_eq!(home.run(&["exec", "r.yaml"]).status.code(), Some(0));
+    let record = home.run_folder().expect("a run").join("record.jsonl");
+    (home, record)
+}
+
+fn names(home: &Home) -> Vec<String> {
+    let entries = fs::read_dir(home.run_folder().expect("a run")).expect("its folder").flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+fn verified(home: &Home, what: &str) -> (Option<i32>, Value) {
+    let output = home.run(&["verify", what, "--output", "json"]);
+    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default())
+}
+
+#[test]
+fn a_run_that_has_ended_is_a_sealed_record_that_every_command_reads() {
+    let (home, record) = ended();
+    assert!(names(&home).iter().all(|name| !name.starts_with("journal")), "{:?}", names(&home));
+    let before = fs::read(&record).expect("a record");
+    for (args, code) in [
+        (&["show", "last"][..], 0),
+        (&["status", "last"], 0),
+        (&["logs", "last"], 0),
+        (&["runs"], 0),
+        (&["attach", "last"], 0),
+        (&["resume", "last"], 0),
+        (&["cancel", "last"], 4),
+        (&["verify", "last"], 0),
+    ] {
+        let output = home.run(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(fs::read(&record).expect("a record"), before);
+    // Without the snapshot, the record alone tells.
+    fs::remove_file(home.run_folder().expect("a run").join("status.json")).expect("removed");
+    assert_eq!(home.status()["state"], "succeeded");
+    let listed = home.run(&["runs", "--output", "json"]);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("\"succeeded\""));
+    // And far from its folder.
+    let elsewhere = Home::new();
+    fs::copy(&record, elsewhere.path().join("taken.jsonl")).expect("copied");
+    let (code, report) = verified(&elsewhere, "taken.jsonl");
+    assert_eq!((code, &report["valid"], &report["records"][0]["state"]), (Some(0), &true.into(), &"succeeded".into()));
+    assert!(!elsewhere.path().join("state").exists(), "no state folder is made for it");
+}
+
+#[test]
+fn an_altered_record_is_named_with_its_line() {
+    let (home, record) = ended();
+    let text = fs::read_to_string(&record).expect("a record");
+    fs::write(&record, text.replacen("\"number\":1", "\"number\":7", 1)).expect("written");
+    let (code, report) = verified(&home, "last");
+    let finding = &report["records"][0]["findings"][0];
+    let at = text.lines().position(|line| line.contains("\"number\":1")).expect("an attempt") as u64 + 1;
+    assert_eq!((code, &finding["line"], &finding["kind"]), (Some(1), &at.into(), &"chain".into()), "{report}");
+    let said = home.run(&["verify", "last"]);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains(&format!("  line {at}: its hash is ")), "{said}");
+    let shown = home.run(&["show", "last"]);
+    assert!(String::from_utf8_lossy(&shown.stderr).contains("warning: the last snapshot is shown"), "{shown:?}");
+}
+
+#[test]
+fn a_run_that_has_not_ended_is_not_sealed() {
+    let home = Home::new();
+    home.write("r.yaml", "schema: runbook/v1\nid: r\ntitle: R\nsteps: [{id: a, manual: Turn the key.}]\n");
+    assert_eq!(home.run(&["exec", "r.yaml", "--exit-when-waiting"]).status.code(), Some(6));
+    let (code, report) = verified(&home, "last");
+    let findings = report["records"][0]["findings"].as_array().expect("findings");
+    assert_eq!((code, findings.len(), &findings[0]["kind"]), (Some(1), 1, &"not_sealed".into()), "{report}");
+
+    let mut engine = home.start(&["resume", "last"]);
+    wait_for("the engine", || (home.status()["engine_pid"].as_u64() == Some(engine.id().into())).then_some(()));
+    assert_eq!(home.run(&["verify", "last"]).status.code(), Some(8), "an engine has it");
+    assert_eq!(home.run(&["answer", "last", "--done"]).status.code(), Some(0));
+    assert_eq!(end_of(&mut engine), Some(0));
+    assert_eq!(verified(&home, "last").0, Some(0));
+}
+
+#[test]
+fn an_engine_killed_while_it_seals_leaves_everything() {
+    const ROUNDS: usize = 40;
+    let mut chance = Chance::new();
+    let mut unsealed = 0;
+    for round in 0..ROUNDS {
+        let home = Home::new();
+        home.write("r.yaml", STEPS);
+        let mut engine = home.start(&["exec", "r.yaml"]);
+        // From the last step's line on, some loops more or fewer: from before the end to after the seal.
+        wait_for("the last step", || (home.lines("lines").len() == 2).then_some(()));
+        let folder = home.run_folder().expect("a run");
+        let unfinished = [".record.jsonl", "record.jsonl", "journal.old"][round % 3];
+        let mut left = chance.below(400);
+        wait_for("the moment", || {
+            if folder.join(unfinished).exists() || folder.join("record.jsonl").exists() {
+                left = left.saturating_sub(399);
+            }
+            left = left.saturating_sub(1);
+            let is_over = engine.try_wait().expect("a child").is_some();
+            (left == 0 || is_over).then_some(())
+        });
+        let _ = engine.kill();
+        engine.wait().expect("an end");
+        unsealed += usize::from(!folder.join("record.jsonl").exists() || folder.join("journal").exists());
+        for command in ["show", "status"] {
+            let output = home.run(&[command, "last", "--output", "json"]);
+            let status: Value = serde_json::from_slice(&output.stdout).expect("a status");
+            assert!(output.stderr.is_empty(), "round {round}: {}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(status["run"].as_str(), folder.file_name().and_then(|name| name.to_str()), "round {round}");
+        }
+        let resumed = home.run(&["resume", "last"]);
+        assert_eq!(resumed.status.code(), Some(0), "round {round}: {}", String::from_utf8_lossy(&resumed.stderr));
+        assert_eq!(home.lines("lines"), ["one", "two"], "round {round}: nothing is repeated");
+        let (code, report) = verified(&home, "last");
+        assert_eq!(code, Some(0), "round {round}: {report}");
+        let left: Vec<String> = names(&home).into_iter().filter(|name| name.contains("journal")).collect();
+        assert!(left.is_empty(), "round {round}: {left:?}");
+    }
+    assert!(unsealed > 0, "some engine must die before it has sealed");
+}
