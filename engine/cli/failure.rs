@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use runbook_runtime::EngineError;
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::folder::FindError;
+use runbook_runtime::signing::KeyError;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl From<EngineError> for Failure {
         match error {
             EngineError::InUse => Self::new(ExitCode::InUse, "an engine has this run already")
                 .hint("`runbook attach RUN` shows it, `runbook cancel RUN` ends it"),
-            EngineError::Precondition(_) => Self::new(ExitCode::Precondition, error),
+            EngineError::Precondition(_) | EngineError::Unsigned(_) => Self::new(ExitCode::Precondition, error),
             EngineError::Journal(ref journal) => {
                 let hint = journal.hint();
                 let failure = Self::new(ExitCode::Internal, with_causes(&error));
@@ -89,6 +90,13 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
 fn plain(text: String) -> String {
     let code = text.strip_prefix("Os { code: ").and_then(|rest| rest.split_once(',')?.0.parse().ok());
     code.map_or(text, |code| std::io::Error::from_raw_os_error(code).to_string())
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        let hint = error.hint();
+        hint.into_iter().fold(Self::new(ExitCode::Precondition, error), Self::also)
+    }
 }
 
 impl From<FindError> for Failure {

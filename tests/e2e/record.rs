@@ -1,6 +1,7 @@
 //! The sealed record: what is left of a run, whoever is killed, and who notices that it was altered.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -135,4 +136,58 @@ fn an_engine_killed_while_it_seals_leaves_everything() {
         assert!(left.is_empty(), "round {round}: {left:?}");
     }
     assert!(unsealed > 0, "some engine must die before it has sealed");
+}
+
+// Made for this test with `openssl genpkey -algorithm ed25519`.
+const SECRET: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIApTtP36E64jyo78c8tLi55tC4Etl0GNgqnJPUMnHXbx\n\
+                      -----END PRIVATE KEY-----\n";
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA/uymEYBJrPqcgTSpV8O1e7Th5zXuYI+O2BJPX23R5jo=\n\
+                      -----END PUBLIC KEY-----\n";
+
+fn let_read(home: &Home, name: &str, mode: u32) {
+    fs::set_permissions(home.path().join(name), fs::Permissions::from_mode(mode)).expect("a mode");
+}
+
+#[test]
+fn a_record_is_signed_when_it_is_sealed_and_by_hand() {
+    let (home, record) = ended();
+    home.write("key.pem", SECRET);
+    home.write("key.pub", PUBLIC);
+    let unsigned = home.run(&["verify", "last", "--key", "key.pub"]);
+    assert_eq!(unsigned.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&unsigned.stdout).contains("segment 1 is not signed"), "{unsigned:?}");
+
+    let_read(&home, "key.pem", 0o644);
+    let exposed = home.run(&["seal", "last", "--sign", "key.pem"]);
+    assert_eq!(exposed.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&exposed.stderr).contains("hint: chmod 600"), "{exposed:?}");
+    let_read(&home, "key.pem", 0o600);
+    assert_eq!(home.run(&["seal", "last", "--sign", "key.pem"]).status.code(), Some(0));
+    assert_eq!(home.run(&["verify", "last", "--key", "key.pub"]).status.code(), Some(0));
+    let signature = record.with_extension("1.sig");
+    let mut bytes = fs::read(&signature).expect("a signature");
+    bytes[7] ^= 1;
+    fs::write(&signature, bytes).expect("written");
+    assert_eq!(home.run(&["verify", "last", "--key", "key.pub"]).status.code(), Some(1));
+    assert_eq!(home.run(&["verify", "last"]).status.code(), Some(0), "without a key only the chain is verified");
+
+    // With the key in the project, every record is signed; without it, nothing begins.
+    home.write("runbook.toml", "[record]\nsign = \"key.pem\"\n");
+    assert_eq!(home.run(&["exec", "r.yaml"]).status.code(), Some(0));
+    let output = home.run(&["verify", "last", "--key", "key.pub", "--output", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_eq!(report["records"][0]["signatures"][0]["verified"], true, "{report}");
+    let_read(&home, "key.pem", 0o640);
+    let runs = || home.run(&["runs", "--output", "json"]).stdout;
+    let before = runs();
+    assert_eq!(home.run(&["exec", "r.yaml"]).status.code(), Some(4));
+    assert_eq!(runs(), before);
+}
+
+#[test]
+fn only_what_has_ended_can_be_sealed() {
+    let home = Home::new();
+    home.write("r.yaml", "schema: runbook/v1\nid: r\ntitle: R\nsteps: [{id: a, manual: Turn the key.}]\n");
+    assert_eq!(home.run(&["exec", "r.yaml", "--exit-when-waiting"]).status.code(), Some(6));
+    assert_eq!(home.run(&["seal", "last"]).status.code(), Some(4));
 }

@@ -91,6 +91,8 @@ fn prepare(args: &Args, context: &Context) -> Result<Created, Failure> {
     }
     let (_, project) = context.project()?;
     let project_file = context.project_file()?;
+    // A run that could not be signed at its end does not begin.
+    super::seal::key_of(project_file.as_deref(), project.sign.as_deref())?;
     let exe = std::env::current_exe().map_err(internal)?;
     let dir = present_folder()?;
     let launch = Launch {

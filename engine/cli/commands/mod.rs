@@ -16,6 +16,7 @@ pub(crate) mod resume;
 pub(crate) mod runs;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
+pub(crate) mod seal;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod validate;

@@ -34,7 +34,8 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     if let Some(end) = engine.run().end() {
         let code = ExitCode::of(end.state, &end.cause);
         // Its engine may have died just before.
-        engine.seal()?;
+        let sign = super::seal::key_source(&engine);
+        engine.seal(&*sign)?;
         let id = engine.folder().id();
         crate::output::note(format!("run {id} has ended: nothing to resume (`runbook show {id}`)"));
         return Ok(code);
@@ -47,7 +48,7 @@ pub(crate) fn drive(folder: RunFolder, output: Output) -> Result<ExitCode, Failu
     drive_engine(open(folder)?, output, false)
 }
 
-fn open(folder: RunFolder) -> Result<Engine, Failure> {
+pub(super) fn open(folder: RunFolder) -> Result<Engine, Failure> {
     let id = folder.id().clone();
     Engine::open(folder, Box::new(Evaluator::new())).map_err(|error| match error {
         EngineError::InUse => Failure::from(error).hint(format!("`runbook attach {id}` shows it")),
@@ -62,8 +63,8 @@ pub(crate) fn drive_engine(engine: Engine, output: Output, exit_when_waiting: bo
     let runtime = runtime.map_err(|error| Failure::new(ExitCode::Internal, error))?;
     let exe = std::env::current_exe().map_err(|error| Failure::new(ExitCode::Internal, error))?;
     let view = view::start(output, &folder);
-    let options =
-        Options { exe, exit_when_waiting, roles: super::exec::roles_source(&engine), reporters: vec![view.reporter()] };
+    let (roles, sign) = (super::exec::roles_source(&engine), super::seal::key_source(&engine));
+    let options = Options { exe, exit_when_waiting, roles, sign, reporters: vec![view.reporter()] };
     let outcome = runtime.block_on(engine.drive(options));
     let status = Status::read(&folder).ok();
     view.finish(status.as_ref());

@@ -1,10 +1,11 @@
 //! `runbook verify`: whether a record is as it was written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use runbook_journal::{Examined, examine};
+use runbook_journal::{Examined, Finding, RECORD, examine};
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::record;
+use runbook_runtime::signing::{self, PublicKey};
 use runbook_runtime::status::state_of;
 use serde::Serialize;
 
@@ -24,17 +25,21 @@ use crate::view::text::{count, visible_line};
 /// A FILE needs no state folder: verify a record wherever it was taken. Exit codes: 0 when nothing is wrong, 1 when something
 /// is, 8 when an engine has the run now.
 ///
-/// What this cannot prove: that nobody wrote the whole file anew and chained it anew. Keep the `head` that is printed elsewhere.
+/// What this cannot prove: that nobody wrote the whole file anew and chained it anew. For that, keep the `head` that is
+/// printed elsewhere, or sign records (`runbook seal --help`) and give the public key.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  runbook verify last\n  runbook verify record.jsonl\n  \
-    runbook verify 01KB3 01KB4 --output json\n\n\
+    runbook verify record.jsonl --key key.pub\n  runbook verify 01KB3 01KB4 --output json\n\n\
     JSON: one object with `valid` and `records`, each with `name`, `valid`, `run`, `runbook`, `state`, `lines`, `segments`\n\
-    (how many are sealed), `head` (the hash of the last line) and `findings`, each with `line` (counted from 1), `kind` and\n\
-    `message`.")]
+    (how many are sealed), `head` (the hash of the last line), `signatures`, each with `segment` and `verified` (null without\n\
+    `--key`), and `findings`, each with `line` (counted from 1), `kind` and `message`.")]
 pub(crate) struct Args {
     /// Runs (an id, the beginning of one, or `last`) or files
     #[arg(required = true, value_name = "RUN|FILE")]
     records: Vec<String>,
+    /// The public key, as PEM, that the end of each record must be signed with
+    #[arg(long, value_name = "PUBLIC")]
+    key: Option<PathBuf>,
     /// What is printed
     #[arg(long, value_enum, default_value = "text")]
     output: Format,
@@ -57,7 +62,15 @@ struct Verified {
     lines: u64,
     segments: usize,
     head: String,
+    signatures: Vec<Signature>,
     findings: Vec<Told>,
+}
+
+/// A signature beside a record.
+#[derive(Serialize)]
+struct Signature {
+    segment: usize,
+    verified: Option<bool>,
 }
 
 /// One thing that is wrong.
@@ -69,7 +82,9 @@ struct Told {
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
-    let records = args.records.iter().map(|name| verified(name, context)).collect::<Result<Vec<_>, _>>()?;
+    let key = args.key.as_deref().map(PublicKey::read).transpose()?;
+    let one = |name: &String| verified(name, key.as_ref(), context);
+    let records = args.records.iter().map(one).collect::<Result<Vec<_>, _>>()?;
     let report = Report { valid: records.iter().all(|record| record.valid), records };
     match args.output {
         Format::Json => output::json(&report),
@@ -78,40 +93,71 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     Ok(if report.valid { ExitCode::Succeeded } else { ExitCode::Failed })
 }
 
-fn verified(name: &str, context: &Context) -> Result<Verified, Failure> {
+fn verified(name: &str, key: Option<&PublicKey>, context: &Context) -> Result<Verified, Failure> {
     let file = Path::new(name);
     if file.is_file() {
         let bytes = std::fs::read(file)
             .map_err(|error| Failure::new(ExitCode::Usage, format!("cannot read {}: {error}", file.display())))?;
-        return Ok(told(shown(file), examine(&bytes)));
+        return Ok(told(shown(file), file, &bytes, key));
     }
     let folder = context.find_run(name).map_err(|failure| failure.also("a file is named by its path"))?;
     let id = folder.id().to_string();
     match record::read(&folder) {
-        Ok(bytes) => Ok(told(id, examine(&bytes))),
-        Err(error) => Err(Failure::from(error)
-            .also(format!("run {id} cannot be verified now: its record is sealed when it has ended"))),
+        Ok(bytes) => Ok(told(id, &folder.path().join(RECORD), &bytes, key)),
+        Err(error) => {
+            let why = format!("run {id} cannot be verified now: its record is sealed when it has ended");
+            Err(Failure::from(error).also(why))
+        }
     }
 }
 
-fn told(name: String, examined: Examined) -> Verified {
-    let created = examined.run.created();
-    let one = |finding: runbook_journal::Finding| Told {
-        line: finding.line,
-        kind: finding.wrong.word(),
-        message: finding.wrong.to_string(),
-    };
+fn told(name: String, file: &Path, bytes: &[u8], key: Option<&PublicKey>) -> Verified {
+    let Examined { findings, lines, seals, head, run } = examine(bytes);
+    let created = run.created();
+    let one =
+        |finding: Finding| Told { line: finding.line, kind: finding.wrong.word(), message: finding.wrong.to_string() };
+    let mut findings: Vec<Told> = findings.into_iter().map(one).collect();
+    let signatures = signatures(file, bytes, &seals, key, &mut findings);
     Verified {
         name,
-        valid: examined.findings.is_empty(),
+        valid: findings.is_empty(),
         run: created.map(|created| created.run.to_string()),
         runbook: created.map(|created| created.plan.about.id.clone()),
-        state: created.map(|_| state_of(&examined.run)),
-        lines: examined.lines,
-        segments: examined.seals.len(),
-        head: examined.head.to_string(),
-        findings: examined.findings.into_iter().map(one).collect(),
+        state: created.map(|_| state_of(&run)),
+        lines,
+        segments: seals.len(),
+        head: head.to_string(),
+        signatures,
+        findings,
     }
+}
+
+/// Verifies the signatures beside a record. With a key, the last seal must be signed, and no signature may be wrong.
+fn signatures(
+    file: &Path,
+    bytes: &[u8],
+    seals: &[u64],
+    key: Option<&PublicKey>,
+    findings: &mut Vec<Told>,
+) -> Vec<Signature> {
+    let mut found = vec![];
+    for (segment, line) in (1..).zip(seals.iter().copied()) {
+        let signature = std::fs::read(signing::signature_file(file, segment)).ok();
+        let verified = signature.as_ref().zip(key).map(|(it, key)| key.verifies(signing::up_to_line(bytes, line), it));
+        let is_missing = key.is_some() && signature.is_none() && segment == seals.len();
+        let message = match verified {
+            Some(false) => format!("segment {segment} is not what was signed, or was signed with another key"),
+            _ if is_missing => format!("segment {segment} is not signed"),
+            _ => String::new(),
+        };
+        if !message.is_empty() {
+            findings.push(Told { line, kind: "signature", message });
+        }
+        if signature.is_some() {
+            found.push(Signature { segment, verified });
+        }
+    }
+    found
 }
 
 fn print(record: &Verified, paint: Paint) {
@@ -127,6 +173,14 @@ fn print(record: &Verified, paint: Paint) {
     output::line(paint.bold(&format!("{mark} {name}: {what}; {lines}, {} sealed", count(record.segments, "segment"))));
     for finding in &record.findings {
         output::line(format!("  line {}: {}", finding.line, visible_line(&finding.message)));
+    }
+    for Signature { segment, verified } in &record.signatures {
+        match verified {
+            Some(true) => output::line(format!("  segment {segment} is signed with this key")),
+            // Told among the findings.
+            Some(false) => {}
+            None => output::line(format!("  segment {segment} is signed; `--key PUBLIC` verifies the signature")),
+        }
     }
     output::line(format!("  head: sha256 {}", record.head));
 }

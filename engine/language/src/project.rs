@@ -25,6 +25,8 @@ pub struct Project {
     pub environment: Option<String>,
     /// Who holds which role in every environment that does not say otherwise.
     pub roles: BTreeMap<Role, Vec<String>>,
+    /// The secret key that sealed records are signed with.
+    pub sign: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -35,12 +37,19 @@ struct Written {
     environment: Option<Spanned<String>>,
     #[serde(default)]
     roles: BTreeMap<String, Spanned<Vec<String>>>,
+    record: Option<WrittenRecord>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRecord {
+    sign: Option<Spanned<String>>,
 }
 
 impl Default for Project {
     fn default() -> Self {
         let (runbooks, environments) = (vec!["runbooks".to_owned()], vec!["runbooks/environments".to_owned()]);
-        Self { runbooks, environments, environment: None, roles: BTreeMap::new() }
+        Self { runbooks, environments, environment: None, roles: BTreeMap::new(), sign: None }
     }
 }
 
@@ -54,7 +63,8 @@ pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
         Ok(written) => written,
         Err(error) => {
             let span = error.span().map_or(Span::default(), |range| Span::new(range.start, range.end));
-            let help = "the keys are `runbooks`, `environments`, `environment` and the table `[roles]`";
+            let help =
+                "the keys are `runbooks`, `environments`, `environment`, and the tables `[roles]` and `[record]`";
             found.error(Code::Project, span, error.message().to_owned()).help(help);
             return Err(found.finish());
         }
@@ -70,6 +80,12 @@ pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
     for folder in folders.filter(|folder| folder.get_ref().trim().is_empty()) {
         found.error(Code::Project, of(folder), "there is nothing in it");
     }
+    let sign = written.record.and_then(|record| record.sign);
+    if let Some(key) = sign.as_ref().filter(|key| key.get_ref().trim().is_empty()) {
+        found
+            .error(Code::Project, of(key), "no key has an empty name")
+            .help("name the file of a secret key, or remove `sign`");
+    }
     for (role, people) in written.roles.iter().filter(|(_, people)| people.get_ref().is_empty()) {
         found
             .error(Code::Project, of(people), format!("nobody holds the role `{role}`"))
@@ -84,7 +100,8 @@ pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
         .environments
         .map_or_else(|| runbooks.iter().map(|folder| format!("{folder}/environments")).collect(), texts);
     let roles = written.roles.into_iter().map(|(role, people)| (Role::new(role), people.into_inner())).collect();
-    Ok(Project { runbooks, environments, environment: written.environment.map(Spanned::into_inner), roles })
+    let (environment, sign) = (written.environment.map(Spanned::into_inner), sign.map(Spanned::into_inner));
+    Ok(Project { runbooks, environments, environment, roles, sign })
 }
 
 fn of<T>(written: &Spanned<T>) -> Span {

@@ -13,8 +13,9 @@ pub mod record;
 mod regular;
 pub mod secrets;
 mod shortened;
+pub mod signing;
 pub mod status;
 pub mod supervisor;
 pub mod words;
 
-pub use engine::{Engine, EngineError, Options, Outcome, Reporter, load, now};
+pub use engine::{Engine, EngineError, Options, Outcome, Reporter, Sign, load, now};

@@ -66,7 +66,7 @@ fn what_is_wrong_is_named_with_its_line() {
         (
             "an unknown event",
             ROLLED_BACK.replace("\"type\":\"always_started\"", "\"type\":\"never_started\""),
-            vec![(end - 3, "chain"), (end - 3, "unreadable")],
+            vec![(end - 2, "chain"), (end - 2, "unreadable")],
         ),
     ];
     for (what, text, mut expected) in table {

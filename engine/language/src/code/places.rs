@@ -44,7 +44,7 @@ services:
 pub(super) const PROJECT: Page = Page {
     title: "a mistake in `runbook.toml`",
     explanation: r#"The keys of `runbook.toml` are `runbooks` and `environments` (lists of folders), `environment` (the one that is used
-when none is named) and the table `[roles]`."#,
+when none is named), the table `[roles]`, and `sign` in the table `[record]` (the secret key that records are signed with)."#,
     wrong: r#"runbooks = ["runbooks"]
 enviroment = "sandbox"
 "#,

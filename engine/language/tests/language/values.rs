@@ -190,7 +190,11 @@ fn a_project_has_defaults_and_places() {
     assert_eq!(project.environments, ["ops/environments"]);
     assert_eq!(project.environment.as_deref(), Some("sandbox"));
     assert_eq!(project.roles[&Role::from("commander")], ["anyone"]);
+    assert_eq!(project.sign, None);
+    assert_eq!(parse("[record]\nsign = \"key.pem\"\n").expect("valid").sign.as_deref(), Some("key.pem"));
     for (text, place) in [
+        ("[record]\nsign = \"\"\n", "2:8"),
+        ("[record]\nsing = \"key.pem\"\n", "2:1"),
         ("runbooks = [\n", "1:13"),
         ("runbooks = []\n", "1:12"),
         ("a = 1\nrunbooks = 5\n", "1:1"),

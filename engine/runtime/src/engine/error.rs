@@ -25,6 +25,9 @@ pub enum EngineError {
     /// The supervisor cannot be reached.
     #[error(transparent)]
     Supervisor(#[from] ClientError),
+    /// The record is sealed, and cannot be signed.
+    #[error("{0}")]
+    Unsigned(String),
     /// A file or folder of the run cannot be used.
     #[error("cannot use the folder of the run: {0}")]
     Io(#[from] io::Error),

@@ -41,6 +41,7 @@ use tokio::time::Instant;
 use crate::folder::{EngineLock, LockError, RunFolder, StateFolder};
 use crate::identity::Roles;
 use crate::secrets::Secrets;
+use crate::signing::{self, SigningKey};
 use crate::status::Status;
 use crate::supervisor::SupervisorClient;
 
@@ -75,9 +76,14 @@ pub struct Options {
     pub exit_when_waiting: bool,
     /// Reads who holds which role, anew at each answer. An error is a sentence; then the roles at the start count.
     pub roles: Box<dyn Fn() -> Result<Roles, String>>,
+    /// The key to sign the record with when it is sealed.
+    pub sign: Box<Sign>,
     /// Who is told.
     pub reporters: Vec<Box<dyn Reporter>>,
 }
+
+/// Reads the key that records are signed with, if there is one. An error is a sentence; then the record stays unsigned.
+pub type Sign = dyn Fn() -> Result<Option<SigningKey>, String>;
 
 /// How an engine left its run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,19 +161,30 @@ impl Engine {
         Ok(records)
     }
 
-    /// Seals the record of a run that has ended; does nothing when it is sealed, or the run has not ended.
+    /// Seals the record of a run that has ended, and signs it; does nothing when it is sealed, or the run has not ended.
     ///
     /// # Errors
-    /// When the record cannot be written. The journal then still has all of it.
-    pub fn seal(&mut self) -> Result<(), EngineError> {
+    /// When the record cannot be written: the journal then still has all of it. [`EngineError::Unsigned`] when it is sealed
+    /// and cannot be signed.
+    pub fn seal(&mut self, sign: &Sign) -> Result<(), EngineError> {
         let Some(created) = self.run.created().filter(|_| self.run.end().is_some()) else { return Ok(()) };
-        Ok(self.journal.seal(now(), &created.plan_digest, env!("CARGO_PKG_VERSION"))?)
+        if self.journal.is_sealed() {
+            return Ok(());
+        }
+        self.journal.seal(now(), &created.plan_digest, env!("CARGO_PKG_VERSION"))?;
+        let Some(key) = sign().map_err(EngineError::Unsigned)? else { return Ok(()) };
+        signing::sign(&self.folder, &key).map_err(|error| EngineError::Unsigned(error.to_string()))
     }
 
     /// The run has ended as it has, sealed or not.
-    fn seal_or_warn(&mut self) {
-        if let Err(error) = self.seal() {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the record is not sealed; `resume` tries again");
+    fn seal_or_warn(&mut self, sign: &Sign) {
+        let run = self.folder.id().clone();
+        match self.seal(sign) {
+            Ok(()) => {}
+            Err(EngineError::Unsigned(why)) => {
+                tracing::warn!("{why}: the record is sealed, not signed; `runbook seal {run} --sign KEY` signs it");
+            }
+            Err(error) => tracing::warn!("{error}: the record is not sealed; `runbook seal {run}` tries again"),
         }
     }
 
@@ -178,7 +195,7 @@ impl Engine {
     /// then as it is in the journal, and can be resumed.
     pub async fn drive(mut self, options: Options) -> Result<Outcome, EngineError> {
         if let Some(end) = self.run.end().cloned() {
-            self.seal_or_warn();
+            self.seal_or_warn(&*options.sign);
             return Ok(Outcome::Ended(end));
         }
         before::check_path(&self.folder).map_err(|reason| EngineError::Precondition(vec![reason]))?;
@@ -223,7 +240,7 @@ impl Driver {
             if let Some(end) = self.engine.run.end().cloned() {
                 self.publish(true);
                 self.supervisor.send(&crate::supervisor::Request::Leave);
-                self.engine.seal_or_warn();
+                self.engine.seal_or_warn(&*self.options.sign);
                 return Ok(Outcome::Ended(end));
             }
             if self.options.exit_when_waiting && self.only_questions_remain() {
