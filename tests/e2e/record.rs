@@ -67,10 +67,15 @@ fn a_run_that_has_ended_is_a_sealed_record_that_every_command_reads() {
 fn an_altered_record_is_named_with_its_line() {
     let (home, record) = ended();
     let text = fs::read_to_string(&record).expect("a record");
-    fs::write(&record, text.replacen("\"number\":1", "\"number\":7", 1)).expect("written");
+    // When it started is not what it was.
+    let at = text.lines().position(|line| line.contains("\"number\":1")).expect("an attempt") as u64 + 1;
+    let altered = |(number, line): (u64, &str)| match number {
+        number if number == at => line.replacen("\"at\":1", "\"at\":2", 1),
+        _ => line.to_owned(),
+    };
+    fs::write(&record, (1..).zip(text.split_inclusive('\n')).map(altered).collect::<String>()).expect("written");
     let (code, report) = verified(&home, "last");
     let finding = &report["records"][0]["findings"][0];
-    let at = text.lines().position(|line| line.contains("\"number\":1")).expect("an attempt") as u64 + 1;
     assert_eq!((code, &finding["line"], &finding["kind"]), (Some(1), &at.into(), &"chain".into()), "{report}");
     let said = home.run(&["verify", "last"]);
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
