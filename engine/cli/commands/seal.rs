@@ -17,9 +17,9 @@ use crate::failure::Failure;
 ///
 /// The key is an Ed25519 key in a PKCS#8 PEM file that nobody but its owner may read. The signature, over the whole record,
 /// is stored beside it as `record.<segment>.sig`; `runbook verify --key PUBLIC` checks it, and so does `openssl pkeyutl`.
+/// `openssl genpkey -algorithm ed25519 -out key.pem` makes a key.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  runbook seal last\n  \
-    openssl genpkey -algorithm ed25519 -out key.pem && chmod 600 key.pem && runbook seal last --sign key.pem")]
+#[command(after_help = "Examples:\n  runbook seal last\n  runbook seal last --sign key.pem")]
 pub(crate) struct Args {
     /// The run: its id, the beginning of it, or `last`
     run: String,

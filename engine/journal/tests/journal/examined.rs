@@ -10,7 +10,10 @@ const ROLLED_BACK: &str = include_str!("data/rolled-back.jsonl");
 /// A run of one step.
 const SUCCEEDED: &str = include_str!("data/succeeded.jsonl");
 
-fn findings(text: &str) -> Vec<(u64, &'static str)> {
+/// Lines, and what is wrong with each in one word.
+type Told = Vec<(u64, &'static str)>;
+
+fn findings(text: &str) -> Told {
     let examined = examine(text.as_bytes());
     examined.findings.iter().map(|finding| (finding.line, finding.wrong.word())).collect()
 }
@@ -45,7 +48,7 @@ fn a_record_that_is_as_it_was_sealed_has_nothing_wrong() {
 #[test]
 fn what_is_wrong_is_named_with_its_line() {
     let end = lines(ROLLED_BACK).len() as u64;
-    let table: Vec<(&str, String, Vec<(u64, &str)>)> = vec![
+    let table: Vec<(&str, String, Told)> = vec![
         ("a byte of a text", with(|lines| lines[3] = lines[3].replace("\"at\":1", "\"at\":2")), vec![(4, "chain")]),
         ("a bracket", with(|lines| lines[3] = lines[3].replace("\"event\":{", "\"event\":[")), vec![(4, "unreadable")]),
         ("a space", with(|lines| lines[3] = lines[3].replacen(',', ", ", 1)), vec![(4, "form"), (4, "chain")]),
