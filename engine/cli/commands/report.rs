@@ -70,7 +70,8 @@ fn of(folder: &RunFolder) -> Result<Report, Failure> {
         let file = tail.path.file_name()?.to_string_lossy().into_owned();
         Some(LogEnd { file, lines: tail.lines })
     };
-    let given = Given { now: now(), is_sealed: false, log_end: &log_end };
+    let is_sealed = runbook_journal::is_sealed(folder.path());
+    let given = Given { now: now(), is_sealed, log_end: &log_end };
     runbook_report::report(&run, &records, &given).ok_or_else(|| {
         Failure::new(ExitCode::Internal, format!("run {} cannot be read: its journal is empty", folder.id()))
     })

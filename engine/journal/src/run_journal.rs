@@ -56,7 +56,7 @@ enum Found {
 }
 
 /// Whether a run's folder holds a sealed record and no database, so that it can be read without holding the run.
-fn is_sealed(folder: &Path) -> bool {
+pub fn is_sealed(folder: &Path) -> bool {
     folder.join(RECORD).is_file() && !folder.join(DATABASE).exists()
 }
 

@@ -10,10 +10,9 @@ use crate::folder::RunFolder;
 /// # Errors
 /// When an engine has the run, so that there is no record yet; when the journal is damaged.
 pub fn read(folder: &RunFolder) -> Result<Vec<u8>, EngineError> {
-    let file = folder.path().join(RECORD);
     // As it lies there, also when it is damaged: to find out how is what it is read for.
-    if !folder.path().join("journal").exists() && file.is_file() {
-        return Ok(std::fs::read(file)?);
+    if runbook_journal::is_sealed(folder.path()) {
+        return Ok(std::fs::read(folder.path().join(RECORD))?);
     }
     let _lock = folder.lock()?;
     let mut bytes = vec![];
