@@ -18,6 +18,7 @@ mod rehearsal;
 mod reports;
 mod retries;
 mod secrets;
+mod sections;
 mod services;
 mod shown;
 mod terminal;

@@ -2,7 +2,7 @@
 
 use runbook_core::event::{AttemptId, Event, Failure, Phase, QuestionId, SkipReason, StopReason};
 use runbook_core::input::Answer;
-use runbook_core::plan::{Body, OnInterrupt};
+use runbook_core::plan::{Body, OnInterrupt, Section};
 use runbook_core::rendered::Rendered;
 use runbook_core::run::Run;
 use runbook_core::units::StepId;
@@ -27,6 +27,7 @@ fn one(record: &Record, batch: &[Record], run: &Run) -> Option<Line> {
         | Event::AttemptInterrupted { .. }
         | Event::RetryScheduled { .. } => of_attempt(at, &record.event, batch, run),
         Event::StepSkipped { .. }
+        | Event::SectionEntered { .. }
         | Event::StepSucceeded { .. }
         | Event::StepFailed { .. }
         | Event::StepCancelled { .. }
@@ -137,6 +138,11 @@ fn of_step(at: u64, event: &Event, run: &Run) -> Option<Line> {
         Event::StepSkipped { step, reason: SkipReason::Condition } => {
             Line::new(at, Tone::Quiet, format!("{step} skipped: its condition does not hold"))
         }
+        Event::SectionEntered { step, section: Section::Rescue, trouble } => {
+            let failed = names(trouble.iter().map(StepId::as_str));
+            Line::new(at, Tone::Active, format!("rescue of {step} begins: {failed} failed"))
+        }
+        Event::SectionEntered { step, .. } => Line::new(at, Tone::Quiet, format!("always of {step} begins")),
         Event::StepSucceeded { step, .. } if is_block(run, step) => return None,
         Event::StepSucceeded { step, .. } => {
             Line::new(at, Tone::Good, format!("{step} succeeded{}", took(at, run, step)))

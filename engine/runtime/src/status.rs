@@ -330,6 +330,7 @@ fn detail_of(run: &Run, step: &Step, state: &StepRun, live: Option<&Live>) -> Op
             let of = step.retry.as_ref().map_or(1, |retry| retry.attempts_max);
             run.retry_due(&step.id, Phase::Do).map(|_| format!("attempt {} of {of} next", state.failures + 1))
         }
+        StepState::Entered | StepState::Succeeded => crate::words::section(run, step, state),
         _ => None,
     }
 }

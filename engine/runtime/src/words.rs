@@ -1,7 +1,9 @@
 //! The reasons of the core as phrases: the same words in the status, the live view, messages and reports.
 
 use runbook_core::event::{BlockReason, Cause, SkipReason, StopReason};
-use runbook_core::run::{Doing, Live, Run, StepState, UndoState};
+use runbook_core::plan::{Section, Step};
+use runbook_core::run::{Doing, Live, Run, StepRun, StepState, UndoState};
+use runbook_core::units::StepId;
 
 /// Why a step was blocked.
 pub fn blocked(reason: &BlockReason) -> String {
@@ -21,7 +23,24 @@ pub fn skipped(reason: &SkipReason) -> String {
         SkipReason::Condition => "its condition does not hold".to_owned(),
         SkipReason::Branch => "another branch was taken".to_owned(),
         SkipReason::Parent(step) => format!("`{step}` around it was skipped"),
+        SkipReason::Rescue(block) => format!("nothing in `{block}` failed"),
     }
+}
+
+/// What a block does or did that its state does not say: that its `rescue` or `always` runs, or that it was rescued.
+pub fn section(run: &Run, step: &Step, state: &StepRun) -> Option<String> {
+    let failed = run.rescued(step);
+    let failed = names(&failed);
+    match (&state.state, state.section()) {
+        (StepState::Entered, Section::Rescue) => Some(format!("`rescue` runs: {failed} failed")),
+        (StepState::Entered, Section::Always) => Some("`always` runs".to_owned()),
+        (StepState::Succeeded, _) if !failed.is_empty() => Some(format!("rescued: {failed} failed")),
+        _ => None,
+    }
+}
+
+fn names(steps: &[&StepId]) -> String {
+    steps.iter().map(|step| format!("`{step}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// What a running attempt does, where that says more than "running".

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use runbook_core::digest_of;
 use runbook_core::plan::{Action, Body, EnvSource, OnFailure, OnInterrupt, Param, ParamKind, Plan, Step};
-use runbook_core::plan::{Retry, SecretSource, Undo};
+use runbook_core::plan::{Retry, SecretSource, Section, Undo};
 use runbook_core::units::Role;
 use runbook_language::yaml::{Kind, Node};
 use runbook_language::{Environment, Loaded};
@@ -88,6 +88,8 @@ pub(super) struct StepView {
     pub(super) parent: Option<String>,
     /// Of which case of its parent; none for the default.
     pub(super) case: Option<String>,
+    /// Which list of its parent, when that is a block.
+    pub(super) section: Section,
     pub(super) wave: u32,
     pub(super) needs: Vec<String>,
     #[serde(rename = "if")]
@@ -244,6 +246,7 @@ fn steps(plan: &Plan, facts: &Facts<'_>) -> Vec<StepView> {
             always: step.always,
             parent,
             case,
+            section: step.section,
             wave,
             needs: step.needs.iter().map(|need| plan.step(*need).id.to_string()).collect(),
             condition: step.condition.as_ref().map(|condition| condition.expression.source.clone()),

@@ -144,9 +144,14 @@ struct Tree<'a> {
 
 impl Tree<'_> {
     fn list(&mut self, list: &[StepIx], rails: &str) {
+        self.some(list, rails, true);
+    }
+
+    /// A list behind which others of the same block may follow.
+    fn some(&mut self, list: &[StepIx], rails: &str, is_all: bool) {
         let by_needs = flow(self.plan, list) == Flow::ByNeeds;
         for (index, at) in list.iter().enumerate() {
-            let is_last = index + 1 == list.len();
+            let is_last = is_all && index + 1 == list.len();
             self.step(*at, rails, is_last, by_needs);
         }
     }
@@ -170,7 +175,14 @@ impl Tree<'_> {
         self.about(step, view, &rails, by_needs);
         match &step.body {
             Body::Action(_) => {}
-            Body::Block { children } => self.list(children, &rails),
+            Body::Block { children, rescue, always } => {
+                let sections = [("rescue, when one failed", rescue), ("always, in the end", always)];
+                let sections: Vec<_> = sections.into_iter().filter(|(_, list)| !list.is_empty()).collect();
+                self.some(children, &rails, sections.is_empty());
+                for (index, (name, list)) in sections.iter().enumerate() {
+                    self.case(name, list, &rails, index + 1 == sections.len());
+                }
+            }
             Body::Switch { cases, default, .. } => {
                 let named = cases.iter().map(|case| (format!("case {}", visible_line(&case.value)), &case.children));
                 let default = default.iter().map(|children| ("default".to_owned(), children));
@@ -222,7 +234,7 @@ impl Tree<'_> {
                 let limits = words::limits(action, view.timeout_ms, view.retry.as_ref(), view.on_interrupt);
                 add.line("limits", &limits.join("; "));
             }
-            Body::Block { children } => add.line("do", &flow_words(self.plan, children)),
+            Body::Block { children, .. } => add.line("do", &flow_words(self.plan, children)),
             Body::Switch { on, .. } => add.line("switch", &on.source),
         }
         add.line("secrets", &view.secrets.join(", "));

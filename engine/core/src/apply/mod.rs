@@ -7,6 +7,7 @@
 //! ```
 
 mod attempts;
+mod failures;
 mod questions;
 mod stages;
 mod steps;
@@ -46,6 +47,7 @@ impl Run {
             | Event::ServiceFailed { .. }
             | Event::ServiceStopped { .. } => self.apply_host(event),
             Event::BlockEntered { .. }
+            | Event::SectionEntered { .. }
             | Event::StepSkipped { .. }
             | Event::StepBlocked { .. }
             | Event::StepPrepared { .. }

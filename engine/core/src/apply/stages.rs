@@ -71,6 +71,9 @@ impl Run {
                 let cancel = self.cancel.get_or_insert_with(first);
                 cancel.level = cancel.level.max(*level);
                 cancel.messages.extend(message.clone());
+                if *level >= 2 {
+                    self.cleaning.values_mut().for_each(|cut| *cut = true);
+                }
             }
             Event::CancelGraceOver => match &mut self.cancel {
                 Some(cancel) => cancel.grace_over = true,

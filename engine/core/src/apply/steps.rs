@@ -1,14 +1,15 @@
 //! How steps are entered and settled, and what that means for the steps around them.
 
 use super::Applied;
-use crate::event::{Event, Failure, Phase, QuestionId};
-use crate::plan::Plan;
+use crate::event::{Event, Phase, QuestionId};
+use crate::plan::{Plan, Section};
 use crate::run::{Prepared, Run, Stage, StepState};
-use crate::units::{StepId, StepIx, Timestamp};
+use crate::units::{StepIx, Timestamp};
 
 impl Run {
     pub(super) fn apply_step(&mut self, event: &Event, now: Timestamp) -> Applied {
         let (Event::BlockEntered { step, .. }
+        | Event::SectionEntered { step, .. }
         | Event::StepSkipped { step, .. }
         | Event::StepBlocked { step, .. }
         | Event::StepPrepared { step, .. }
@@ -22,6 +23,12 @@ impl Run {
         self.must_accept(at, event)?;
         match event {
             Event::BlockEntered { case, .. } => self.enter(at, *case, now),
+            Event::SectionEntered { section, trouble, .. } => {
+                let later = *section > self.steps[at.at()].section && self.steps[at.at()].state == StepState::Entered;
+                self.must(later, event)?;
+                self.steps[at.at()].in_trouble = !trouble.is_empty();
+                self.enter_section(at, *section);
+            }
             Event::StepPrepared { action, digest, .. } => {
                 let prepared = Prepared { action: action.clone(), digest: digest.clone() };
                 self.steps[at.at()].prepared = Some(prepared);
@@ -59,7 +66,8 @@ impl Run {
             (Asked, Event::StepBlocked { .. } | Event::StepFailed { .. }) => !self.is_asked(at),
             (
                 Entered,
-                Event::StepSucceeded { .. }
+                Event::SectionEntered { .. }
+                | Event::StepSucceeded { .. }
                 | Event::StepFailed { .. }
                 | Event::StepBlocked { .. }
                 | Event::StepCancelled { .. },
@@ -86,7 +94,7 @@ impl Run {
         let run = &mut self.steps[at.at()];
         run.state = StepState::Entered;
         run.started_at = Some(now);
-        for child in step.children() {
+        for child in step.section(Section::Main) {
             self.steps[child.at()].inherited.clone_from(&inherited);
             let taken = made.created.plan.step(child).case == case;
             if taken && self.steps[child.at()].unmet == 0 && self.steps[child.at()].state == StepState::Pending {
@@ -95,6 +103,33 @@ impl Run {
         }
         if self.steps[at.at()].open_children == 0 {
             self.closing.insert(at);
+        }
+    }
+
+    /// Begins the `rescue` or `always` of a block. Its steps do not build on what went before.
+    fn enter_section(&mut self, at: StepIx, section: Section) {
+        let Some(made) = self.made.clone() else { return };
+        let step = made.created.plan.step(at);
+        self.closing.remove(&at);
+        let mut open = 0;
+        for child in step.section(section) {
+            let run = &self.steps[child.at()];
+            open += u32::from(!run.state.is_settled());
+            if run.unmet == 0 && run.state == StepState::Pending {
+                self.ready.insert(child);
+            }
+        }
+        let run = &mut self.steps[at.at()];
+        (run.section, run.open_children) = (section, open);
+        if open == 0 {
+            self.closing.insert(at);
+        }
+        if section == Section::Always && !step.always {
+            // Like a stage of the run: a request to cancel that was made before counts as made once.
+            self.cleaning.insert(at, false);
+            if let Some(cancel) = &mut self.cancel {
+                cancel.level = 1;
+            }
         }
     }
 
@@ -117,6 +152,7 @@ impl Run {
         self.ready.remove(&at);
         self.cleared.remove(&at);
         self.closing.remove(&at);
+        self.cleaning.remove(&at);
         self.drop_live((at, Phase::Do));
         self.drop_retry((at, Phase::Do));
         let unsettled = if step.always { &mut self.unsettled_always } else { &mut self.unsettled_main };
@@ -128,7 +164,9 @@ impl Run {
                 self.ready.insert(*next);
             }
         }
-        if let Some(parent) = step.parent {
+        if let Some(parent) = step.parent
+            && self.steps[parent.at()].section == step.section
+        {
             let open = &mut self.steps[parent.at()].open_children;
             *open = open.saturating_sub(1);
             if *open == 0 && self.steps[parent.at()].state == StepState::Entered {
@@ -141,69 +179,10 @@ impl Run {
     fn is_reachable(&self, plan: &Plan, at: StepIx) -> bool {
         let step = plan.step(at);
         let in_stage = !step.always || self.stage == Stage::Always;
-        let in_parent = step.parent.is_none_or(|parent| self.steps[parent.at()].state == StepState::Entered);
+        let in_parent = step.parent.is_none_or(|parent| {
+            let parent = &self.steps[parent.at()];
+            parent.state == StepState::Entered && parent.section == step.section
+        });
         self.steps[at.at()].state == StepState::Pending && in_stage && in_parent
-    }
-
-    /// Marks where a failure holds back what has not started: every block up to the one that contains it, or the run.
-    fn spread_failure(&mut self, at: StepIx, failure: &Failure) {
-        let Some(made) = self.made.clone() else { return };
-        let plan = &made.created.plan;
-        let id = &plan.step(at).id;
-        // A person may also say no to a manual step, which has started: that is a failure like any other.
-        let unapproved = self.steps[at.at()].state == StepState::Asked
-            && matches!(failure, Failure::Rejected { .. } | Failure::Expired);
-        let mut place = at;
-        loop {
-            let step = plan.step(place);
-            if place != at && step.bounds_failures() {
-                self.failing.entry(Some(place)).or_insert_with(|| id.clone());
-            }
-            if step.continue_on_failure {
-                return;
-            }
-            match step.parent {
-                Some(parent) => place = parent,
-                None if step.always => {
-                    self.always_failed.get_or_insert_with(|| id.clone());
-                    break;
-                }
-                None => {
-                    self.failing.entry(None).or_insert_with(|| id.clone());
-                    break;
-                }
-            }
-        }
-        if unapproved {
-            self.rejected.get_or_insert_with(|| id.clone());
-        }
-    }
-
-    /// The step, among all that this one builds on, that keeps it from starting.
-    pub(crate) fn taint_of_needs(&self, at: StepIx) -> Option<StepId> {
-        let step = self.plan()?.step(at);
-        if step.always && step.parent.is_none() {
-            return None;
-        }
-        let own = step.needs.iter().find_map(|need| self.steps[need.at()].taint.clone());
-        own.or_else(|| self.steps[at.at()].inherited.clone())
-    }
-
-    /// What `failure()` says in a step: whether something that it, or a block around it, builds on went wrong. The
-    /// `always` steps build on all others.
-    pub(crate) fn sees_failure(&self, at: StepIx) -> bool {
-        let Some(plan) = self.plan() else { return false };
-        let mut place = Some(at);
-        while let Some(at) = place {
-            let step = plan.step(at);
-            if step.needs.iter().any(|need| self.steps[need.at()].taint.is_some()) {
-                return true;
-            }
-            if step.always && step.parent.is_none() && self.went_wrong() {
-                return true;
-            }
-            place = step.parent;
-        }
-        false
     }
 }

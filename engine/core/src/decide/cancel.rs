@@ -9,13 +9,30 @@ use crate::run::{Cancel, Doing, Live, Stage};
 use crate::units::StepIx;
 
 impl Deciding<'_> {
-    /// Whether a request to cancel keeps the given kind of attempt from being repeated.
-    pub(super) fn cancel_stops(&self, phase: Phase) -> bool {
+    /// Whether a request to cancel keeps an attempt from being repeated.
+    pub(super) fn cancel_stops(&self, at: StepIx, phase: Phase) -> bool {
         let Some(cancel) = &self.run.cancel else { return false };
         match (phase, self.run.stage) {
-            (Phase::Do, Stage::Main) => true,
+            (Phase::Do, Stage::Main) => self.run.is_cut(at).unwrap_or(true),
             _ => cancel.level >= 2,
         }
+    }
+
+    /// Whether a request to cancel keeps a step from starting: one while the steps run; in an `always`, of the runbook or
+    /// of a block, one more than there were when it began.
+    pub(super) fn cancel_holds_back(&self, at: StepIx) -> bool {
+        let Some(cancel) = &self.run.cancel else { return false };
+        let always = self.plan().step(at).always;
+        match self.run.stage {
+            Stage::Main => !always && self.run.is_cut(at).unwrap_or(true),
+            Stage::Always => always && cancel.level >= 2,
+            Stage::New | Stage::RollingBack | Stage::Stopping | Stage::Ended => false,
+        }
+    }
+
+    /// Whether requests to cancel pass this by, so far: it belongs to the `always` of a block.
+    fn is_spared(&self, (at, phase): (StepIx, Phase)) -> bool {
+        self.run.stage == Stage::Main && phase == Phase::Do && self.run.is_cut(at) == Some(false)
     }
 
     /// Of a message that was read before nothing follows: in a later stage it would count as another request.
@@ -61,7 +78,8 @@ impl Deciding<'_> {
             Doing::Executing | Doing::Stopping { .. } => false,
         };
         let live = self.run.live.iter().filter(|(_, live)| waits(live)).map(|(key, _)| *key);
-        let keys: Vec<(StepIx, Phase)> = live.chain(self.run.retries.keys().copied()).collect();
+        let keys = live.chain(self.run.retries.keys().copied()).filter(|key| !self.is_spared(*key));
+        let keys: Vec<(StepIx, Phase)> = keys.collect();
         for (at, phase) in keys {
             self.withdraw_questions(at, &BlockReason::Cancelled)?;
             self.end_waiting(at, phase)?;
@@ -75,17 +93,19 @@ impl Deciding<'_> {
         let Some(at) = self.made.index.get(&attempt.step) else { return false };
         let level = self.run.cancel.as_ref().map_or(0, |cancel| cancel.level);
         let step = self.plan().step(*at);
-        let matters = step.rollback.is_some() || step.irreversible;
+        // What an `always` did is never undone.
+        let matters = (step.rollback.is_some() || step.irreversible) && self.run.is_cut(*at).is_none();
         level < 2 && attempt.phase == Phase::Do && matters && self.plan().on_failure == OnFailure::Rollback
     }
 
     fn stop_running(&mut self, force: bool) -> Decided {
-        let stops = |live: &&Live| match live.doing {
+        let stops = |live: &Live| match live.doing {
             Doing::Executing => true,
             Doing::Stopping { force: forced, .. } => force && !forced,
             _ => false,
         };
-        let running: Vec<AttemptId> = self.run.live.values().filter(stops).map(|live| live.attempt.clone()).collect();
+        let running = self.run.live.iter().filter(|(key, live)| stops(live) && !self.is_spared(**key));
+        let running: Vec<AttemptId> = running.map(|(_, live)| live.attempt.clone()).collect();
         for attempt in running {
             let Some(at) = self.made.index.get(&attempt.step).copied() else { continue };
             let step = self.plan().step(at);

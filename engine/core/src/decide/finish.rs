@@ -2,7 +2,7 @@
 
 use super::{Decided, Deciding};
 use crate::event::{BlockReason, Cause, EndState, Event, Failure, Phase};
-use crate::plan::OnFailure;
+use crate::plan::{OnFailure, Step};
 use crate::run::{Run, ServiceState, Stage, StepState, UndoState};
 use crate::units::{StepId, StepIx};
 
@@ -22,7 +22,8 @@ impl Deciding<'_> {
     fn start_rollback(&mut self) -> Decided {
         let mut found: Vec<(u64, StepIx)> = vec![];
         let mut irreversible = vec![];
-        for (at, step) in self.plan().iter().filter(|(_, step)| !step.always) {
+        let undoable = |at: StepIx, step: &Step| !step.always && self.run.is_cut(at).is_none();
+        for (at, step) in self.plan().iter().filter(|(at, step)| undoable(*at, step)) {
             let run = &self.run.steps[at.at()];
             // A block that was entered has no attempts of its own, and is blocked when one of its steps was.
             let bad = matches!(run.state, StepState::Failed(_) | StepState::Cancelled | StepState::Blocked(_));
@@ -53,7 +54,7 @@ impl Deciding<'_> {
             return Ok(());
         }
         let step = self.plan().step(at).id.clone();
-        let cut = self.cancel_stops(Phase::Undo).then_some(Failure::Cancelled);
+        let cut = self.cancel_stops(at, Phase::Undo).then_some(Failure::Cancelled);
         if let Some(failure) = cut.or_else(|| self.no_service()) {
             return self.emit(Event::UndoFailed { step, failure });
         }

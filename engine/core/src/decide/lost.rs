@@ -32,7 +32,7 @@ impl Deciding<'_> {
         let message = self.what_is_left(at, &attempt, &survivors, outputs.is_some());
         let lives_on = !survivors.is_empty();
         self.emit(Event::AttemptInterrupted { attempt: attempt.clone(), then, survivors, outputs })?;
-        let gives_up = self.cancel_stops(attempt.phase) && !self.must_know_fate(&attempt);
+        let gives_up = self.cancel_stops(at, attempt.phase) && !self.must_know_fate(&attempt);
         match then {
             OnInterrupt::Ask if gives_up && lives_on => self.end_survivors(at, &attempt, AfterLoss::Cancelled),
             OnInterrupt::Ask if gives_up => self.give_up(at, attempt.phase, Failure::Cancelled),
@@ -84,7 +84,7 @@ impl Deciding<'_> {
     /// Ends what an interrupted attempt left running, before something follows.
     pub(super) fn end_survivors(&mut self, at: StepIx, attempt: &AttemptId, then: AfterLoss) -> Decided {
         let kill_at = self.now.after(self.rules(at, attempt.phase).kill_grace_ms);
-        let force = self.cancel_stops(attempt.phase) && self.run.cancel.as_ref().is_some_and(|it| it.level >= 3);
+        let force = self.cancel_stops(at, attempt.phase) && self.run.cancel.as_ref().is_some_and(|it| it.level >= 3);
         let (attempt, why) = (attempt.clone(), StopReason::Interrupted(then));
         self.emit(Event::AttemptStopping { attempt, force, why, kill_at })
     }
@@ -120,14 +120,14 @@ impl Deciding<'_> {
         let Some((at, live)) = self.live(attempt) else { return Ok(()) };
         match live.doing {
             Doing::Stopping { .. } => self.ended(attempt, without_end("it was never started")),
-            Doing::Executing if self.cancel_stops(attempt.phase) => self.cancelled(at, attempt, Exit::Done),
+            Doing::Executing if self.cancel_stops(at, attempt.phase) => self.cancelled(at, attempt, Exit::Done),
             _ => Ok(()),
         }
     }
 
     /// Starts an interrupted attempt anew, as soon as it may, unless the run is being cancelled.
     pub(super) fn run_again(&mut self, at: StepIx, phase: Phase) -> Decided {
-        if self.cancel_stops(phase) {
+        if self.cancel_stops(at, phase) {
             return self.give_up(at, phase, Failure::Cancelled);
         }
         if let Some(failure) = self.no_service() {

@@ -3,7 +3,7 @@
 use super::scope::Locals;
 use super::{Decided, Deciding};
 use crate::event::{BlockReason, Event, Failure, SkipReason};
-use crate::plan::{Body, Condition};
+use crate::plan::{Body, Condition, Section};
 use crate::rendered::Rendered;
 use crate::run::{Stage, StepState};
 use crate::units::{StepId, StepIx};
@@ -15,13 +15,16 @@ impl Deciding<'_> {
             self.block_unstarted()?;
             self.leave_questions()?;
         }
-        if self.may_start() || self.all_is_held_back() {
+        if self.may_start() {
             while let Some(at) = self.run.ready.first().copied() {
                 self.consider(at)?;
             }
-        }
-        if self.may_start() {
             self.start_cleared()?;
+        } else {
+            // Even without an engine or a service that can be settled which will not start anyway.
+            while let Some((at, reason)) = self.next_held_back() {
+                self.block(at, reason)?;
+            }
         }
         if self.recheck {
             // Something failed just now: before anything more is decided, see what that holds back.
@@ -34,19 +37,16 @@ impl Deciding<'_> {
         if left == 0 { self.leave_steps() } else { Ok(()) }
     }
 
-    /// Whether no step of this stage can start, so that even without an engine or a service all can be settled.
-    fn all_is_held_back(&self) -> bool {
-        self.run.service_failed.is_some() || self.cancel_holds_back(self.run.stage == Stage::Always)
-    }
-
-    /// Whether a request to cancel keeps from starting what has not started: one while the steps run, two in `always`.
-    fn cancel_holds_back(&self, always: bool) -> bool {
-        let Some(cancel) = &self.run.cancel else { return false };
-        match self.run.stage {
-            Stage::Main => !always,
-            Stage::Always => always && cancel.level >= 2,
-            Stage::New | Stage::RollingBack | Stage::Stopping | Stage::Ended => false,
+    /// A ready step that a request to cancel, or a service that did not come up, keeps from starting.
+    fn next_held_back(&self) -> Option<(StepIx, BlockReason)> {
+        if self.run.service_failed.is_none() && self.run.cancel.is_none() {
+            return None;
         }
+        let held = |at: &StepIx| match self.held_back(*at)? {
+            reason @ (BlockReason::Cancelled | BlockReason::Service(_)) => Some((*at, reason)),
+            _ => None,
+        };
+        self.run.ready.iter().find_map(held)
     }
 
     /// Decides about one ready step.
@@ -85,13 +85,13 @@ impl Deciding<'_> {
     /// Why a step that is otherwise ready must not start.
     pub(super) fn held_back(&self, at: StepIx) -> Option<BlockReason> {
         let step = self.plan().step(at);
-        if self.cancel_holds_back(step.always) {
+        if self.cancel_holds_back(at) {
             return Some(BlockReason::Cancelled);
         }
         if let Some(service) = &self.run.service_failed {
             return Some(BlockReason::Service(service.clone()));
         }
-        if step.asks_status() || (step.always && step.parent.is_none()) {
+        if step.asks_status() || step.runs_anyway() {
             return None;
         }
         if let Some(ancestor) = self.run.taint_of_needs(at) {
@@ -100,17 +100,19 @@ impl Deciding<'_> {
         if self.run.failing.is_empty() {
             return None;
         }
-        let mut scope = step.parent;
+        let mut place = step;
         loop {
+            let scope = place.parent.map(|parent| (parent, place.section));
             if let Some(failed) = self.run.failing.get(&scope) {
                 return Some(BlockReason::Failure(failed.clone()));
             }
-            let around = self.plan().step(scope?);
-            // A failure of the run does not reach into `always`, nor into a block that was entered in spite of it.
-            if around.asks_status() || (around.always && around.parent.is_none()) {
+            let (around, section) = scope?;
+            place = self.plan().step(around);
+            // A failure around it does not reach into `rescue` and `always`, nor into a block that was entered in spite of
+            // it.
+            if section != Section::Main || place.asks_status() || place.runs_anyway() {
                 return None;
             }
-            scope = around.parent;
         }
     }
 
@@ -178,7 +180,7 @@ impl Deciding<'_> {
     }
 
     /// Skips a step and all within it.
-    fn skip(&mut self, at: StepIx, reason: SkipReason) -> Decided {
+    pub(super) fn skip(&mut self, at: StepIx, reason: SkipReason) -> Decided {
         let step = self.plan().step(at).id.clone();
         self.emit(Event::StepSkipped { step: step.clone(), reason })?;
         self.settle_within(at, |parent| Some(SkipReason::Parent(parent)), step)
@@ -208,33 +210,5 @@ impl Deciding<'_> {
             })?;
         }
         Ok(())
-    }
-
-    /// Settles a block all of whose steps have settled.
-    fn close(&mut self, at: StepIx) -> Decided {
-        let step = self.plan().step(at).id.clone();
-        let (mut failed, mut blocked, mut cancelled) = (vec![], None, false);
-        for child in self.plan().step(at).children() {
-            let plan = self.plan().step(child);
-            match &self.run.steps[child.at()].state {
-                StepState::Failed(_) if !plan.continue_on_failure => failed.push(plan.id.clone()),
-                StepState::Blocked(reason) => blocked = blocked.or_else(|| Some(reason.clone())),
-                StepState::Cancelled => cancelled = true,
-                _ => {}
-            }
-        }
-        if !failed.is_empty() {
-            return self.emit(Event::StepFailed { step, failure: Failure::Steps(failed) });
-        }
-        if cancelled {
-            return self.emit(Event::StepCancelled { step });
-        }
-        if let Some(reason) = blocked {
-            return self.emit(Event::StepBlocked { step, reason });
-        }
-        match self.block_outputs(at) {
-            Ok(outputs) => self.emit(Event::StepSucceeded { step, outputs }),
-            Err(failure) => self.emit(Event::StepFailed { step, failure }),
-        }
     }
 }

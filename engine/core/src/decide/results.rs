@@ -82,7 +82,7 @@ impl Deciding<'_> {
 
     fn poll_again(&mut self, at: StepIx, attempt: &AttemptId, failure: Option<Failure>) -> Decided {
         let Some(until) = self.plan().step(at).until.clone() else { return Ok(()) };
-        if self.cancel_stops(attempt.phase) {
+        if self.cancel_stops(at, attempt.phase) {
             return self.cancelled(at, attempt, Exit::Done);
         }
         if let Some(failure) = self.no_service() {

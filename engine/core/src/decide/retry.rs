@@ -19,7 +19,7 @@ impl Deciding<'_> {
         let final_anyway = matches!(failure, Failure::Rejected { .. } | Failure::Cancelled);
         if final_anyway
             || failures >= retry.attempts_max
-            || self.cancel_stops(phase)
+            || self.cancel_stops(at, phase)
             || self.run.service_failed.is_some()
         {
             return self.end_badly(step, phase, failure);

@@ -20,7 +20,7 @@ pub use question::{Question, QuestionId, QuestionKind, Timer};
 pub use reason::{AfterLoss, BlockReason, Cause, EndState, Failure, SkipReason, StopReason};
 
 use crate::input::{Answer, Exit};
-use crate::plan::OnInterrupt;
+use crate::plan::{OnInterrupt, Section};
 use crate::rendered::Rendered;
 use crate::units::{Digest, Role, ServiceName, StepId, Timestamp};
 
@@ -60,6 +60,15 @@ pub enum Event {
         step: StepId,
         /// The case that was taken, counted from 0, the default last; none for a block.
         case: Option<u32>,
+    },
+    /// The `rescue` or `always` of a block begins. All steps of the sections before it have settled.
+    SectionEntered {
+        /// Of which block.
+        step: StepId,
+        /// Which section.
+        section: Section,
+        /// For `rescue`, the steps that failed; for `always`, those that keep the block from succeeding.
+        trouble: Vec<StepId>,
     },
     /// A step will not run, and counts as done. The step is pending.
     StepSkipped {

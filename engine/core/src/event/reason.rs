@@ -16,6 +16,8 @@ pub enum SkipReason {
     Branch,
     /// The block around it was skipped.
     Parent(StepId),
+    /// It belongs to the `rescue` of this block, in which no step failed.
+    Rescue(StepId),
 }
 
 /// Why a step will not run.

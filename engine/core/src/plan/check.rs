@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Body, Plan};
+use super::{Body, Plan, Section};
 use crate::units::{StepId, StepIx};
 
 /// Why a plan cannot be run. The language makes no such plan: this is for what was stored and came back.
@@ -47,9 +47,9 @@ impl Plan {
     fn check_places(&self) -> Result<(), BrokenPlan> {
         let mut seen = vec![false; self.steps.len()];
         for (at, step) in self.iter() {
-            for (case, child) in step.places() {
+            for (case, section, child) in step.places() {
                 let of = self.step(child);
-                let fits = of.parent == Some(at) && of.case == case && of.always == step.always;
+                let fits = of.parent == Some(at) && (of.case, of.section, of.always) == (case, section, step.always);
                 if !fits || std::mem::replace(&mut seen[child.at()], true) {
                     return Err(BrokenPlan::Misplaced(of.id.clone()));
                 }
@@ -59,26 +59,41 @@ impl Plan {
         lost.map_or(Ok(()), |(_, step)| Err(BrokenPlan::Misplaced(step.id.clone())))
     }
 
-    /// Every step can start one day: a block starts before the steps in it and ends after them, a step starts after the
-    /// end of what it needs. Two nodes for each step, its start and its end; what cannot be sorted is a cycle.
+    /// Every step can start one day: a block starts before the steps in it and ends after them, its sections come one
+    /// after the other, a step starts after the end of what it needs. Each step has nodes for its start, its end, and the
+    /// begin of its `rescue` and of its `always`; what cannot be sorted is a cycle.
     fn check_cycles(&self) -> Result<(), BrokenPlan> {
         let count = self.steps.len();
-        let (start, end) = (|at: StepIx| 2 * at.at(), |at: StepIx| 2 * at.at() + 1);
-        let mut after = vec![vec![]; 2 * count];
-        let mut waits = vec![0u32; 2 * count];
+        let (start, end) = (|at: StepIx| 4 * at.at(), |at: StepIx| 4 * at.at() + 1);
+        let begin = |at: StepIx, section: Section| match section {
+            Section::Main => 4 * at.at(),
+            Section::Rescue => 4 * at.at() + 2,
+            Section::Always => 4 * at.at() + 3,
+        };
+        let mut after = vec![vec![]; 4 * count];
+        let mut waits = vec![0u32; 4 * count];
         let mut edge = |from: usize, to: usize| {
             after[from].push(to);
             waits[to] += 1;
         };
         for (at, step) in self.iter() {
-            edge(start(at), end(at));
+            edge(start(at), begin(at, Section::Rescue));
+            edge(begin(at, Section::Rescue), begin(at, Section::Always));
+            edge(begin(at, Section::Always), end(at));
             if let Some(parent) = step.parent {
-                edge(start(parent), start(at));
-                edge(end(at), end(parent));
+                edge(begin(parent, step.section), start(at));
+                edge(
+                    end(at),
+                    match step.section {
+                        Section::Main => begin(parent, Section::Rescue),
+                        Section::Rescue => begin(parent, Section::Always),
+                        Section::Always => end(parent),
+                    },
+                );
             }
             step.needs.iter().for_each(|need| edge(end(*need), start(at)));
         }
-        let mut free: Vec<usize> = (0..2 * count).filter(|node| waits[*node] == 0).collect();
+        let mut free: Vec<usize> = (0..4 * count).filter(|node| waits[*node] == 0).collect();
         let mut sorted = 0;
         while let Some(node) = free.pop() {
             sorted += 1;
@@ -89,7 +104,7 @@ impl Plan {
                 }
             }
         }
-        if sorted == 2 * count {
+        if sorted == 4 * count {
             return Ok(());
         }
         let stuck = self.iter().filter(|(at, _)| waits[start(*at)] > 0).map(|(_, step)| step.id.clone());
@@ -98,14 +113,20 @@ impl Plan {
 }
 
 impl super::Step {
-    /// Its direct children with the case that they lie in.
-    fn places(&self) -> Vec<(Option<u32>, StepIx)> {
+    /// Its direct children with the case and section that they lie in.
+    fn places(&self) -> Vec<(Option<u32>, Section, StepIx)> {
         match &self.body {
             Body::Action(_) => vec![],
-            Body::Block { children } => children.iter().map(|child| (None, *child)).collect(),
+            Body::Block { children, rescue, always } => {
+                let lists = [(Section::Main, children), (Section::Rescue, rescue), (Section::Always, always)];
+                lists.into_iter().flat_map(|(section, list)| list.iter().map(move |at| (None, section, *at))).collect()
+            }
             Body::Switch { cases, default, .. } => {
                 let lists = cases.iter().map(|case| &case.children).chain(default);
-                (0u32..).zip(lists).flat_map(|(case, list)| list.iter().map(move |at| (Some(case), *at))).collect()
+                let one = |(case, list): (u32, &'_ Vec<StepIx>)| -> Vec<_> {
+                    list.iter().map(|at| (Some(case), Section::Main, *at)).collect()
+                };
+                (0u32..).zip(lists).flat_map(one).collect()
             }
         }
     }

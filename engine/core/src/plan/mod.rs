@@ -15,7 +15,7 @@ use serde_json::Value;
 
 pub use action::{Action, Argv, Ask, Check, Field, Http, HttpBody, Script, Wait};
 pub use check::BrokenPlan;
-pub use step::{Approval, Body, Case, Condition, OnInterrupt, Retry, RetryOn, Step, Undo, Until};
+pub use step::{Approval, Body, Case, Condition, OnInterrupt, Retry, RetryOn, Section, Step, Undo, Until};
 pub use template::{EnvSource, Expression, SecretCommand, SecretSource, Template};
 
 use crate::units::{SecretName, StepIx};

@@ -18,7 +18,10 @@ pub struct Step {
     pub parent: Option<StepIx>,
     /// Which case of its parent, when that is a switch; counted from 0, the default last.
     pub case: Option<u32>,
-    /// Whether it belongs to `always`.
+    /// Which list of its parent, when that is a block.
+    #[serde(default, skip_serializing_if = "Section::is_main")]
+    pub section: Section,
+    /// Whether it belongs to `always` of the runbook.
     pub always: bool,
     /// What must have settled before it starts.
     pub needs: Vec<StepIx>,
@@ -65,8 +68,14 @@ pub enum Body {
     Action(Action),
     /// It holds other steps.
     Block {
-        /// Its direct children, in the order written.
+        /// The direct children in `steps`, in the order written.
         children: Vec<StepIx>,
+        /// Those in `rescue`: they run when a step of the list above failed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rescue: Vec<StepIx>,
+        /// Those in `always`: they run at the end of the block, whatever happened.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        always: Vec<StepIx>,
     },
     /// It holds lists of steps of which one is taken.
     Switch {
@@ -77,6 +86,28 @@ pub enum Body {
         /// The steps for any other value. Without it, an unknown value fails the step.
         default: Option<Vec<StepIx>>,
     },
+}
+
+/// Which list of a block a step lies in. They run in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Section {
+    /// `steps`. All other steps lie in it, too.
+    #[default]
+    #[serde(rename = "steps")]
+    Main,
+    /// `rescue`.
+    Rescue,
+    /// `always`.
+    Always,
+}
+
+impl Section {
+    /// Whether it is `steps`.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+    fn is_main(&self) -> bool {
+        *self == Self::Main
+    }
 }
 
 /// One case of a switch.
@@ -182,16 +213,38 @@ impl Step {
         self.condition.as_ref().is_some_and(|condition| condition.asks_status)
     }
 
-    /// Whether a failure among the steps within it holds back the others within it, whatever goes on around it.
-    pub(crate) fn bounds_failures(&self) -> bool {
-        self.continue_on_failure || self.asks_status() || (self.always && self.parent.is_none())
+    /// Whether it is a direct step of an `always`, of the runbook or of a block: it runs whatever the others did.
+    pub(crate) fn runs_anyway(&self) -> bool {
+        self.section == Section::Always || (self.always && self.parent.is_none())
     }
 
-    /// Its direct children, of all cases.
+    /// The steps of one list of a block, all of a switch.
+    pub fn section(&self, section: Section) -> Vec<StepIx> {
+        match (&self.body, section) {
+            (Body::Block { children, .. }, Section::Main) => children.clone(),
+            (Body::Block { rescue, .. }, Section::Rescue) => rescue.clone(),
+            (Body::Block { always, .. }, Section::Always) => always.clone(),
+            (Body::Switch { .. }, Section::Main) => self.children().collect(),
+            (Body::Action(_) | Body::Switch { .. }, _) => vec![],
+        }
+    }
+
+    /// Whether a failure among its steps is contained until its `rescue` is over.
+    pub(crate) fn can_rescue(&self) -> bool {
+        matches!(&self.body, Body::Block { rescue, .. } if !rescue.is_empty())
+    }
+
+    /// Whether a failure among the steps within it holds back the others within it, whatever goes on around it.
+    pub(crate) fn bounds_failures(&self) -> bool {
+        let has_sections = matches!(&self.body, Body::Block { rescue, always, .. } if rescue.len() + always.len() > 0);
+        self.continue_on_failure || self.asks_status() || self.runs_anyway() || has_sections
+    }
+
+    /// Its direct children, of all cases and sections.
     pub fn children(&self) -> impl Iterator<Item = StepIx> {
         let lists: Vec<&[StepIx]> = match &self.body {
             Body::Action(_) => vec![],
-            Body::Block { children } => vec![children],
+            Body::Block { children, rescue, always } => vec![children, rescue, always],
             Body::Switch { cases, default, .. } => {
                 cases.iter().map(|case| case.children.as_slice()).chain(default.as_deref()).collect()
             }

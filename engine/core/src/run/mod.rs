@@ -13,7 +13,7 @@ pub use step::{Prepared, StepRun, StepState, UndoRun, UndoState};
 
 use crate::evaluate::StepView;
 use crate::event::{AttemptId, Created, Host, Phase, Question, QuestionId};
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Section, Step};
 use crate::rendered::Rendered;
 use crate::units::{ServiceName, StepId, StepIx, Timestamp};
 
@@ -38,8 +38,11 @@ pub struct Run {
     /// The same by time.
     pub(crate) retry_queue: BTreeSet<(Timestamp, (StepIx, Phase))>,
     pub(crate) questions: BTreeMap<QuestionId, Question>,
-    /// Where a failure holds back what has not started: the whole run (`None`) or a block; and who failed there first.
-    pub(crate) failing: BTreeMap<Option<StepIx>, StepId>,
+    /// Where a failure holds back what has not started: the whole run (`None`) or a section of a block; and who failed
+    /// there first.
+    pub(crate) failing: BTreeMap<Option<(StepIx, Section)>, StepId>,
+    /// The blocks whose `always` runs before the end of the steps, and whether a request to cancel cut it.
+    pub(crate) cleaning: BTreeMap<StepIx, bool>,
     /// The first step that failed of those that fail the run because their approval was refused or expired.
     pub(crate) rejected: Option<StepId>,
     pub(crate) always_failed: Option<StepId>,
@@ -100,6 +103,17 @@ impl Run {
     pub fn step_plan(&self, id: &StepId) -> Option<&Step> {
         let made = self.made.as_ref()?;
         Some(made.created.plan.step(*made.index.get(id)?))
+    }
+
+    /// The steps of a block that failed in spite of which it goes on, or has succeeded: its `rescue` is for them.
+    pub fn rescued(&self, block: &Step) -> Vec<&StepId> {
+        if block.section(Section::Rescue).is_empty() {
+            return vec![];
+        }
+        let Some(plan) = self.plan() else { return vec![] };
+        let failed = |at: &StepIx| matches!(self.steps[at.at()].state, StepState::Failed(_));
+        let children = block.section(Section::Main).into_iter().filter(failed).map(|at| plan.step(at));
+        children.filter(|step| !step.continue_on_failure).map(|step| &step.id).collect()
     }
 
     /// The running attempts.
@@ -171,6 +185,20 @@ impl Run {
             Phase::Do => step.prepared.as_ref().map(|prepared| &prepared.action),
             Phase::Undo => step.undo.action.as_ref(),
         }
+    }
+
+    /// Of a step within the `always` of a block: whether a request to cancel cut that. None for all other steps.
+    pub(crate) fn is_cut(&self, at: StepIx) -> Option<bool> {
+        let plan = self.plan()?;
+        let mut found = None;
+        let mut place = at;
+        while let Some(parent) = plan.step(place).parent {
+            if plan.step(place).section == Section::Always {
+                found = Some(found == Some(true) || self.cleaning.get(&parent).is_none_or(|cut| *cut));
+            }
+            place = parent;
+        }
+        found
     }
 
     pub(crate) fn plan(&self) -> Option<&Plan> {

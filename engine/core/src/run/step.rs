@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::event::{BlockReason, Failure, SkipReason};
-use crate::plan::{Body, Step};
+use crate::plan::{Section, Step};
 use crate::rendered::Rendered;
 use crate::units::{Digest, StepId, Timestamp};
 
@@ -37,7 +37,12 @@ pub struct StepRun {
     /// The same, from the needs of the block around it; known once that is entered.
     pub(crate) inherited: Option<StepId>,
     pub(crate) unmet: u32,
+    /// Steps of the present section that have not settled.
     pub(crate) open_children: u32,
+    /// Of a block: which of its sections runs.
+    pub(crate) section: Section,
+    /// Of a block whose `rescue` or `always` runs: whether something went wrong in the sections before it.
+    pub(crate) in_trouble: bool,
     /// The count of settled steps when it settled: later means a larger number.
     pub(crate) settled_as: u64,
 }
@@ -134,11 +139,12 @@ pub enum UndoState {
 }
 
 impl StepRun {
+    /// Of a block: which of its sections runs, or ran last.
+    pub fn section(&self) -> Section {
+        self.section
+    }
+
     pub(crate) fn new(step: &Step) -> Self {
-        let open_children = match step.body {
-            Body::Action(_) => 0,
-            Body::Block { .. } | Body::Switch { .. } => u32::try_from(step.children().count()).unwrap_or(u32::MAX),
-        };
         Self {
             state: StepState::Pending,
             attempts: 0,
@@ -153,7 +159,9 @@ impl StepRun {
             taint: None,
             inherited: None,
             unmet: u32::try_from(step.needs.len()).unwrap_or(u32::MAX),
-            open_children,
+            open_children: u32::try_from(step.section(Section::Main).len()).unwrap_or(u32::MAX),
+            section: Section::Main,
+            in_trouble: false,
             settled_as: 0,
         }
     }

@@ -91,8 +91,7 @@ impl Making {
             14 => set(&id, &[("given", self.rng.pick(&["{{ params.kind }}", "x"]))]),
             15 => self.reading(&id),
             16..=18 => {
-                let children = self.list(depth + 1);
-                let spec = block(&id, children);
+                let spec = self.block(&id, depth);
                 if self.rng.percent(50) { spec.parallel() } else { spec }
             }
             _ => self.switch(&id, depth),
@@ -114,6 +113,26 @@ impl Making {
         needs.sort();
         needs.dedup();
         Some(needs)
+    }
+
+    /// A block; no step of one section is named in another, nor one of `rescue` and `always` around it.
+    fn block(&mut self, id: &str, depth: u32) -> Spec {
+        let around = self.before.len();
+        let mut spec = block(id, self.list(depth + 1));
+        let main = self.before.split_off(around);
+        if self.rng.percent(40) {
+            spec = spec.rescue(self.list(depth + 1));
+        }
+        if self.rng.percent(35) {
+            let before = std::mem::take(&mut self.before);
+            let mut always = self.list(depth + 1);
+            always.iter_mut().for_each(|spec| spec.needs = None);
+            spec = spec.always(always);
+            self.before = before;
+        }
+        self.before.truncate(around);
+        self.before.extend(main);
+        spec
     }
 
     fn switch(&mut self, id: &str, depth: u32) -> Spec {
@@ -239,8 +258,14 @@ pub(crate) fn outline(book: &Book) -> String {
             Body::Block { .. } => "block".to_owned(),
             Body::Switch { on, .. } => format!("switch {}", on.source),
         };
-        out +=
-            &format!("{} in {:?}.{:?} needs {:?} {body}", step.id, step.parent.map(|it| it.0), step.case, step.needs);
+        out += &format!(
+            "{} in {:?}.{:?}.{:?} needs {:?} {body}",
+            step.id,
+            step.parent.map(|it| it.0),
+            step.case,
+            step.section,
+            step.needs
+        );
         let marks = [
             (step.always, "always".to_owned()),
             (step.condition.is_some(), format!("if {:?}", step.condition.as_ref().map(|it| &it.expression.source))),

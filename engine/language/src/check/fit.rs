@@ -33,6 +33,8 @@ const FITS: &[(&str, &[&str])] = &[
     ("cases", &["switch"]),
     ("default", &["switch"]),
     ("parallel", &["steps"]),
+    ("rescue", &["steps"]),
+    ("always", &["steps"]),
     ("approval", &["run", "argv", "http", "assert", "set", "wait", "manual", "ask"]),
     ("rollback", &["run", "argv", "http", "manual"]),
     ("irreversible", &["run", "argv", "http", "manual"]),

@@ -1,12 +1,15 @@
 //! What comes before what: cycles, and whether one step has certainly ended when another starts.
 //!
-//! Each step has two nodes, its start and its end. A block starts before what lies in it and ends after it; a step
-//! starts after the end of what it needs. Nothing here recurses over needs, so that long chains are no matter.
+//! Each step has nodes for its start, its end, and the begin of its `rescue` and of its `always`. A block starts before
+//! what lies in it and ends after it, its sections come one after the other; a step starts after the end of what it needs.
+//! Nothing here recurses over needs, so that long chains are no matter.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
+
+use runbook_core::plan::Section;
 
 use super::needs::Need;
 use super::outline::Outline;
@@ -36,28 +39,47 @@ pub(crate) struct Read {
     pub(crate) span: Span,
 }
 
+/// For each step.
+const NODES: usize = 4;
+
 fn start(at: usize) -> NodeIndex {
-    NodeIndex::new(2 * at)
+    NodeIndex::new(NODES * at)
 }
 
 fn end(at: usize) -> NodeIndex {
-    NodeIndex::new(2 * at + 1)
+    NodeIndex::new(NODES * at + 1)
+}
+
+/// Where a section of a block begins.
+fn begin(at: usize, section: Section) -> NodeIndex {
+    match section {
+        Section::Main => start(at),
+        Section::Rescue => NodeIndex::new(NODES * at + 2),
+        Section::Always => NodeIndex::new(NODES * at + 3),
+    }
 }
 
 fn step(node: NodeIndex) -> usize {
-    node.index() / 2
+    node.index() / NODES
 }
 
 fn build(outline: &Outline<'_>, needs: &[Vec<Need>]) -> DiGraph<(), ()> {
-    let mut graph = DiGraph::with_capacity(2 * outline.items.len(), 4 * outline.items.len());
-    for _ in 0..2 * outline.items.len() {
+    let mut graph = DiGraph::with_capacity(NODES * outline.items.len(), 2 * NODES * outline.items.len());
+    for _ in 0..NODES * outline.items.len() {
         graph.add_node(());
     }
     for (at, item) in outline.items.iter().enumerate() {
-        graph.add_edge(start(at), end(at), ());
+        graph.add_edge(start(at), begin(at, Section::Rescue), ());
+        graph.add_edge(begin(at, Section::Rescue), begin(at, Section::Always), ());
+        graph.add_edge(begin(at, Section::Always), end(at), ());
         if let Some(parent) = item.parent {
-            graph.add_edge(start(parent), start(at), ());
-            graph.add_edge(end(at), end(parent), ());
+            let after = match item.section {
+                Section::Main => begin(parent, Section::Rescue),
+                Section::Rescue => begin(parent, Section::Always),
+                Section::Always => end(parent),
+            };
+            graph.add_edge(begin(parent, item.section), start(at), ());
+            graph.add_edge(end(at), after, ());
         }
         for need in &needs[at] {
             graph.add_edge(end(need.on), start(at), ());
@@ -156,7 +178,7 @@ fn report(outline: &Outline<'_>, needs: &mut [Vec<Need>], cycle: &[NodeIndex], f
     steps.rotate_left(lowest);
     let pairs = cycle.iter().zip(cycle.iter().cycle().skip(1));
     let links: Vec<(usize, Need)> = pairs
-        .filter(|(from, to)| from.index() % 2 == 0 && to.index() % 2 == 1)
+        .filter(|(from, to)| from.index() % NODES == 0 && to.index() % NODES == 1)
         .filter_map(|(from, to)| {
             let need = needs[step(*from)].iter().find(|need| need.on == step(*to))?;
             Some((step(*from), *need))

@@ -1,5 +1,7 @@
 //! What each step waits for.
 
+use runbook_core::plan::Section;
+
 use super::outline::Outline;
 use crate::code::Code;
 use crate::decode::Text;
@@ -25,7 +27,7 @@ fn of_step(outline: &Outline<'_>, at: usize, found: &mut Collector) -> Vec<Need>
     let item = &outline.items[at];
     let implied = item.before.map(|on| Need { on, written: None });
     let Some(needs) = &item.doc.needs else { return implied.into_iter().collect() };
-    if item.always && item.parent.is_none() {
+    if item.runs_anyway() {
         found
             .error(Code::Misplaced, item.doc.place.key_or_start("needs"), "a step of `always` takes no `needs`")
             .help("they run one after the other, whatever became of the one before; put those with `needs` in a block");
@@ -72,6 +74,18 @@ fn reachable(outline: &Outline<'_>, at: usize, on: usize, name: &Text, found: &m
             format!("`{id}` is no step of `always`")
         };
         (message, "the steps of `always` start when all others have ended: remove the name".to_owned())
+    } else if let Some((block, there, here)) = foreign_section(outline, at, on) {
+        let (block, there) = (outline.name(block), word(there));
+        match here {
+            None => (
+                format!("`{id}` belongs to `{there}` of `{block}`"),
+                format!("wait for the whole block: `needs: [{block}]`"),
+            ),
+            Some(here) => (
+                format!("`{id}` belongs to `{there}` of `{block}`, and this step to `{}`", word(here)),
+                "the parts of a block run one after the other by themselves: remove the name".to_owned(),
+            ),
+        }
     } else if let Some(branch) = foreign_branch(outline, at, on) {
         let switch = outline.name(branch);
         (
@@ -83,6 +97,34 @@ fn reachable(outline: &Outline<'_>, at: usize, on: usize, name: &Text, found: &m
     };
     found.error(Code::UnreachableNeed, name.span, message).help(help);
     false
+}
+
+/// The key of a section.
+pub(crate) fn word(section: Section) -> &'static str {
+    match section {
+        Section::Main => "steps",
+        Section::Rescue => "rescue",
+        Section::Always => "always",
+    }
+}
+
+/// The outermost block of which `on` lies in another section than `at`, with both; from outside of a block only its
+/// `steps` can be waited for.
+pub(crate) fn foreign_section(
+    outline: &Outline<'_>,
+    at: usize,
+    on: usize,
+) -> Option<(usize, Section, Option<Section>)> {
+    let mut outermost = None;
+    for inner in outline.outwards(on) {
+        let item = &outline.items[inner];
+        let Some(block) = item.parent else { continue };
+        let here = outline.section_in(at, block);
+        if here.unwrap_or(Section::Main) != item.section {
+            outermost = Some((block, item.section, here));
+        }
+    }
+    outermost
 }
 
 /// The outermost switch of which `on` lies in a branch and `at` does not lie in the same.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use runbook_core::plan::Section;
+
 use crate::code::Code;
 use crate::decode::List;
 use crate::diagnostic::Collector;
@@ -23,7 +25,9 @@ pub(crate) struct Item<'d> {
     pub(crate) parent: Option<usize>,
     /// Which case of its parent, when that is a switch.
     pub(crate) case: Option<u32>,
-    /// Whether it belongs to `always`.
+    /// Which list of its parent, when that is a block.
+    pub(crate) section: Section,
+    /// Whether it belongs to `always` of the runbook.
     pub(crate) always: bool,
     /// The step that it waits for unless `needs` is written: the one before, in a list that is not parallel.
     pub(crate) before: Option<usize>,
@@ -35,8 +39,8 @@ pub(crate) struct Item<'d> {
 pub(crate) enum Inside {
     /// Nothing: it acts.
     Nothing,
-    /// The steps of a block.
-    Block(Vec<usize>),
+    /// The steps of a block: its `steps`, `rescue` and `always`.
+    Block { steps: Vec<usize>, rescue: Vec<usize>, always: Vec<usize> },
     /// The steps of each case of a switch, by value, and of its default.
     Switch { cases: Vec<(String, Vec<usize>)>, default: Option<Vec<usize>> },
 }
@@ -46,6 +50,7 @@ pub(crate) enum Inside {
 struct Around {
     parent: Option<usize>,
     case: Option<u32>,
+    section: Section,
     always: bool,
     parallel: bool,
 }
@@ -55,7 +60,7 @@ impl<'d> Outline<'d> {
     pub(crate) fn of(doc: &'d RunbookDoc, found: &mut Collector) -> Self {
         let mut outline = Self { items: Vec::new(), ids: BTreeMap::new() };
         let parallel = doc.parallel.as_ref().is_some_and(|flag| flag.value);
-        let around = Around { parent: None, case: None, always: false, parallel };
+        let around = Around { parent: None, case: None, section: Section::Main, always: false, parallel };
         if let Some(steps) = doc.steps.get() {
             outline.list(steps, around, found);
         }
@@ -81,8 +86,8 @@ impl<'d> Outline<'d> {
 
     fn step(&mut self, doc: &'d StepDoc, around: Around, before: Option<usize>, found: &mut Collector) -> usize {
         let at = self.items.len();
-        let Around { parent, case, always, .. } = around;
-        self.items.push(Item { doc, parent, case, always, before, inside: Inside::Nothing });
+        let Around { parent, case, section, always, .. } = around;
+        self.items.push(Item { doc, parent, case, section, always, before, inside: Inside::Nothing });
         if let Some(id) = doc.id.get() {
             let (id, span) = (id.0.value.as_str(), id.0.span);
             match self.ids.get(id) {
@@ -97,10 +102,15 @@ impl<'d> Outline<'d> {
                 }
             }
         }
-        let inner = Around { parent: Some(at), case: None, always, parallel: false };
+        let inner = Around { parent: Some(at), case: None, section: Section::Main, always, parallel: false };
         self.items[at].inside = if let Some(steps) = &doc.steps {
             let parallel = doc.parallel.as_ref().is_some_and(|flag| flag.value);
-            Inside::Block(self.list(steps, Around { parallel, ..inner }, found))
+            let steps = self.list(steps, Around { parallel, ..inner }, found);
+            let mut section = |list: &'d Option<List<StepDoc>>, section| {
+                list.as_ref().map(|list| self.list(list, Around { section, ..inner }, found)).unwrap_or_default()
+            };
+            let (rescue, always) = (section(&doc.rescue, Section::Rescue), section(&doc.always, Section::Always));
+            Inside::Block { steps, rescue, always }
         } else if doc.switch.is_some() || doc.cases.is_some() {
             self.switch(doc, inner, found)
         } else {
@@ -147,6 +157,11 @@ impl<'d> Outline<'d> {
         self.outwards(at).any(|one| one == outer)
     }
 
+    /// In which section of a block a step lies; none where it does not lie in it.
+    pub(crate) fn section_in(&self, at: usize, block: usize) -> Option<Section> {
+        self.outwards(at).find(|one| self.items[*one].parent == Some(block)).map(|one| self.items[one].section)
+    }
+
     /// Whether a step lies in one case of a switch.
     pub(crate) fn in_case(&self, at: usize, switch: usize, case: Option<u32>) -> bool {
         self.outwards(at).any(|one| self.items[one].parent == Some(switch) && self.items[one].case == case)
@@ -162,6 +177,16 @@ impl Item<'_> {
     /// Whether it is a switch.
     pub(crate) fn is_switch(&self) -> bool {
         matches!(self.inside, Inside::Switch { .. })
+    }
+
+    /// Whether it is a direct step of an `always`, of the runbook or of a block.
+    pub(crate) fn runs_anyway(&self) -> bool {
+        self.section == Section::Always || (self.always && self.parent.is_none())
+    }
+
+    /// Whether it is a block with a `rescue`.
+    pub(crate) fn can_rescue(&self) -> bool {
+        matches!(&self.inside, Inside::Block { rescue, .. } if !rescue.is_empty())
     }
 
     /// Whether it holds other steps.

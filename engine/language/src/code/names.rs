@@ -126,8 +126,8 @@ steps:
 pub(super) const UNCERTAIN_OUTPUT: Page = Page {
     title: "an output that may be missing",
     explanation: r#"The step has ended, but perhaps not well: it may have been skipped by its own `if` or that of a block around it, lie
-in a branch that was not taken, have failed under `on_failure: continue`, or the reader may run after a failure
-(`failure()`, `always()`, `always:`, `when: [succeeded, failed]`). Say what holds then: `| default(…)`, or a guard
+in a branch that was not taken, have failed under `on_failure: continue` or in a block with a `rescue`, or the reader may
+run after a failure (`failure()`, `always()`, `rescue:`, `always:`, `when: [succeeded, failed]`). Say what holds then: `| default(…)`, or a guard
 such as `x if steps.look.succeeded else y`, or `if: steps.look.succeeded` on the reader."#,
     wrong: r#"schema: runbook/v1
 id: example

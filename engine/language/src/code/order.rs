@@ -25,7 +25,9 @@ pub(super) const UNREACHABLE_NEED: Page = Page {
     title: "a step that cannot be waited for",
     explanation: r#"A step may wait for one in the same list, in a list around it, or within a plain block. It cannot wait for a step in a
 branch of a `switch` that it is not in itself (the branch may never run), for a block that it lies in (which ends only
-after it), or across the border to `always` (which begins when all else has ended)."#,
+after it), or across the border to `always` (which begins when all else has ended). The same goes for the parts of a
+block: `steps`, `rescue` and `always` run one after the other by themselves, and whoever stands outside waits for the
+block."#,
     wrong: r#"schema: runbook/v1
 id: example
 title: Example

@@ -17,8 +17,6 @@ const LATER: &[&str] = &[
     "runbook",
     "uses",
     "with",
-    "rescue",
-    "always",
     "deadlines",
     "guards",
     "locks",
@@ -67,6 +65,13 @@ record! {
         /// Action: a block of steps.
         #[schemars(extend("minItems" = 1))]
         pub steps: Option<List<StepDoc>>,
+        /// For `steps`: what runs, one step after the other, when one of them failed. If all of it succeeds, so has the block.
+        #[schemars(extend("minItems" = 1))]
+        pub rescue: Option<List<StepDoc>>,
+        /// For `steps`: what runs at the end of the block, whatever happened in it, also when the run is cancelled. Each step
+        /// runs whatever became of the one before; one that fails fails the block.
+        #[schemars(extend("minItems" = 1))]
+        pub always: Option<List<StepDoc>>,
         /// Action: an expression whose value picks one of `cases`.
         pub switch: Option<ExpressionText>,
         /// For `switch`: the steps for each value.

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use runbook_core::plan::Section;
+
 use super::Lowering;
 use super::site::Site;
 use crate::check::graph::{Order, Read};
-use crate::check::needs::foreign_branch;
+use crate::check::needs::{foreign_branch, foreign_section, word};
 use crate::code::Code;
 use crate::document::{OnStepFailureWord, OutputsDoc, StepDoc};
 use crate::expression::NameUse;
@@ -99,6 +101,8 @@ impl Lowering<'_, '_> {
                 .to_owned()
         } else if outline.within(read.reader, read.target) {
             format!("`{id}` ends only after the steps in it, and `{own}` is one of them")
+        } else if let Some((block, section, Some(_))) = foreign_section(outline, read.reader, read.target) {
+            format!("`{}` of `{}` runs after `{own}`", word(section), outline.name(block))
         } else if let Some(switch) = foreign_branch(outline, read.reader, read.target) {
             let switch = outline.name(switch);
             format!("it lies in a branch of `{switch}`: let `{own}` wait for that, with `needs: [{switch}]`")
@@ -154,6 +158,23 @@ impl Lowering<'_, '_> {
         self.outline.outwards(reader).any(|at| self.assures[at].contains(id))
     }
 
+    /// Why a step of a block may not have succeeded where another step is evaluated, as its section and the other say.
+    fn other_section(&self, block: usize, at: usize, reader: usize) -> Option<String> {
+        let (outline, name) = (self.outline, self.outline.name(at));
+        let (there, here) = (outline.items[at].section, outline.section_in(reader, block));
+        match (there, here) {
+            (Section::Main, Some(Section::Rescue)) => Some(format!("`rescue` runs when `{name}`, or another, failed")),
+            (Section::Main | Section::Rescue, Some(Section::Always)) => {
+                Some(format!("`always` runs also when `{name}` did not succeed"))
+            }
+            (Section::Main, None) if outline.items[block].can_rescue() => {
+                Some(format!("`{}` has a `rescue`, and so may have succeeded without `{name}`", outline.name(block)))
+            }
+            (Section::Rescue, None) => Some(format!("`rescue` of `{}` runs only after a failure", outline.name(block))),
+            _ => None,
+        }
+    }
+
     /// Why the outputs of `target` may be missing where `site` is evaluated; none when they are certainly there.
     fn uncertain(&self, target: usize, site: &Site) -> Option<String> {
         let reader = site.step?;
@@ -184,7 +205,11 @@ impl Lowering<'_, '_> {
                     self.outline.name(parent)
                 ));
             }
-            if item.always && item.parent.is_none() {
+            if let Some(why) = item.parent.and_then(|block| self.other_section(block, at, reader)) {
+                return Some(why);
+            }
+            let beside = |one: usize| items[one].parent == item.parent && items[one].runs_anyway();
+            if item.runs_anyway() && self.outline.outwards(reader).any(beside) {
                 return Some(format!("the steps of `always` run also when `{name}` failed"));
             }
         }

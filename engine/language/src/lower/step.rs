@@ -49,6 +49,7 @@ impl<'d> Lowering<'d, '_> {
             id: StepId::new(id),
             parent: item.parent.map(place),
             case: item.case,
+            section: item.section,
             always: item.always,
             needs: needs.iter().map(|need| place(need.on)).collect(),
             condition: condition.flatten(),
@@ -77,7 +78,10 @@ impl<'d> Lowering<'d, '_> {
         let outline = self.outline;
         match &outline.items[at].inside {
             Inside::Nothing => self.action(at).map(Body::Action),
-            Inside::Block(children) => Some(Body::Block { children: children.iter().copied().map(place).collect() }),
+            Inside::Block { steps, rescue, always } => {
+                let places = |list: &Vec<usize>| list.iter().copied().map(place).collect();
+                Some(Body::Block { children: places(steps), rescue: places(rescue), always: places(always) })
+            }
             Inside::Switch { cases, default } => {
                 let on = outline.items[at].doc.switch.as_ref().and_then(|on| self.expression(&on.0, &Site::step(at)));
                 if let Some(on) = &on {

@@ -5,6 +5,7 @@ mod pages;
 mod robust;
 mod schemas;
 mod secrets;
+mod sections;
 mod valid;
 mod values;
 

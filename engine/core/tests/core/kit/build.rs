@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use runbook_core::plan::{
     Action, Approval, Argv, Ask, Body, Case, Check, Condition, EnvSource, Expression, Field, Http, OnInterrupt, Param,
-    ParamKind, Retry, RetryOn, Script, Step, Template, Undo, Until, Wait,
+    ParamKind, Retry, RetryOn, Script, Section, Step, Template, Undo, Until, Wait,
 };
 use runbook_core::units::{Role, StepIx};
 
@@ -21,7 +21,8 @@ pub(crate) struct Spec {
 #[derive(Clone, Debug)]
 pub(crate) enum Inside {
     Nothing,
-    Block(Vec<Spec>),
+    /// `steps`, `rescue` and `always`.
+    Block(Vec<Spec>, Vec<Spec>, Vec<Spec>),
     Switch(String, Vec<(String, Vec<Spec>)>, Option<Vec<Spec>>),
 }
 
@@ -59,6 +60,7 @@ fn spec(id: &str, action: Action) -> Spec {
         title: id.to_owned(),
         parent: None,
         case: None,
+        section: Section::Main,
         always: false,
         needs: vec![],
         condition: None,
@@ -135,7 +137,7 @@ pub(crate) fn ask(id: &str, names: &[&str]) -> Spec {
 
 /// `steps`.
 pub(crate) fn block(id: &str, children: Vec<Spec>) -> Spec {
-    Spec { inside: Inside::Block(children), ..run(id) }
+    Spec { inside: Inside::Block(children, vec![], vec![]), ..run(id) }
 }
 
 /// `switch`.
@@ -153,6 +155,22 @@ impl Spec {
     pub(crate) fn when(mut self, source: &str) -> Self {
         let asks_status = source.contains("failure()") || source.contains("always()");
         self.step.condition = Some(Condition { expression: expr(source), asks_status });
+        self
+    }
+
+    /// `rescue` of a block.
+    pub(crate) fn rescue(mut self, steps: Vec<Spec>) -> Self {
+        if let Inside::Block(_, rescue, _) = &mut self.inside {
+            *rescue = steps;
+        }
+        self
+    }
+
+    /// `always` of a block.
+    pub(crate) fn always(mut self, steps: Vec<Spec>) -> Self {
+        if let Inside::Block(_, _, always) = &mut self.inside {
+            *always = steps;
+        }
         self
     }
 
@@ -246,8 +264,9 @@ impl Spec {
 /// Lays specs out in one list, parents before children, with explicit needs.
 pub(crate) fn lower(main: &[Spec], parallel: bool, always: &[Spec]) -> Vec<Step> {
     let mut out = Lowering::default();
-    out.list(main, None, None, parallel, false);
-    out.list(always, None, None, false, true);
+    let top = Around { parent: None, case: None, section: Section::Main, parallel, always: false };
+    out.list(main, top);
+    out.list(always, Around { parallel: false, always: true, ..top });
     for (at, names) in std::mem::take(&mut out.named) {
         let places = names.iter().map(|name| *out.places.get(name).unwrap_or_else(|| panic!("no step `{name}`")));
         out.steps[at].needs = places.collect();
@@ -262,22 +281,26 @@ struct Lowering {
     named: Vec<(usize, Vec<String>)>,
 }
 
+/// What a list of steps lies in.
+#[derive(Clone, Copy)]
+struct Around {
+    parent: Option<StepIx>,
+    case: Option<u32>,
+    section: Section,
+    parallel: bool,
+    always: bool,
+}
+
 impl Lowering {
-    fn list(
-        &mut self,
-        specs: &[Spec],
-        parent: Option<StepIx>,
-        case: Option<u32>,
-        parallel: bool,
-        always: bool,
-    ) -> Vec<StepIx> {
+    fn list(&mut self, specs: &[Spec], around: Around) -> Vec<StepIx> {
+        let Around { parent, case, section, parallel, always } = around;
         let mut before = None;
         let mut placed = vec![];
         for spec in specs {
             let at = self.steps.len();
             let place = StepIx(at as u32);
             let mut step = spec.step.clone();
-            (step.parent, step.case, step.always) = (parent, case, always);
+            (step.parent, step.case, step.section, step.always) = (parent, case, section, always);
             self.places.insert(step.id.as_str().to_owned(), place);
             match &spec.needs {
                 Some(names) => self.named.push((at, names.clone())),
@@ -287,8 +310,14 @@ impl Lowering {
             self.steps.push(step);
             let body = match &spec.inside {
                 Inside::Nothing => None,
-                Inside::Block(children) => {
-                    Some(Body::Block { children: self.list(children, Some(place), None, spec.parallel, always) })
+                Inside::Block(main, rescue, cleanup) => {
+                    let inner =
+                        Around { parent: Some(place), case: None, section: Section::Main, parallel: false, always };
+                    Some(Body::Block {
+                        children: self.list(main, Around { parallel: spec.parallel, ..inner }),
+                        rescue: self.list(rescue, Around { section: Section::Rescue, ..inner }),
+                        always: self.list(cleanup, Around { section: Section::Always, ..inner }),
+                    })
                 }
                 Inside::Switch(on, cases, default) => Some(self.switch(place, on, cases, default.as_deref(), always)),
             };
@@ -309,13 +338,14 @@ impl Lowering {
         default: Option<&[Spec]>,
         always: bool,
     ) -> Body {
+        let inner = Around { parent: Some(place), case: None, section: Section::Main, parallel: false, always };
         let mut taken = vec![];
         for (case, (value, children)) in (0u32..).zip(cases) {
-            let children = self.list(children, Some(place), Some(case), false, always);
+            let children = self.list(children, Around { case: Some(case), ..inner });
             taken.push(Case { value: value.clone(), children });
         }
         let last = cases.len() as u32;
-        let default = default.map(|children| self.list(children, Some(place), Some(last), false, always));
+        let default = default.map(|children| self.list(children, Around { case: Some(last), ..inner }));
         Body::Switch { on: expr(on), cases: taken, default }
     }
 }

@@ -2,8 +2,8 @@
 
 use runbook_core::event::{BlockReason, Cause, Event, Phase, QuestionKind, SkipReason, StopReason};
 use runbook_core::input::Input;
-use runbook_core::plan::Plan;
-use runbook_core::run::{Doing, Run, Stage, StepRun, StepState, UndoState};
+use runbook_core::plan::{Body, Plan, Section};
+use runbook_core::run::{Doing, Run, ServiceState, Stage, StepRun, StepState, UndoState};
 use runbook_core::units::{StepId, StepIx, Timestamp};
 use runbook_core::{Effect, decide};
 
@@ -36,6 +36,7 @@ pub(crate) fn event(before: &Run, event: &Event, after: &Run) {
             let cases = plan(before).step(at).children().any(|child| plan(before).step(child).case.is_some());
             assert_eq!(cases, case.is_some(), "a case is taken in a switch only: `{step}`");
         }
+        Event::SectionEntered { step, section, .. } => section_entered(before, step, *section),
         Event::RunEnded { .. } => ended(after),
         _ => {}
     }
@@ -44,6 +45,39 @@ pub(crate) fn event(before: &Run, event: &Event, after: &Run) {
             assert_eq!(of(before, at).state, now.state, "`{}` changed after it had settled", step.id);
         }
     }
+}
+
+/// The sections of a block that come before one, or all.
+fn sections(plan: &Plan, at: StepIx, before: Option<Section>) -> Vec<StepIx> {
+    let children = plan.step(at).children();
+    children.filter(|child| before.is_none_or(|before| plan.step(*child).section < before)).collect()
+}
+
+fn has_section(plan: &Plan, at: StepIx, section: Section) -> bool {
+    plan.step(at).children().any(|child| plan.step(child).section == section)
+}
+
+/// Whether a step of this list failed, and that is some matter.
+fn failed_in(run: &Run, at: StepIx, section: Section) -> bool {
+    plan(run).step(at).children().any(|child| {
+        let step = plan(run).step(child);
+        step.section == section && matches!(of(run, child).state, StepState::Failed(_)) && !step.continue_on_failure
+    })
+}
+
+fn section_entered(run: &Run, step: &StepId, section: Section) {
+    let at = plan(run).find(step.as_str()).expect("a step");
+    for child in sections(plan(run), at, Some(section)) {
+        assert!(of(run, child).state.is_settled(), "`{section:?}` of `{step}` begins too early");
+    }
+    if section == Section::Rescue {
+        assert!(failed_in(run, at, Section::Main), "nothing failed in `{step}`");
+    }
+}
+
+/// Whether a step lies in the `always` of a block.
+fn in_cleanup(plan: &Plan, at: StepIx) -> bool {
+    std::iter::once(at).chain(around(plan, at)).any(|at| plan.step(at).section == Section::Always)
 }
 
 /// A step, or block, begins: all that it builds on has settled, it lies in what is entered, and nothing holds it back.
@@ -75,7 +109,8 @@ fn started(run: &Run, at: StepIx, first: bool) {
 fn held_back(run: &Run, at: StepIx) -> Option<String> {
     let plan = plan(run);
     let cancelled = run.cancel().is_some_and(|cancel| match run.stage() {
-        Stage::Main => true,
+        // What a second request cuts is told in tables.
+        Stage::Main => !in_cleanup(plan, at),
         _ => cancel.level >= 2,
     });
     if cancelled {
@@ -83,16 +118,17 @@ fn held_back(run: &Run, at: StepIx) -> Option<String> {
     }
     let free = |at: StepIx| {
         let step = plan.step(at);
-        step.condition.as_ref().is_some_and(|it| it.asks_status) || (step.always && step.parent.is_none())
+        let anyway = step.section == Section::Always || (step.always && step.parent.is_none());
+        step.condition.as_ref().is_some_and(|it| it.asks_status) || anyway
     };
     // How far out one must go from this step until somebody said that a failure is no matter.
-    let mut bound: Vec<StepIx> = vec![];
+    let mut bound: Vec<(StepIx, Section)> = vec![];
     let mut open = !free(at);
-    for block in around(plan, at) {
+    for (block, section) in lists_around(plan, at) {
         if open {
-            bound.push(block);
+            bound.push((block, section));
         }
-        open &= !free(block);
+        open &= section == Section::Main && !free(block);
     }
     if free(at) {
         return None;
@@ -103,16 +139,20 @@ fn held_back(run: &Run, at: StepIx) -> Option<String> {
         }
         let mut reach = vec![];
         let mut to_the_top = true;
-        for block in around(plan, failed) {
-            reach.push(block);
-            if plan.step(block).continue_on_failure {
+        for (block, section) in lists_around(plan, failed) {
+            reach.push((block, section));
+            let rescues = section == Section::Main && has_section(plan, block, Section::Rescue);
+            if plan.step(block).continue_on_failure || rescues {
                 to_the_top = false;
                 break;
             }
         }
         // Within a block that bounds failures, the failure of one holds back the others.
-        let bounds = |at: &StepIx| plan.step(*at).continue_on_failure || free(*at);
-        if let Some(block) = reach.iter().find(|block| bound.contains(block) && bounds(block)) {
+        let bounds = |at: StepIx| {
+            let several = has_section(plan, at, Section::Rescue) || has_section(plan, at, Section::Always);
+            plan.step(at).continue_on_failure || free(at) || several
+        };
+        if let Some((block, _)) = reach.iter().find(|list| bound.contains(list) && bounds(list.0)) {
             return Some(format!("`{}` failed within `{}`", step.id, plan.step(*block).id));
         }
         if to_the_top && open && !step.always {
@@ -120,6 +160,12 @@ fn held_back(run: &Run, at: StepIx) -> Option<String> {
         }
     }
     None
+}
+
+/// The lists that a step lies in, from the inside out: of which block, and which of its sections.
+fn lists_around(plan: &Plan, at: StepIx) -> Vec<(StepIx, Section)> {
+    let chain: Vec<StepIx> = std::iter::once(at).chain(around(plan, at)).collect();
+    chain.windows(2).map(|pair| (pair[1], plan.step(pair[0]).section)).collect()
 }
 
 /// Whether one step builds on another: by needs, of its own or of a block around it, or as the block around it. Steps in a
@@ -130,6 +176,12 @@ fn builds_on(run: &Run, at: StepIx, on: StepIx) -> bool {
     let mut open = vec![at];
     while let Some(next) = open.pop() {
         if std::mem::replace(&mut seen[next.at()], true) {
+            continue;
+        }
+        // What is skipped because of what lies around it waits for nothing.
+        if let StepState::Skipped(SkipReason::Branch | SkipReason::Parent(_) | SkipReason::Rescue(_)) =
+            state_of(run, next)
+        {
             continue;
         }
         let step = plan.step(next);
@@ -143,7 +195,8 @@ fn builds_on(run: &Run, at: StepIx, on: StepIx) -> bool {
         if of(run, next).started_at.is_some() {
             open.extend(step.children());
         }
-        for block in around(plan, next) {
+        for (block, section) in lists_around(plan, next) {
+            open.extend(sections(plan, block, Some(section)));
             open.extend(plan.step(block).needs.iter().copied());
         }
     }
@@ -169,14 +222,19 @@ fn undo_started(run: &Run, step: &StepId) {
     let state = &of(run, at).state;
     let also_failed = plan.step(at).rollback.as_ref().is_some_and(|undo| undo.also_failed);
     assert!(*state == StepState::Succeeded || also_failed, "`{step}` is undone and was {state:?}");
-    assert!(!plan.step(at).always, "`{step}` of `always` is undone");
+    assert!(!plan.step(at).always && !in_cleanup(plan, at), "`{step}` of `always` is undone");
 }
 
 /// The end: all has settled, nothing is wanted, and `always` ran.
 fn ended(run: &Run) {
     assert!(run.wanted().is_empty(), "after the end: {:?}", run.wanted());
+    let undisturbed = run.cancel().is_none() && run.services().values().all(|it| *it == ServiceState::Stopped);
+    let service_failed = matches!(run.end().expect("an end").cause, Cause::Service(_));
     for (at, step, state) in run.steps() {
         assert!(state.state.is_settled(), "`{}` is {:?} at the end", step.id, state.state);
+        if matches!(step.body, Body::Block { .. }) {
+            block_ended(run, at, undisturbed && !service_failed);
+        }
         let case = step.parent.map(|parent| &of(run, parent).state);
         if matches!(case, Some(StepState::Skipped(_))) {
             assert!(matches!(state.state, StepState::Skipped(_)), "`{}` lies in a skipped block", step.id);
@@ -194,6 +252,36 @@ fn ended(run: &Run) {
             assert!(fits, "`{}` of `always` was held back: {reason:?}", step.id);
         }
     }
+}
+
+/// The `rescue` of a block ran if it had to, and its `always` if it was entered.
+fn block_ended(run: &Run, at: StepIx, undisturbed: bool) {
+    let (plan, id) = (plan(run), &plan(run).step(at).id);
+    let entered = of(run, at).started_at.is_some();
+    for child in plan.step(at).children() {
+        let (step, state) = (plan.step(child), &of(run, child).state);
+        let unneeded = matches!(state, StepState::Skipped(SkipReason::Rescue(_)));
+        match step.section {
+            Section::Main => assert!(!unneeded),
+            Section::Rescue if entered => assert_eq!(unneeded, !failed_in(run, at, Section::Main), "`{}`", step.id),
+            Section::Always if entered && undisturbed => {
+                let held = matches!(state, StepState::Blocked(_)) && of(run, child).started_at.is_none();
+                assert!(!held, "`{}` of the `always` of `{id}` did not run", step.id);
+            }
+            Section::Rescue | Section::Always => {}
+        }
+    }
+    let rescued = has_section(plan, at, Section::Rescue) && !failed_in(run, at, Section::Rescue);
+    if *state_of(run, at) == StepState::Succeeded && failed_in(run, at, Section::Main) {
+        assert!(rescued, "`{id}` succeeded and a step in it failed");
+    }
+    if *state_of(run, at) == StepState::Succeeded {
+        assert!(!failed_in(run, at, Section::Always), "`{id}` succeeded and a step of its `always` failed");
+    }
+}
+
+fn state_of(run: &Run, at: StepIx) -> &StepState {
+    &of(run, at).state
 }
 
 fn of_children(run: &Run, at: StepIx) -> impl Iterator<Item = &StepState> {

@@ -40,9 +40,9 @@ fn plans() {
     assert_eq!(broken(|plan| plan.steps[1].parent = None), BrokenPlan::Misplaced(a()));
     assert_eq!(broken(|plan| plan.steps[1].always = true), BrokenPlan::NotThere("x".into()));
     assert_eq!(broken(|plan| plan.steps[4].case = Some(1)), BrokenPlan::Misplaced("c".into()));
-    let twice = |plan: &mut Plan| plan.steps[0].body = Body::Block { children: vec![StepIx(1), StepIx(2), StepIx(1)] };
+    let twice = |plan: &mut Plan| plan.steps[0].body = block_of(&[1, 2, 1]);
     assert_eq!(broken(twice), BrokenPlan::Misplaced(a()));
-    let less = |plan: &mut Plan| plan.steps[0].body = Body::Block { children: vec![StepIx(2)] };
+    let less = |plan: &mut Plan| plan.steps[0].body = block_of(&[2]);
     assert_eq!(broken(less), BrokenPlan::Misplaced(a()));
     assert_eq!(broken(|plan| need(plan, "e", "z")), BrokenPlan::NotThere("e".into()));
     for (from, to) in [("a", "a"), ("a", "b"), ("x", "e"), ("a", "x"), ("x", "a"), ("c", "e")] {
@@ -90,4 +90,8 @@ fn the_words_of_the_file_system_are_safe() {
     desk.pass(1);
     assert_eq!(desk.live("a").to_string(), "a.1.2");
     assert!(desk.run().wanted().contains(&Effect::Execute(desk.live("a"))));
+}
+
+fn block_of(children: &[u32]) -> Body {
+    Body::Block { children: children.iter().copied().map(StepIx).collect(), rescue: vec![], always: vec![] }
 }

@@ -14,6 +14,7 @@ mod outputs;
 mod parallel;
 mod retry;
 mod rollback;
+mod sections;
 mod services;
 mod skip;
 mod timeout;

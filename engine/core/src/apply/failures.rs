@@ -1,0 +1,79 @@
+//! How far a failure reaches: what it holds back, what builds on it, and what `failure()` says of it.
+
+use crate::event::Failure;
+use crate::plan::Section;
+use crate::run::{Run, StepState};
+use crate::units::{StepId, StepIx};
+
+impl Run {
+    /// Marks where a failure holds back what has not started: every block up to the one that contains it, or the run.
+    pub(super) fn spread_failure(&mut self, at: StepIx, failure: &Failure) {
+        let Some(made) = self.made.clone() else { return };
+        let plan = &made.created.plan;
+        let own = &plan.step(at).id;
+        // A block whose `rescue` did not help fails for the reason that it was to contain.
+        let within = match failure {
+            Failure::Steps(_) => self.failing.get(&Some((at, Section::Main))).cloned(),
+            _ => None,
+        };
+        let id = within.as_ref().unwrap_or(own);
+        // A person may also say no to a manual step, which has started: that is a failure like any other.
+        let unapproved = self.steps[at.at()].state == StepState::Asked
+            && matches!(failure, Failure::Rejected { .. } | Failure::Expired);
+        let mut place = at;
+        loop {
+            let step = plan.step(place);
+            if step.continue_on_failure {
+                return;
+            }
+            let Some(parent) = step.parent else {
+                if step.always {
+                    self.always_failed.get_or_insert_with(|| id.clone());
+                } else {
+                    self.failing.entry(None).or_insert_with(|| id.clone());
+                }
+                break;
+            };
+            if plan.step(parent).bounds_failures() {
+                self.failing.entry(Some((parent, step.section))).or_insert_with(|| id.clone());
+            }
+            if step.section == Section::Main && plan.step(parent).can_rescue() {
+                return;
+            }
+            place = parent;
+        }
+        if unapproved {
+            self.rejected.get_or_insert_with(|| id.clone());
+        }
+    }
+
+    /// The step, among all that this one builds on, that keeps it from starting.
+    pub(crate) fn taint_of_needs(&self, at: StepIx) -> Option<StepId> {
+        let step = self.plan()?.step(at);
+        if step.runs_anyway() {
+            return None;
+        }
+        let own = step.needs.iter().find_map(|need| self.steps[need.at()].taint.clone());
+        own.or_else(|| self.steps[at.at()].inherited.clone())
+    }
+
+    /// What `failure()` says in a step: whether something that it, or a block around it, builds on went wrong. The
+    /// `always` steps of the runbook build on all others, the `rescue` and `always` of a block on the block's others.
+    pub(crate) fn sees_failure(&self, at: StepIx) -> bool {
+        let Some(plan) = self.plan() else { return false };
+        let mut place = Some(at);
+        while let Some(at) = place {
+            let step = plan.step(at);
+            if step.needs.iter().any(|need| self.steps[need.at()].taint.is_some()) {
+                return true;
+            }
+            match step.parent {
+                Some(parent) if step.section != Section::Main && self.steps[parent.at()].in_trouble => return true,
+                None if step.always && self.went_wrong() => return true,
+                _ => {}
+            }
+            place = step.parent;
+        }
+        false
+    }
+}
