@@ -4,7 +4,7 @@ use runbook_core::event::{
     AttemptId, BlockReason, EndState, Event, Failure, Identity, Phase, Question, QuestionKind, SkipReason, StopReason,
 };
 use runbook_core::input::Answer;
-use runbook_core::plan::{Body, OnInterrupt};
+use runbook_core::plan::{Body, OnInterrupt, Section};
 use runbook_core::run::Run;
 use runbook_core::units::StepId;
 use runbook_journal::Record;
@@ -81,6 +81,10 @@ impl Teller<'_> {
                 let (what, weight) = self.succeeded(step)?;
                 (what, Some(step), None, weight)
             }
+            Event::SectionEntered { step, section: Section::Rescue, trouble } => {
+                let failed = names(trouble.iter().map(StepId::as_str));
+                (format!("the rescue of `{step}` begins: {failed} failed"), Some(step), None, Weight::Own)
+            }
             Event::AttemptStarted { attempt, .. } => (again(attempt)?, Some(&attempt.step), None, Weight::Own),
             Event::AttemptStopping { .. }
             | Event::AttemptEnded { .. }
@@ -118,6 +122,7 @@ impl Teller<'_> {
             Event::ServiceStopped { .. }
             | Event::ServicesStopping
             | Event::BlockEntered { .. }
+            | Event::SectionEntered { .. }
             | Event::StepPrepared { .. }
             | Event::UndoPrepared { .. } => return None,
         };
