@@ -11,6 +11,7 @@ mod hosts;
 mod kit;
 mod left_behind;
 mod order;
+mod planted;
 mod readme;
 mod record;
 mod refusals;

@@ -171,7 +171,7 @@ impl Driver {
         let succeeded = result.exit == Exit::Code(0);
         match outputs.and_then(|outputs| self.without_secrets(outputs)) {
             Ok(outputs) => result.outputs = outputs,
-            Err(reason) if succeeded => result.unusable = Some(reason),
+            Err(reason) if succeeded => result.unusable = Some(self.masked(&reason)),
             Err(_) => {}
         }
         self.read_logs(attempt, ended, &mut result);
@@ -225,6 +225,12 @@ impl Driver {
         plan.map(|step| super::uses::locals(step, attempt.phase)).unwrap_or_default()
     }
 
+    /// A text that is kept, without the secrets in it: nothing is left of it where they cannot be looked for.
+    fn masked(&self, text: &str) -> String {
+        supervisor::Masker::new(&self.secrets.known())
+            .map_or_else(|error| error.to_string(), |masker| masker.mask(text))
+    }
+
     /// A secret that is handed back would be kept: the step fails instead.
     fn without_secrets(&self, outputs: BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, String> {
         if outputs.is_empty() {
@@ -234,6 +240,9 @@ impl Driver {
         let masker = supervisor::Masker::new(&known).map_err(|error| error.to_string())?;
         for (name, value) in &outputs {
             let text = value.as_str().unwrap_or_default();
+            if masker.mask(name) != *name {
+                return Err("the name of an output holds a secret; secrets are never kept".to_owned());
+            }
             if masker.mask(text) != text {
                 return Err(format!("output `{name}` holds a secret; secrets are never kept"));
             }

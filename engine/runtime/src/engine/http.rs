@@ -182,7 +182,8 @@ impl Exchange {
         response.insert("status".to_owned(), status.into());
         response.insert("headers".to_owned(), Value::Object(headers));
         if let Ok(json) = serde_json::from_str(&body) {
-            response.insert("json".to_owned(), json);
+            // What was escaped in a way that nobody foresaw is plain now.
+            response.insert("json".to_owned(), self.masker.mask_value(json));
         }
         response.insert("body".to_owned(), Value::String(body));
         result.locals.insert("response".to_owned(), Value::Object(response));

@@ -6,84 +6,122 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use data_encoding::{BASE64, BASE64URL, Encoding, HEXLOWER, HEXUPPER};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::forms_in_urls::{in_urls, usual_in_urls};
 use super::mask::MASK_MIN_BYTES;
 
 /// Shortest line of a value of several lines that is masked by itself.
 const LINE_MIN_BYTES: usize = 8;
+/// Most lines of a value that are looked for encoded, each by itself: a private key has thirty, a list of certificates hundreds.
+const ENCODED_LINES_MAX: usize = 100;
+/// Longest value, in bytes, that is looked for in all the ways to write it in a URL, JSON or a shell; of a longer one only in the usual
+/// ones, since all of them would take hundreds of megabytes of memory.
+const MANY_FORMS_MAX: usize = 4096;
 /// Lengths into which base64 is commonly wrapped: coreutils and MIME, PEM.
 const WRAPS: [usize; 2] = [76, 64];
-
-/// What every encoder leaves as it is.
-const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
-/// What RFC 3986 leaves as it is in a URL: curl.
-const UNRESERVED: &AsciiSet = &FORM.remove(b'~');
-/// A path: `quote` of Python.
-const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
-/// `encodeURIComponent` of JavaScript.
-const COMPONENT: &AsciiSet = &UNRESERVED.remove(b'!').remove(b'\'').remove(b'(').remove(b')').remove(b'*');
-/// `encodeURI` of JavaScript.
-const WHOLE_URL: &AsciiSet = &COMPONENT
-    .remove(b';')
-    .remove(b',')
-    .remove(b'/')
-    .remove(b'?')
-    .remove(b':')
-    .remove(b'@')
-    .remove(b'&')
-    .remove(b'=')
-    .remove(b'+')
-    .remove(b'$')
-    .remove(b'#');
-/// All of them, and HTML forms, which leave `*`.
-const PERCENT: [&AsciiSet; 6] = [FORM, &FORM.remove(b'*'), UNRESERVED, PATH, COMPONENT, WHOLE_URL];
+/// A piece of base64 that is masked by itself: six bytes, which no other text has by chance.
+const BASE64_PIECE: usize = 8;
+/// The same of hexadecimal: eight bytes.
+const HEX_PIECE: usize = 16;
 
 /// What `printf %q` of bash puts a backslash before.
 const SHELL_SPECIAL: &str = " !\"$&'()*,;<>?[\\]^`{|}";
 /// What has a backslash before it in double quotes of a shell.
 const QUOTED_SPECIAL: &str = "\"$`\\";
 
-/// Adds the value in all its forms, and its longer lines.
+/// Adds the value in all its forms, and its longer lines in theirs.
 pub(super) fn add_forms(value: &str, forms: &mut BTreeSet<Vec<u8>>) {
     // The length of the value decides, not that of a form: `a` as `61` is still found everywhere.
     if value.len() >= MASK_MIN_BYTES {
-        let texts = std::iter::once(value.to_owned()).chain(in_urls(value)).chain(in_json(value));
-        let texts = texts.chain(in_shells(value)).chain(in_escapes(value)).chain(in_markup(value));
-        forms.extend(texts.map(String::into_bytes));
-        add_bytes(value.as_bytes(), forms);
+        add_whole(value, forms);
     }
-    for line in value.lines().map(str::trim).filter(|line| line.len() >= LINE_MIN_BYTES) {
-        forms.insert(line.as_bytes().to_vec());
+    let lines: Vec<&str> = value.lines().map(str::trim).filter(|line| line.len() >= LINE_MIN_BYTES).collect();
+    for line in lines.iter().filter(|line| **line != value) {
+        // A program may take a value apart before it encodes it; of very many lines the plain ones must do.
+        if lines.len() <= ENCODED_LINES_MAX {
+            add_whole(line, forms);
+        } else {
+            forms.insert(line.as_bytes().to_vec());
+        }
     }
 }
 
-fn in_urls(value: &str) -> Vec<String> {
-    let one = |set: &&'static AsciiSet| {
-        let upper = utf8_percent_encode(value, set).to_string();
-        let lower = lower_escapes(&upper);
-        [upper.replace("%20", "+"), lower.replace("%20", "+"), upper, lower]
-    };
-    PERCENT.iter().flat_map(one).collect()
+fn add_whole(value: &str, forms: &mut BTreeSet<Vec<u8>>) {
+    add_bytes(value.as_bytes(), forms);
+    let own = std::iter::once(value.to_owned());
+    if value.len() > MANY_FORMS_MAX {
+        let quoted = value.replace('\'', r"'\''");
+        forms.extend(own.chain([inside_json(value), usual_in_urls(value), quoted]).map(String::into_bytes));
+        return;
+    }
+    let texts = own.chain(in_urls(value)).chain(in_json(value)).chain(in_shells(value));
+    forms.extend(texts.chain(in_escapes(value)).chain(in_markup(value)).map(String::into_bytes));
 }
 
 fn in_json(value: &str) -> Vec<String> {
-    let json = serde_json::Value::from(value).to_string();
-    let json = json[1..json.len() - 1].to_owned();
-    // Go escapes these, so that JSON can stand in HTML.
-    let in_html = json.replace('<', r"\u003c").replace('>', r"\u003e").replace('&', r"\u0026");
+    let json = inside_json(value);
+    // Go escapes these, so that JSON can stand in HTML; .NET and PHP can be told to escape more.
+    let in_html = escaped_json(&json, "<>&");
+    let in_markup = escaped_json(&json, "<>&'+`\u{7f}").replace("\\\"", r"\u0022");
     let with_slashes = |json: String| [json.replace('/', r"\/"), json];
     let in_ascii = |json: String| [ascii_json(&json, false), ascii_json(&json, true), json];
-    [json, in_html].into_iter().flat_map(with_slashes).flat_map(in_ascii).collect()
+    let mut all: Vec<String> =
+        [json.clone(), in_html, in_markup].into_iter().flat_map(with_slashes).flat_map(in_ascii).collect();
+    // JSON within a string of JSON, as in logs; and every character escaped.
+    all.push(inside_json(&json));
+    all.push(inside_json(&ascii_json(&json, false)));
+    all.extend([false, true].map(|is_capital| value.chars().map(|one| unicode_escape(one, is_capital)).collect()));
+    all
+}
+
+fn inside_json(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    json[1..json.len() - 1].to_owned()
+}
+
+/// JSON in which these characters are escaped too.
+fn escaped_json(json: &str, special: &str) -> String {
+    let one = |it: char| if special.contains(it) { unicode_escape(it, false) } else { it.to_string() };
+    json.chars().map(one).collect()
+}
+
+/// `\u00e9`, or `\u00E9`.
+fn unicode_escape(one: char, is_capital: bool) -> String {
+    let mut out = String::new();
+    for unit in one.encode_utf16(&mut [0; 2]) {
+        // Writing to a text cannot fail.
+        let _ = if is_capital { write!(out, "\\u{unit:04X}") } else { write!(out, "\\u{unit:04x}") };
+    }
+    out
 }
 
 fn in_shells(value: &str) -> Vec<String> {
     vec![
         value.replace('\'', r"'\''"),
         value.replace('\'', r#"'"'"'"#),
-        backslashed(value, SHELL_SPECIAL),
+        format!("{}{}", if value.starts_with(['~', '#']) { "\\" } else { "" }, backslashed(value, SHELL_SPECIAL)),
         backslashed(value, QUOTED_SPECIAL),
+        in_messages(value, false),
+        in_messages(value, true),
     ]
+}
+
+/// As `ls` and the error messages of coreutils quote it: `'one'$'\n''two'`. In the locale C, letters beyond ASCII are escaped too.
+fn in_messages(value: &str, is_ascii: bool) -> String {
+    let (mut out, mut within) = (String::new(), false);
+    for one in value.chars() {
+        let escape = if is_ascii && !one.is_ascii() { ansi_c_ascii(one) } else { ansi_c(one).filter(|_| one != '\\') };
+        if escape.is_some() != within {
+            out.push_str(if within { "''" } else { "'$'" });
+            within = escape.is_some();
+        }
+        match escape {
+            Some(escape) => out.push_str(&escape.replace(r"\E", r"\033")),
+            None if one == '\'' => out.push_str(r"'\''"),
+            None => out.push(one),
+        }
+    }
+    out
 }
 
 /// `$'…'` of bash, and `repr` of Python, of texts and of bytes.
@@ -94,7 +132,9 @@ fn in_escapes(value: &str) -> Vec<String> {
         // Python chooses the quotes round it so that those within need no backslash, where it can.
         [text.replace('\'', r"\'"), text]
     };
-    kinds.into_iter().flat_map(one).collect()
+    // As Rust shows a text.
+    let debug = value.escape_debug().to_string();
+    kinds.into_iter().flat_map(one).chain([debug.replace(r"\'", "'"), debug]).collect()
 }
 
 fn in_markup(value: &str) -> Vec<String> {
@@ -105,10 +145,15 @@ fn in_markup(value: &str) -> Vec<String> {
 }
 
 fn add_bytes(bytes: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
-    forms.extend([HEXLOWER, HEXUPPER].map(|hex| hex.encode(bytes).into_bytes()));
+    for hex in [HEXLOWER, HEXUPPER].map(|hex| hex.encode(bytes).into_bytes()) {
+        add_pieces(&hex, HEX_PIECE, forms);
+        forms.insert(hex);
+    }
     for encoding in [&BASE64, &BASE64URL] {
         for before in 0..3 {
-            forms.insert(base64_inside(encoding, bytes, before));
+            let form = base64_inside(encoding, bytes, before);
+            add_pieces(&form, BASE64_PIECE, forms);
+            forms.insert(form);
         }
         let whole = encoding.encode(bytes);
         for wrap in WRAPS.into_iter().filter(|wrap| whole.len() > *wrap) {
@@ -116,6 +161,18 @@ fn add_bytes(bytes: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
             forms.extend(lines.map(<[u8]>::to_vec));
         }
         forms.insert(whole.trim_end_matches('=').as_bytes().to_vec());
+    }
+}
+
+/// What is left of an encoded text whose lines end at places that nobody knows: at a column that depends on what stands before it. A
+/// short text has one such end at most, of a long one the pieces are masked.
+fn add_pieces(encoded: &[u8], piece: usize, forms: &mut BTreeSet<Vec<u8>>) {
+    if encoded.len() < 3 * piece {
+        forms.extend((1..encoded.len()).map(|end| [&encoded[..end], b"\n", &encoded[end..]].concat()));
+    } else {
+        forms.extend(encoded.chunks_exact(piece).map(<[u8]>::to_vec));
+        // Of the last piece not even a part is left over.
+        forms.insert(encoded[encoded.len() - piece..].to_vec());
     }
 }
 
@@ -128,18 +185,6 @@ fn base64_inside(encoding: &Encoding, bytes: &[u8], before: usize) -> Vec<u8> {
     encoding.encode(&padded).as_bytes()[bits.start.div_ceil(6)..bits.end / 6].to_vec()
 }
 
-fn lower_escapes(percent: &str) -> String {
-    let mut parts = percent.split('%');
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (escape, rest) = part.split_at(2);
-        out.push('%');
-        out.push_str(&escape.to_ascii_lowercase());
-        out.push_str(rest);
-    }
-    out
-}
-
 /// JSON in which all that is not ASCII is escaped, by small or capital letters.
 fn ascii_json(json: &str, is_capital: bool) -> String {
     let mut out = String::with_capacity(json.len());
@@ -148,10 +193,7 @@ fn ascii_json(json: &str, is_capital: bool) -> String {
             out.push(one);
             continue;
         }
-        for unit in one.encode_utf16(&mut [0; 2]) {
-            // Writing to a text cannot fail.
-            let _ = if is_capital { write!(out, "\\u{unit:04X}") } else { write!(out, "\\u{unit:04x}") };
-        }
+        out.push_str(&unicode_escape(one, is_capital));
     }
     out
 }
@@ -208,3 +250,7 @@ fn python_bytes(one: char) -> Option<String> {
 fn each_byte(one: char, escape: fn(u8) -> String) -> String {
     one.encode_utf8(&mut [0; 4]).bytes().map(escape).collect()
 }
+
+#[cfg(test)]
+#[path = "forms_tests.rs"]
+mod tests;

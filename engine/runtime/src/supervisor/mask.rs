@@ -8,13 +8,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
+use serde_json::Value;
 
 use super::forms::add_forms;
 use super::protocol::Secret;
 
 /// Shortest value that is masked, in bytes.
 pub const MASK_MIN_BYTES: usize = 4;
+/// Most bytes in all patterns for which the quickest kind of automaton is made: some ten megabytes.
+const QUICK_MAX: usize = 24 * 1024;
 /// What stands in the place of a secret.
 const STARS: &[u8] = b"***";
 
@@ -54,7 +57,11 @@ impl Masker {
         for byte in patterns.iter().filter_map(|pattern| pattern.first()) {
             first[usize::from(*byte)] = true;
         }
-        let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns);
+        let mut automaton = AhoCorasick::builder();
+        let automaton = automaton.match_kind(MatchKind::LeftmostLongest);
+        // The quickest kind takes most memory: it is for the few secrets that a run usually has.
+        let is_small = patterns.iter().map(Vec::len).sum::<usize>() <= QUICK_MAX;
+        let automaton = automaton.kind(is_small.then_some(AhoCorasickKind::DFA)).build(&patterns);
         let longest = patterns.iter().map(Vec::len).max().unwrap_or(0);
         Ok(Self { automaton: automaton.map_err(|_| MaskError)?, patterns, first, longest })
     }
@@ -73,6 +80,23 @@ impl Masker {
         self.advance(text.as_bytes(), text.len(), &mut state, &mut out);
         // A secret is whole characters, so what is cut out leaves whole characters.
         String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// The value with every secret in its texts and keys replaced by `***`.
+    #[must_use]
+    pub fn mask_value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.mask(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.mask_value(item)).collect(),
+            Value::Object(entries) => {
+                entries.into_iter().map(|(key, value)| (self.mask(&key), self.mask_value(value))).collect()
+            }
+            Value::Number(number) => match self.mask(&number.to_string()) {
+                masked if masked == number.to_string() => Value::Number(number),
+                masked => Value::String(masked),
+            },
+            other => other,
+        }
     }
 
     /// Writes `text[..hold]` masked, going on from `edge`. All patterns that begin before `hold` must be complete in `text`.
@@ -115,9 +139,20 @@ impl Masker {
         if !text.first().is_some_and(|byte| self.first[usize::from(*byte)]) {
             return 0;
         }
-        let begin = self.patterns.partition_point(|pattern| pattern[0] < text[0]);
-        let same = self.patterns[begin..].iter().take_while(|pattern| pattern[0] == text[0]);
-        same.filter(|pattern| text.starts_with(pattern)).map(Vec::len).max().unwrap_or(0)
+        let (mut same, mut longest) = (self.patterns.as_slice(), 0);
+        for (at, byte) in text.iter().enumerate() {
+            // All that begin with `text[..at]` stand together, the one that is no longer than that first.
+            let key = |pattern: &Vec<u8>| pattern.get(at).copied();
+            let begin = same.partition_point(|pattern| key(pattern) < Some(*byte));
+            let end = same.partition_point(|pattern| key(pattern) <= Some(*byte));
+            same = &same[begin..end];
+            match same.first() {
+                None => break,
+                Some(first) if first.len() == at + 1 => longest = at + 1,
+                Some(_) => {}
+            }
+        }
+        longest
     }
 
     /// Where the part of `text` begins that could be the beginning of a secret whose rest is still to come.

@@ -15,6 +15,7 @@ mod client;
 mod command;
 mod descriptors;
 mod forms;
+mod forms_in_urls;
 mod mask;
 mod output;
 mod process;
