@@ -1,6 +1,7 @@
 //! The real binary against real processes, a real database and a real server.
 
 mod blows;
+mod bundle;
 mod cancel;
 mod commands;
 mod durability;

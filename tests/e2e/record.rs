@@ -196,3 +196,19 @@ fn only_what_has_ended_can_be_sealed() {
     assert_eq!(home.run(&["exec", "r.yaml", "--exit-when-waiting"]).status.code(), Some(6));
     assert_eq!(home.run(&["seal", "last"]).status.code(), Some(4));
 }
+
+#[test]
+fn a_record_that_cannot_be_written_is_sealed_later() {
+    let home = Home::new();
+    // What stands where the record is to be written makes that fail, as a full disk does.
+    let step = r#"{id: a, run: 'mkdir "$(dirname "$RUNBOOK_OUTPUT")/../.record.jsonl"'}"#;
+    home.write("r.yaml", &format!("schema: runbook/v1\nid: r\ntitle: R\nsteps: [{step}]\n"));
+    let output = home.run(&["exec", "r.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "it ended as it ended");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the record is not sealed"), "{output:?}");
+    assert_eq!(home.status()["state"], "succeeded");
+    assert_eq!(home.run(&["seal", "last"]).status.code(), Some(20));
+    fs::remove_dir(home.run_folder().expect("a run").join(".record.jsonl")).expect("removed");
+    assert_eq!(home.run(&["seal", "last"]).status.code(), Some(0));
+    assert_eq!(verified(&home, "last").0, Some(0));
+}

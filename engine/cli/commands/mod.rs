@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod approve;
 pub(crate) mod attach;
+pub(crate) mod bundle;
 pub(crate) mod cancel;
 pub(crate) mod exec;
 pub(crate) mod explain;

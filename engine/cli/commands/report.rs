@@ -1,7 +1,10 @@
 //! `runbook report`: what a run came to, for people who were not there.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use runbook_core::run::Run;
+use runbook_core::units::Timestamp;
 use runbook_report::{Given, LogEnd, Report};
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::folder::{RunFolder, write_whole};
@@ -47,7 +50,7 @@ enum Format {
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let folder = context.find_run(&args.run)?;
-    let text = write(&of(&folder)?, args.format)?;
+    let text = write(&of(&folder, |_| now())?, args.format)?;
     match &args.output {
         None => output::line(text.trim_end()),
         Some(file) => {
@@ -58,8 +61,15 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Succeeded)
 }
 
-/// The report of a run that no engine has.
-fn of(folder: &RunFolder) -> Result<Report, Failure> {
+/// The report of a run that has ended, in two forms, as of its end: it is the same whenever it is made.
+pub(super) fn of_ended(folder: &RunFolder) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
+    let report = of(folder, |run| run.end().map_or_else(now, |end| end.at))?;
+    let one = |name: &str, format| Ok((name.to_owned(), write(&report, format)?.into_bytes()));
+    [one("report.html", Format::Html), one("report.md", Format::Md)].into_iter().collect()
+}
+
+/// The report of a run that no engine has, as of a moment.
+fn of(folder: &RunFolder, moment: impl FnOnce(&Run) -> Timestamp) -> Result<Report, Failure> {
     let (run, records) = load(folder).map_err(|error| match error {
         EngineError::InUse => Failure::new(ExitCode::InUse, "an engine has this run: there is no report of it yet")
             .hint(format!("`{}` shows how it stands", Hints::of(folder).command("status", ""))),
@@ -71,7 +81,7 @@ fn of(folder: &RunFolder) -> Result<Report, Failure> {
         Some(LogEnd { file, lines: tail.lines })
     };
     let is_sealed = runbook_journal::is_sealed(folder.path());
-    let given = Given { now: now(), is_sealed, log_end: &log_end };
+    let given = Given { now: moment(&run), is_sealed, log_end: &log_end };
     runbook_report::report(&run, &records, &given).ok_or_else(|| {
         Failure::new(ExitCode::Internal, format!("run {} cannot be read: its journal is empty", folder.id()))
     })

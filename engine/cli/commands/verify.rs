@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use runbook_journal::{Examined, Finding, RECORD, examine};
+use runbook_runtime::bundle::{self, Opened};
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::record;
 use runbook_runtime::signing::{self, PublicKey};
@@ -22,17 +23,17 @@ use crate::view::text::{count, visible_line};
 /// read and has exactly the bytes that would be written for it, its number, the chain, the seals, the digest of the plan, and
 /// that a run can have gone so. Every line that is wrong is named. A run that has not ended is `not sealed`.
 ///
-/// A FILE needs no state folder: verify a record wherever it was taken. Exit codes: 0 when nothing is wrong, 1 when something
+/// A FILE, a record or a bundle (`runbook bundle`), needs no state folder: verify it wherever it was taken. Exit codes: 0 when nothing is wrong, 1 when something
 /// is, 8 when an engine has the run now.
 ///
 /// What this cannot prove: that nobody wrote the whole file anew and chained it anew. For that, keep the `head` that is
 /// printed elsewhere, or sign records (`runbook seal --help`) and give the public key.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  runbook verify last\n  runbook verify record.jsonl\n  \
-    runbook verify record.jsonl --key key.pub\n  runbook verify 01KB3 01KB4 --output json\n\n\
+    runbook verify record.jsonl --key key.pub\n  runbook verify incident-42.tar.gz\n  runbook verify 01KB3 01KB4 --output json\n\n\
     JSON: one object with `valid` and `records`, each with `name`, `valid`, `run`, `runbook`, `state`, `lines`, `segments`\n\
     (how many are sealed), `head` (the hash of the last line), `signatures`, each with `segment` and `verified` (null without\n\
-    `--key`), and `findings`, each with `line` (counted from 1), `kind` and `message`.")]
+    `--key`), and `findings`, each with `line` (from 1; null of a bundle), `kind` and `message`.")]
 pub(crate) struct Args {
     /// Runs (an id, the beginning of one, or `last`) or files
     #[arg(required = true, value_name = "RUN|FILE")]
@@ -52,7 +53,7 @@ struct Report {
 }
 
 /// One record.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Verified {
     name: String,
     valid: bool,
@@ -76,7 +77,8 @@ struct Signature {
 /// One thing that is wrong.
 #[derive(Serialize)]
 struct Told {
-    line: u64,
+    /// None of a bundle as such.
+    line: Option<u64>,
     kind: &'static str,
     message: String,
 }
@@ -98,12 +100,15 @@ fn verified(name: &str, key: Option<&PublicKey>, context: &Context) -> Result<Ve
     if file.is_file() {
         let bytes = std::fs::read(file)
             .map_err(|error| Failure::new(ExitCode::Usage, format!("cannot read {}: {error}", file.display())))?;
-        return Ok(told(shown(file), file, &bytes, key));
+        if bundle::is_bundle(&bytes) {
+            return Ok(unpacked(shown(file), &bytes, key));
+        }
+        return Ok(told(shown(file), &beside(file), &bytes, key));
     }
     let folder = context.find_run(name).map_err(|failure| failure.also("a file is named by its path"))?;
     let id = folder.id().to_string();
     match record::read(&folder) {
-        Ok(bytes) => Ok(told(id, &folder.path().join(RECORD), &bytes, key)),
+        Ok(bytes) => Ok(told(id, &beside(&folder.path().join(RECORD)), &bytes, key)),
         Err(error) => {
             let why = format!("run {id} cannot be verified now: its record is sealed when it has ended");
             Err(Failure::from(error).also(why))
@@ -111,13 +116,43 @@ fn verified(name: &str, key: Option<&PublicKey>, context: &Context) -> Result<Ve
     }
 }
 
-fn told(name: String, file: &Path, bytes: &[u8], key: Option<&PublicKey>) -> Verified {
+/// Gives the signature of a segment, where there is one.
+type Signed<'a> = dyn Fn(usize) -> Option<Vec<u8>> + 'a;
+
+/// The signatures that lie beside a record.
+fn beside(record: &Path) -> Box<Signed<'_>> {
+    Box::new(move |segment| std::fs::read(signing::signature_file(record, segment)).ok())
+}
+
+/// A bundle: what is wrong with it comes before what is wrong with the record in it.
+fn unpacked(name: String, bytes: &[u8], key: Option<&PublicKey>) -> Verified {
+    let Opened { record, signatures, findings } = bundle::open(bytes);
+    let mut findings: Vec<Told> =
+        findings.into_iter().map(|message| Told { line: None, kind: "bundle", message }).collect();
+    if record.is_none() {
+        let message = "it holds no record: the run had not ended".to_owned();
+        findings.push(Told { line: None, kind: "not_sealed", message });
+    }
+    let signed =
+        |segment| signatures.get(&signing::signature_file(Path::new(RECORD), segment).display().to_string()).cloned();
+    let mut verified = match &record {
+        Some(record) => told(name, &signed, record, key),
+        None => Verified { name, head: String::new(), ..Verified::default() },
+    };
+    findings.append(&mut verified.findings);
+    Verified { valid: findings.is_empty(), findings, ..verified }
+}
+
+fn told(name: String, signed: &Signed<'_>, bytes: &[u8], key: Option<&PublicKey>) -> Verified {
     let Examined { findings, lines, seals, head, run } = examine(bytes);
     let created = run.created();
-    let one =
-        |finding: Finding| Told { line: finding.line, kind: finding.wrong.word(), message: finding.wrong.to_string() };
+    let one = |finding: Finding| Told {
+        line: Some(finding.line),
+        kind: finding.wrong.word(),
+        message: finding.wrong.to_string(),
+    };
     let mut findings: Vec<Told> = findings.into_iter().map(one).collect();
-    let signatures = signatures(file, bytes, &seals, key, &mut findings);
+    let signatures = signatures(signed, bytes, &seals, key, &mut findings);
     Verified {
         name,
         valid: findings.is_empty(),
@@ -134,7 +169,7 @@ fn told(name: String, file: &Path, bytes: &[u8], key: Option<&PublicKey>) -> Ver
 
 /// Verifies the signatures beside a record. With a key, the last seal must be signed, and no signature may be wrong.
 fn signatures(
-    file: &Path,
+    signed: &Signed<'_>,
     bytes: &[u8],
     seals: &[u64],
     key: Option<&PublicKey>,
@@ -142,7 +177,7 @@ fn signatures(
 ) -> Vec<Signature> {
     let mut found = vec![];
     for (segment, line) in (1..).zip(seals.iter().copied()) {
-        let signature = std::fs::read(signing::signature_file(file, segment)).ok();
+        let signature = signed(segment);
         let verified = signature.as_ref().zip(key).map(|(it, key)| key.verifies(signing::up_to_line(bytes, line), it));
         let is_missing = key.is_some() && signature.is_none() && segment == seals.len();
         let message = match verified {
@@ -151,7 +186,7 @@ fn signatures(
             _ => String::new(),
         };
         if !message.is_empty() {
-            findings.push(Told { line, kind: "signature", message });
+            findings.push(Told { line: Some(line), kind: "signature", message });
         }
         if signature.is_some() {
             found.push(Signature { segment, verified });
@@ -166,13 +201,14 @@ fn print(record: &Verified, paint: Paint) {
         (Some(run), Some(runbook), Some(state)) => {
             format!("run {} of `{}`, {}", visible_line(run), visible_line(runbook), state.replace('_', " "))
         }
-        _ => "no run".to_owned(),
+        _ => "no run to be read".to_owned(),
     };
     let lines = count(usize::try_from(record.lines).unwrap_or(usize::MAX), "line");
     let mark = if record.valid { "✓" } else { "✗" };
     output::line(paint.bold(&format!("{mark} {name}: {what}; {lines}, {} sealed", count(record.segments, "segment"))));
     for finding in &record.findings {
-        output::line(format!("  line {}: {}", finding.line, visible_line(&finding.message)));
+        let place = finding.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        output::line(format!("  {place}{}", visible_line(&finding.message)));
     }
     for Signature { segment, verified } in &record.signatures {
         match verified {
@@ -182,5 +218,7 @@ fn print(record: &Verified, paint: Paint) {
             None => output::line(format!("  segment {segment} is signed; `--key PUBLIC` verifies the signature")),
         }
     }
-    output::line(format!("  head: sha256 {}", record.head));
+    if !record.head.is_empty() {
+        output::line(format!("  head: sha256 {}", record.head));
+    }
 }

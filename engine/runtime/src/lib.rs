@@ -1,5 +1,6 @@
 //! The shell round the pure core: it runs what the core decided, and tells it what happened.
 
+pub mod bundle;
 mod engine;
 pub mod exit_code;
 pub mod folder;
