@@ -90,6 +90,19 @@ fn the_log_of_an_engine_in_the_background_is_for_its_user_alone() {
     wait_for("the end", || (home.status()["state"] == "succeeded").then_some(()));
 }
 
+#[test]
+fn an_approval_that_too_few_could_give_is_refused_before_there_is_a_run() {
+    let home = Home::new();
+    let refused = |approval: &str, part: &str| {
+        home.write("r.yaml", &runbook("", &format!("run: touch ran\n    approval: {{from: [anyone], {approval}}}")));
+        assert_refused(&home, &["exec", "r.yaml"], &["`only`", part]);
+    };
+    refused("min: 2", "the approval of 2 people, and only");
+    refused("exclude_initiator: true", "somebody else than");
+    home.write("r.yaml", &runbook("", "run: touch ran\n    approval: {from: [anyone], min: 1}"));
+    assert_eq!(code(&home.run(&["exec", "r.yaml", "--exit-when-waiting"])), Some(6));
+}
+
 const ENVIRONMENT: &str = r#"schema: environment/v1
 id: small
 title: One service

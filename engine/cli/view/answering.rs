@@ -167,6 +167,13 @@ fn watch(folder: &RunFolder, question: &QuestionStatus, hints: &Hints) -> Result
             continue;
         };
         let is_open = status.questions.iter().any(|open| open.id == question.id && open.digest == question.digest);
+        let me = runbook_runtime::identity::me().name;
+        let open = status.questions.iter().find(|open| open.id == question.id);
+        if let Some(open) = open.filter(|open| open.approved.contains(&me) && !question.approved.contains(&me)) {
+            let of = open.min.unwrap_or(1);
+            note(format!("taken: {} of {of} approved; other people must, too", open.approved.len()));
+            return Ok(ExitCode::Succeeded);
+        }
         if !is_open {
             note(follows(&status, question));
             return Ok(ExitCode::Succeeded);

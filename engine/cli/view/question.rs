@@ -94,6 +94,12 @@ fn conditions(question: &QuestionStatus, now: u64) -> Vec<String> {
     if !question.from.is_empty() {
         lines.push(format!("  who may approve: {}", visible_line(&question.from.join(", "))));
     }
+    if let Some(name) = &question.not_by {
+        lines.push(format!("  not by {}, who started the run", visible_line(name)));
+    }
+    if let Some(min) = question.min.filter(|min| *min > 1) {
+        lines.push(format!("  {}", progress(min, &question.approved)));
+    }
     if let Some(due) = question.due {
         lines.push(format!("  until {} (in {})", clock(due), duration(due.saturating_sub(now))));
     }
@@ -102,6 +108,12 @@ fn conditions(question: &QuestionStatus, now: u64) -> Vec<String> {
         lines.push(format!("  the answer holds for exactly this (sha256 {short}…)"));
     }
     lines
+}
+
+/// How many of those who must agree did: `1 of 2 approved: ann`.
+fn progress(min: u32, approved: &[String]) -> String {
+    let names = if approved.is_empty() { String::new() } else { format!(": {}", visible_line(&approved.join(", "))) };
+    format!("{} of {min} approved{names}", approved.len())
 }
 
 fn indented(text: &str, by: &str) -> Vec<String> {
@@ -168,6 +180,17 @@ mod tests {
             "sha256 44136fa355b3…",
         ] {
             assert!(lines.contains(part), "{part:?} is missing in\n{lines}");
+        }
+    }
+
+    #[test]
+    fn an_approval_by_several_says_who_agreed_and_who_may_not() {
+        let mut status = samples::waiting();
+        let question = &mut status.questions[0];
+        (question.min, question.approved, question.not_by) = (Some(2), vec!["ann".to_owned()], Some("bob".to_owned()));
+        let lines = full(&status.questions[0], &status, samples::NOW, Paint::PLAIN);
+        for line in ["  1 of 2 approved: ann", "  not by bob, who started the run"] {
+            assert!(lines.contains(&line.to_owned()), "{line:?} is missing in {lines:?}");
         }
     }
 

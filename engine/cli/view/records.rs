@@ -33,9 +33,10 @@ fn one(record: &Record, batch: &[Record], run: &Run) -> Option<Line> {
         | Event::StepCancelled { .. }
         | Event::StepUndone { .. }
         | Event::UndoFailed { .. } => of_step(at, &record.event, run),
-        Event::QuestionAnswered { .. } | Event::AnswerRefused { .. } | Event::QuestionExpired { .. } => {
-            of_question(at, &record.event)
-        }
+        Event::QuestionAnswered { .. }
+        | Event::ApprovalGiven { .. }
+        | Event::AnswerRefused { .. }
+        | Event::QuestionExpired { .. } => of_question(at, &record.event),
         _ => of_run(record, run),
     }
 }
@@ -167,6 +168,11 @@ pub(crate) fn of_question(at: u64, event: &Event) -> Option<Line> {
             let (tone, what, reason) = answered(answer);
             let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
             Line::new(at, tone, format!("{} {what} by {}{reason}", asked_about(question), by.name))
+        }
+        Event::ApprovalGiven { question, by, reason, .. } => {
+            let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            let text = format!("{} approved by {}, who is one of several{reason}", asked_about(question), by.name);
+            Line::new(at, Tone::Good, text)
         }
         Event::AnswerRefused { question, by, reason } => {
             let text = format!("the answer of {} about {} does not count: {reason}", by.name, asked_about(question));

@@ -94,6 +94,9 @@ pub(crate) fn waiting() -> Status {
             others: BTreeSet::new(),
         },
         due: Some(NOW + 598_000),
+        min: Some(1),
+        approved: vec![],
+        not_by: None,
         fields: vec![],
         attempt: None,
     }];

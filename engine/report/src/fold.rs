@@ -161,6 +161,17 @@ fn questions(records: &[Record]) -> Vec<Question> {
                     reason: reason.cloned(),
                 });
             }
+            Event::ApprovalGiven { question, by, roles, reason, written_at } => {
+                let Some(index) = newest.get(question) else { continue };
+                let at = written_at.0.max(asked_at[*index]);
+                all[*index].answers.push(Answer {
+                    by: person(by),
+                    roles: roles.iter().map(ToString::to_string).collect(),
+                    at: rfc3339(at),
+                    what: "approved".to_owned(),
+                    reason: reason.clone(),
+                });
+            }
             Event::AnswerRefused { question, by, reason } => {
                 let Some(index) = newest.get(question) else { continue };
                 let refusal = Refusal { by: person(by), at: rfc3339(record.at.0), why: reason.clone() };
@@ -182,7 +193,7 @@ fn close(all: &mut [Question], index: Option<&usize>, outcome: &str) {
 
 fn asked(question: &runbook_core::event::Question, at: u64) -> Question {
     let (kind, from, digest) = match &question.kind {
-        QuestionKind::Approval { from, digest } => {
+        QuestionKind::Approval { from, digest, .. } => {
             ("approval", from.iter().map(ToString::to_string).collect(), Some(digest.to_string()))
         }
         QuestionKind::Manual { .. } => ("manual", vec![], None),

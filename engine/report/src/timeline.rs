@@ -96,6 +96,7 @@ impl Teller<'_> {
             }
             Event::QuestionAsked { .. }
             | Event::QuestionAnswered { .. }
+            | Event::ApprovalGiven { .. }
             | Event::AnswerRefused { .. }
             | Event::QuestionExpired { .. }
             | Event::QuestionWithdrawn { .. } => {
@@ -255,6 +256,9 @@ fn of_question(event: &Event) -> Option<(String, Option<&Identity>)> {
             };
             (text + &because(reason), Some(by))
         }
+        Event::ApprovalGiven { question, by, reason, .. } => {
+            (format!("{} approved by one of several", about_id(&question.0)) + &because(reason.as_ref()), Some(by))
+        }
         Event::AnswerRefused { question, by, reason } => {
             (format!("an answer about {} does not count: {reason}", about_id(&question.0)), Some(by))
         }
@@ -299,6 +303,7 @@ fn about(event: &Event) -> Option<String> {
     match event {
         Event::QuestionAsked { question } => Some(question.step.to_string()),
         Event::QuestionAnswered { question, .. }
+        | Event::ApprovalGiven { question, .. }
         | Event::AnswerRefused { question, .. }
         | Event::QuestionExpired { question }
         | Event::QuestionWithdrawn { question, .. } => Some(step_of_question(&question.0).to_owned()),

@@ -139,6 +139,14 @@ fn unanswerable(plan: &Plan, by: &Identity, roles: &Roles) -> Vec<String> {
             let who: Vec<String> = approval.from.iter().map(|role| describe(role, roles)).collect();
             let (id, name, who) = (&step.id, &by.name, who.join(" or "));
             found.push(format!("step `{id}` needs the approval of {who}, and `{name}` is neither"));
+        } else if approval.exclude_initiator {
+            let (id, name) = (&step.id, &by.name);
+            found.push(format!(
+                "step `{id}` needs the approval of somebody else than `{name}`, who starts the run, and nobody else can reach it"
+            ));
+        } else if approval.min > 1 {
+            let (id, min, name) = (&step.id, approval.min, &by.name);
+            found.push(format!("step `{id}` needs the approval of {min} people, and only `{name}` can reach the run"));
         }
     }
     found

@@ -89,6 +89,15 @@ pub struct QuestionStatus {
     pub message: Option<String>,
     /// Who may approve.
     pub from: Vec<String>,
+    /// How many people must agree.
+    #[serde(default)]
+    pub min: Option<u32>,
+    /// Who agreed so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approved: Vec<String>,
+    /// The person who may not approve, because it is the one who started the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_by: Option<String>,
     /// What an approval is bound to.
     pub digest: Option<String>,
     /// Exactly what will run, or ran.
@@ -248,7 +257,7 @@ fn question_of(run: &Run, question: &Question) -> QuestionStatus {
     let state = run.step(&question.step);
     let prepared = state.and_then(|state| state.prepared.as_ref()).map(|prepared| prepared.action.clone());
     let (kind, from, digest, attempt) = match &question.kind {
-        QuestionKind::Approval { from, digest } => {
+        QuestionKind::Approval { from, digest, .. } => {
             ("approval", from.iter().map(ToString::to_string).collect(), Some(digest.to_string()), None)
         }
         QuestionKind::Manual { attempt } => ("manual", vec![], None, Some(attempt)),
@@ -267,6 +276,17 @@ fn question_of(run: &Run, question: &Question) -> QuestionStatus {
         kind: kind.to_owned(),
         message: question.message.clone(),
         from,
+        min: match &question.kind {
+            QuestionKind::Approval { min, .. } => Some(*min),
+            _ => None,
+        },
+        approved: run.approved_by(&question.id).map(|by| by.name.clone()).collect(),
+        not_by: match &question.kind {
+            QuestionKind::Approval { exclude_initiator: true, .. } => {
+                run.created().map(|created| created.by.name.clone())
+            }
+            _ => None,
+        },
         digest,
         action,
         undo,

@@ -121,6 +121,10 @@ pub(super) struct StepView {
 #[derive(Debug, Serialize)]
 pub(super) struct ApprovalView {
     pub(super) from: Vec<RoleView>,
+    /// How many people must agree.
+    pub(super) min: u32,
+    /// Whether the person who starts the run does not count.
+    pub(super) exclude_initiator: bool,
     pub(super) timeout_ms: Option<u64>,
     /// Whether the person who asks for the plan could give it.
     pub(super) you_may: bool,
@@ -327,6 +331,8 @@ fn approval(step: &Step, roles: &Roles) -> Option<ApprovalView> {
     let view = |role: &Role| RoleView { role: role.clone(), people: roles.get(role).cloned() };
     Some(ApprovalView {
         from: approval.from.iter().map(view).collect(),
+        min: approval.min,
+        exclude_initiator: approval.exclude_initiator,
         timeout_ms: approval.timeout_ms,
         you_may: approval.from.iter().any(|role| held.contains(role) || role.as_str() == you.name),
     })

@@ -309,7 +309,11 @@ fn approval_words(approval: &ApprovalView) -> String {
         Some(people) => format!("{} ({})", role.role, people.join(", ")),
     };
     let who: Vec<String> = approval.from.iter().map(one).collect();
-    let mut text = format!("by {}", who.join(" or "));
+    let people = if approval.min > 1 { format!("{} people: ", approval.min) } else { String::new() };
+    let mut text = format!("by {people}{}", who.join(" or "));
+    if approval.exclude_initiator {
+        text.push_str(", not who starts the run");
+    }
     if let Some(ms) = approval.timeout_ms {
         text.push_str(&format!(", within {}, else rejected", format_duration(ms)));
     }

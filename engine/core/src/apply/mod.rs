@@ -56,6 +56,7 @@ impl Run {
             | Event::StepCancelled { .. } => self.apply_step(event, at),
             Event::QuestionAsked { .. }
             | Event::QuestionAnswered { .. }
+            | Event::ApprovalGiven { .. }
             | Event::AnswerRefused { .. }
             | Event::QuestionExpired { .. }
             | Event::QuestionWithdrawn { .. } => self.apply_question(event),

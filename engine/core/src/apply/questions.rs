@@ -9,6 +9,14 @@ impl Run {
     pub(super) fn apply_question(&mut self, event: &Event) -> Applied {
         let id = match event {
             Event::QuestionAsked { question } => return self.ask(question, event),
+            Event::ApprovalGiven { question, by, written_at, .. } => {
+                let given = self.approvals.entry(question.clone()).or_default();
+                let is_new = given.iter().all(|(other, _)| other.uid != by.uid);
+                given.push((by.clone(), *written_at));
+                let is_open = self.questions.get(question).map(|question| &question.kind);
+                let counts = matches!(is_open, Some(QuestionKind::Approval { min, .. }) if *min > 1);
+                return self.must(is_new && counts, event);
+            }
             Event::AnswerRefused { .. } => return Ok(()),
             Event::QuestionAnswered { question, .. }
             | Event::QuestionExpired { question }
@@ -16,6 +24,7 @@ impl Run {
             _ => return Err(self.illegal(event)),
         };
         let Some(question) = self.questions.remove(id) else { return Err(self.illegal(event)) };
+        self.approvals.remove(id);
         let approved = matches!(event, Event::QuestionAnswered { answer: Answer::Approve { .. }, .. });
         if approved && matches!(question.kind, QuestionKind::Approval { .. }) {
             let at = self.at(&question.step, event)?;

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::scope::Locals;
 use super::{Decided, Deciding};
-use crate::event::{AfterLoss, AttemptId, BlockReason, Event, Failure, Phase, Question, QuestionId, QuestionKind};
+use crate::event::{
+    AfterLoss, AttemptId, BlockReason, Event, Failure, Identity, Phase, Question, QuestionId, QuestionKind,
+};
 use crate::input::{Answer, Answered};
 use crate::plan::Field;
 use crate::run::{Doing, Live};
@@ -26,7 +28,12 @@ impl Deciding<'_> {
         let question = Question {
             id: QuestionId::approval(&step),
             step,
-            kind: QuestionKind::Approval { from: approval.from, digest },
+            kind: QuestionKind::Approval {
+                from: approval.from,
+                digest,
+                min: approval.min,
+                exclude_initiator: approval.exclude_initiator,
+            },
             message,
             due: approval.timeout_ms.map(|ms| self.now.after(ms)),
         };
@@ -75,7 +82,11 @@ impl Deciding<'_> {
     /// A person answered. An answer to a question that is not open changes nothing: it may have been read twice.
     pub(super) fn answered(&mut self, answered: Answered) -> Decided {
         let Some(question) = self.run.questions.get(&answered.question).cloned() else { return Ok(()) };
-        let fitting = match refusal(&question, &answered) {
+        if self.was_counted(&answered) {
+            return Ok(());
+        }
+        let refused = refusal(&question, &answered).or_else(|| self.cannot_agree(&question, &answered));
+        let fitting = match refused {
             Some(reason) => Err(reason),
             None => self.fitted(&question.kind, &answered.answer),
         };
@@ -87,6 +98,10 @@ impl Deciding<'_> {
             }
         };
         let Answered { by, roles, written_at, .. } = answered;
+        if let (Answer::Approve { reason }, true) = (&answer, self.needs_more(&question)) {
+            let (question, reason) = (question.id, reason.clone());
+            return self.emit(Event::ApprovalGiven { question, by, roles, reason, written_at });
+        }
         let accepted = Event::QuestionAnswered {
             question: question.id.clone(),
             answer: answer.clone(),
@@ -122,6 +137,34 @@ impl Deciding<'_> {
             // `refusal` lets no other pair through.
             (_, _) => Ok(()),
         }
+    }
+
+    /// Whether this very approval was counted: a message may be read twice.
+    fn was_counted(&self, answered: &Answered) -> bool {
+        let given = self.run.approvals.get(&answered.question);
+        let same = |(by, at): &(Identity, Timestamp)| by.uid == answered.by.uid && *at == answered.written_at;
+        matches!(answered.answer, Answer::Approve { .. }) && given.into_iter().flatten().any(same)
+    }
+
+    /// Whether one more approval is not yet the last.
+    fn needs_more(&self, question: &Question) -> bool {
+        let given = self.run.approvals.get(&question.id).map_or(0, Vec::len);
+        matches!(question.kind, QuestionKind::Approval { min, .. } if given + 1 < min as usize)
+    }
+
+    /// Why somebody who may approve in general may not here: who started the run, or agreed already.
+    fn cannot_agree(&self, question: &Question, answered: &Answered) -> Option<String> {
+        let (QuestionKind::Approval { exclude_initiator, .. }, Answer::Approve { .. }) =
+            (&question.kind, &answered.answer)
+        else {
+            return None;
+        };
+        let name = &answered.by.name;
+        if *exclude_initiator && answered.by.uid == self.made.created.by.uid {
+            return Some(format!("`{name}` started the run, and somebody else must approve"));
+        }
+        let agreed = self.run.approved_by(&question.id).any(|by| by.uid == answered.by.uid);
+        agreed.then(|| format!("`{name}` has approved already, and other people must"))
     }
 
     /// The answer as it counts: values in their one form, with the defaults of those that were not given.
@@ -203,7 +246,7 @@ fn refusal(question: &Question, answered: &Answered) -> Option<String> {
         return Some("it came too late".to_owned());
     }
     match (&question.kind, &answered.answer) {
-        (QuestionKind::Approval { from, digest }, Answer::Approve { .. } | Answer::Reject { .. }) => {
+        (QuestionKind::Approval { from, digest, .. }, Answer::Approve { .. } | Answer::Reject { .. }) => {
             let login = Role::new(answered.by.name.clone());
             if !from.iter().any(|role| answered.roles.contains(role) || *role == login) {
                 let from: Vec<_> = from.iter().map(Role::as_str).collect();

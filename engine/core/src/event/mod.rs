@@ -118,6 +118,20 @@ pub enum Event {
         /// When the answer was written.
         written_at: Timestamp,
     },
+    /// One of the people whom a question needs agreed, and not yet the last. The question is open.
+    ApprovalGiven {
+        /// Which question.
+        question: QuestionId,
+        /// By whom.
+        by: Identity,
+        /// The roles that this person held then.
+        roles: BTreeSet<Role>,
+        /// Why, when said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// When the answer was written.
+        written_at: Timestamp,
+    },
     /// An answer that does not count. Any state before the end.
     AnswerRefused {
         /// To which question.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AttemptId, Phase};
 use crate::plan::Field;
+use crate::plan::step::{is_one, one};
 use crate::units::{Digest, Role, StepId, Timestamp};
 
 /// A question, unique within its run: `approve:<step>`, `manual:<attempt>`, `ask:<attempt>`, `interrupt:<attempt>`.
@@ -58,6 +59,12 @@ pub enum QuestionKind {
         from: Vec<Role>,
         /// Of exactly what will run.
         digest: Digest,
+        /// How many people must agree.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        min: u32,
+        /// Whether the approval of the person who started the run does not count.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        exclude_initiator: bool,
     },
     /// Has a person done this?
     Manual {

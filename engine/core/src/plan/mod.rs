@@ -5,7 +5,7 @@
 
 mod action;
 mod check;
-mod step;
+pub(crate) mod step;
 mod template;
 
 use std::collections::BTreeMap;

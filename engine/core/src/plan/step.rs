@@ -172,10 +172,26 @@ pub struct Until {
 pub struct Approval {
     /// Roles or login names, of which one suffices.
     pub from: Vec<Role>,
+    /// How many people must agree.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub min: u32,
+    /// Whether the approval of the person who started the run does not count.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exclude_initiator: bool,
     /// How long the question stays open, in milliseconds.
     pub timeout_ms: Option<u64>,
     /// Shown with the question.
     pub message: Option<Template>,
+}
+
+/// The people whom an approval needs where nothing is said.
+pub(crate) fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+pub(crate) fn is_one(number: &u32) -> bool {
+    *number == 1
 }
 
 /// What happens to an attempt whose fate is unknown.

@@ -12,7 +12,7 @@ pub use parts::{Cancel, Doing, End, Interrupted, Live, Rollback, ServiceState, S
 pub use step::{Prepared, StepRun, StepState, UndoRun, UndoState};
 
 use crate::evaluate::StepView;
-use crate::event::{AttemptId, Created, Host, Phase, Question, QuestionId};
+use crate::event::{AttemptId, Created, Host, Identity, Phase, Question, QuestionId};
 use crate::plan::{Plan, Section, Step};
 use crate::rendered::Rendered;
 use crate::units::{ServiceName, StepId, StepIx, Timestamp};
@@ -38,6 +38,8 @@ pub struct Run {
     /// The same by time.
     pub(crate) retry_queue: BTreeSet<(Timestamp, (StepIx, Phase))>,
     pub(crate) questions: BTreeMap<QuestionId, Question>,
+    /// Who agreed so far, and when, where a question needs several people.
+    pub(crate) approvals: BTreeMap<QuestionId, Vec<(Identity, Timestamp)>>,
     /// Where a failure holds back what has not started: the whole run (`None`) or a section of a block; and who failed
     /// there first.
     pub(crate) failing: BTreeMap<Option<(StepIx, Section)>, StepId>,
@@ -124,6 +126,11 @@ impl Run {
     /// The open questions, by id.
     pub fn questions(&self) -> &BTreeMap<QuestionId, Question> {
         &self.questions
+    }
+
+    /// The people who agreed so far, where a question needs several.
+    pub fn approved_by(&self, question: &QuestionId) -> impl Iterator<Item = &Identity> {
+        self.approvals.get(question).into_iter().flatten().map(|(by, _)| by)
     }
 
     /// When the next attempt of a step, or of its undo, starts.

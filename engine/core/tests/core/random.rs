@@ -208,7 +208,8 @@ impl Making {
         }
         if self.rng.percent(12) {
             let timeout = self.rng.percent(60).then(|| 500 + self.rng.below(1_500));
-            spec = spec.approval(&["chief"], timeout);
+            let several = 1 + self.rng.below(3) as u32;
+            spec = spec.approval(&["chief"], timeout).several(several, self.rng.percent(30));
         }
         if self.rng.percent(45) {
             let any = [OnInterrupt::Rerun, OnInterrupt::Ask];

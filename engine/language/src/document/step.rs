@@ -162,13 +162,14 @@ words! {
 
 record! {
     /// Who must agree before a step starts.
-    pub struct ApprovalDoc ("`approval`", later: &["exclude_initiator"]) {
+    pub struct ApprovalDoc ("`approval`", later: &[]) {
         /// Roles or login names, of which one suffices.
         #[schemars(required, extend("minItems" = 1))]
         pub from: Option<List<Text>>,
-        /// How many people must agree: this version knows only 1.
-        #[schemars(extend("maximum" = 1))]
+        /// How many people must agree; 1 where nothing is written. Somebody who agrees twice counts once.
         pub min: Option<Count>,
+        /// Whether the approval of the person who started the run does not count.
+        pub exclude_initiator: Option<Flag>,
         /// How long the question stays open; without it, until it is answered.
         pub timeout: Option<DurationText>,
         /// What happens then.

@@ -193,11 +193,6 @@ impl<'d> Lowering<'d, '_> {
                 .error(Code::ApprovalFrom, span, "nobody could give this approval")
                 .help("say who can: `from: [incident-commander]`, with roles of the environment or login names");
         }
-        if let Some(min) = doc.min.as_ref().filter(|min| min.value > 1) {
-            self.found
-                .error(Code::NotYet, min.span, format!("`min: {}` is not supported by this version", min.value))
-                .help("one person decides; ask for a second in a step of its own");
-        }
         let timeout_ms = doc.timeout.as_ref().map(|time| self.positive(time));
         if doc.on_timeout.is_some() && doc.timeout.is_none() {
             let span = doc.place.key_or_start("on_timeout");
@@ -210,7 +205,13 @@ impl<'d> Lowering<'d, '_> {
             self.found.error(Code::WrongValue, role.span, "there is nothing in it");
         }
         let from = from.iter().flat_map(|list| &list.items).map(|role| Role::new(role.value.clone())).collect();
-        Some(Approval { from, timeout_ms, message })
+        Some(Approval {
+            from,
+            min: doc.min.as_ref().map_or(1, |min| min.value),
+            exclude_initiator: doc.exclude_initiator.as_ref().is_some_and(|flag| flag.value),
+            timeout_ms,
+            message,
+        })
     }
 
     fn undo(&mut self, at: usize, doc: &'d UndoDoc) -> Option<Undo> {

@@ -130,7 +130,9 @@ impl Book {
 
 /// A person of that login name.
 pub(crate) fn person(name: &str) -> Identity {
-    Identity { uid: 1000, name: name.to_owned() }
+    // Another number for each name.
+    let uid = 1000 + name.bytes().fold(0, |sum, byte| sum * 31 % 50_000 + u32::from(byte));
+    Identity { uid, name: name.to_owned() }
 }
 
 /// The host of the so-manieth engine.

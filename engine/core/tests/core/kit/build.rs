@@ -215,7 +215,15 @@ impl Spec {
 
     pub(crate) fn approval(mut self, from: &[&str], timeout_ms: Option<u64>) -> Self {
         let from = from.iter().map(|role| Role::new(*role)).collect();
-        self.step.approval = Some(Approval { from, timeout_ms, message: None });
+        self.step.approval = Some(Approval { from, min: 1, exclude_initiator: false, timeout_ms, message: None });
+        self
+    }
+
+    /// So many people must approve, perhaps without the one who started the run.
+    pub(crate) fn several(mut self, min: u32, exclude_initiator: bool) -> Self {
+        if let Some(approval) = &mut self.step.approval {
+            (approval.min, approval.exclude_initiator) = (min, exclude_initiator);
+        }
         self
     }
 

@@ -101,8 +101,10 @@ impl Fate {
             roles: vec!["chief".to_owned()],
             wrong_digest: false,
         };
+        let more = |answer: &Answer| others(question, answer, &fine);
         if !self.moody {
-            return vec![Reply { read_ms: 0, ..fine }];
+            let more = more(&fine.answer);
+            return [vec![Reply { read_ms: 0, ..fine }], more].concat();
         }
         let mut replies = vec![];
         if rng.percent(20) {
@@ -115,6 +117,9 @@ impl Fate {
                 wrong_digest,
                 ..fine.clone()
             });
+        }
+        if rng.percent(20) && matches!(question.kind, QuestionKind::Approval { exclude_initiator: true, .. }) {
+            replies.push(Reply { after_ms: fine.after_ms / 2, by: "starter".to_owned(), ..fine.clone() });
         }
         let answer = match &question.kind {
             QuestionKind::Approval { .. } | QuestionKind::Manual { .. } | QuestionKind::Values { .. }
@@ -138,7 +143,12 @@ impl Fate {
         }
         // Somebody who never answers a question that never expires would keep the run waiting for ever.
         if question.due.is_none() || !rng.percent(15) {
+            let more = more(&answer);
             replies.push(Reply { answer, ..fine.clone() });
+            // Of those who never come, nobody may be needed for ever.
+            if question.due.is_none() || !rng.percent(15) {
+                replies.extend(more);
+            }
         }
         if rng.percent(20) {
             replies.push(Reply { after_ms: fine.after_ms + rng.below(900), ..fine });
@@ -171,6 +181,18 @@ impl Fate {
         }
         cancels
     }
+}
+
+/// The others whom an approval needs, each a little later than the first.
+fn others(question: &Question, answer: &Answer, first: &Reply) -> Vec<Reply> {
+    let (QuestionKind::Approval { min, .. }, Answer::Approve { .. }) = (&question.kind, answer) else {
+        return vec![];
+    };
+    let one = |(nth, by): (u64, &&str)| {
+        let after_ms = first.after_ms + 10 * nth;
+        Reply { after_ms, by: (*by).to_owned(), read_ms: 0, ..first.clone() }
+    };
+    (1..).zip(["cid", "dot"].iter().take(*min as usize - 1)).map(one).collect()
 }
 
 /// The answer that lets a run go on.

@@ -254,3 +254,78 @@ fn a_message_without_a_value_fails_the_step() {
     let desk = Desk::start(&book(vec![step]));
     assert!(matches!(desk.state("a"), StepState::Failed(Failure::Evaluate(_))));
 }
+
+/// A run whose only step needs so many people.
+fn needing(min: u32, exclude_initiator: bool) -> Desk {
+    let step = guarded().several(min, exclude_initiator);
+    Desk::start(&book(vec![step, run("b")]))
+}
+
+fn approves(desk: &mut Desk, name: &str) -> Vec<Event> {
+    desk.answer_with("a", |letter| letter.by = person(name))
+}
+
+#[test]
+fn several_distinct_people_must_approve() {
+    let mut desk = needing(2, false);
+    assert!(matches!(&approves(&mut desk, "ann")[..], [Event::ApprovalGiven { .. }]));
+    assert_eq!(desk.states(), "a:waiting b:pending");
+    // A crash forgets nobody.
+    desk.crash();
+    let question = desk.question("a");
+    let names: Vec<String> = desk.run().approved_by(&question).map(|by| by.name.clone()).collect();
+    assert_eq!(names, ["ann"]);
+    approves(&mut desk, "bob");
+    assert_eq!(desk.states(), "a:running b:pending");
+}
+
+#[test]
+fn who_approves_twice_counts_once() {
+    let mut desk = needing(3, false);
+    let letter = desk.letter("a");
+    desk.tell(Input::Answered(Box::new(letter.clone())));
+    // The same message read again changes nothing; another one is refused.
+    assert!(desk.tell(Input::Answered(Box::new(letter))).is_empty());
+    desk.engine.now += 1;
+    let events = approves(&mut desk, "ann");
+    let [Event::AnswerRefused { reason, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(reason, "`ann` has approved already, and other people must");
+    approves(&mut desk, "bob");
+    assert_eq!(desk.states(), "a:waiting b:pending");
+    approves(&mut desk, "cid");
+    assert_eq!(desk.states(), "a:running b:pending");
+}
+
+#[test]
+fn the_rejection_of_one_is_enough() {
+    let mut desk = needing(3, true);
+    approves(&mut desk, "ann");
+    // Who started the run may say no.
+    desk.answer_with("a", |letter| {
+        (letter.by, letter.answer) = (person("starter"), Answer::Reject { reason: None });
+    });
+    assert_eq!(desk.end(), "failed rejected:a");
+}
+
+#[test]
+fn who_started_the_run_may_be_excluded() {
+    let mut desk = needing(1, true);
+    let events = approves(&mut desk, "starter");
+    let [Event::AnswerRefused { reason, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(reason, "`starter` started the run, and somebody else must approve");
+    approves(&mut desk, "ann");
+    assert_eq!(desk.states(), "a:running b:pending");
+    let mut desk = needing(1, false);
+    approves(&mut desk, "starter");
+    assert_eq!(desk.states(), "a:running b:pending", "unless it says so, that person may");
+}
+
+#[test]
+fn each_of_several_must_have_seen_the_same() {
+    let mut desk = needing(2, false);
+    approves(&mut desk, "ann");
+    let events = desk.answer_with("a", |letter| (letter.by, letter.digest) = (person("bob"), Some("other".into())));
+    assert!(matches!(&events[..], [Event::AnswerRefused { .. }]));
+    desk.pass(60_000);
+    assert_eq!(desk.end(), "failed rejected:a", "too few in time");
+}
