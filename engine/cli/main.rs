@@ -6,6 +6,7 @@ mod commands;
 mod context;
 mod failure;
 mod library;
+mod many;
 mod menu;
 mod output;
 mod params;
@@ -49,6 +50,9 @@ enum Command {
     Verify(commands::verify::Args),
     Seal(commands::seal::Args),
     Bundle(commands::bundle::Args),
+    Stats(commands::stats::Args),
+    Audit(commands::audit::Args),
+    Prune(commands::prune::Args),
     Schema(commands::schema::Args),
     Explain(commands::explain::Args),
     Sandbox(commands::sandbox::Args),
@@ -112,6 +116,9 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Verify(args) => commands::verify::run(args, context),
         Command::Bundle(args) => commands::bundle::run(args, context),
         Command::Seal(args) => commands::seal::run(args, context),
+        Command::Stats(args) => commands::stats::run(args, context),
+        Command::Audit(args) => commands::audit::run(args, context),
+        Command::Prune(args) => commands::prune::run(args, context),
         Command::Schema(args) => commands::schema::run(args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Sandbox(args) => commands::sandbox::run(args, context),

@@ -13,6 +13,7 @@ mod kit;
 mod left_behind;
 mod order;
 mod planted;
+mod pruning;
 mod readme;
 mod record;
 mod refusals;

@@ -3,6 +3,7 @@
 
 mod asked;
 mod crashed;
+mod example;
 mod response;
 mod restore;
 mod room;

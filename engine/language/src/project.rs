@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use crate::code::Code;
 use crate::diagnostic::{Collector, Diagnostics};
+use crate::retention::{Retention, WrittenRetention};
 use crate::source::{SourceFile, Span};
 
 /// The name of the file.
@@ -27,6 +28,8 @@ pub struct Project {
     pub roles: BTreeMap<Role, Vec<String>>,
     /// The secret key that sealed records are signed with.
     pub sign: Option<String>,
+    /// How long runs are kept.
+    pub retention: Retention,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +41,8 @@ struct Written {
     #[serde(default)]
     roles: BTreeMap<String, Spanned<Vec<String>>>,
     record: Option<WrittenRecord>,
+    #[serde(default)]
+    retention: WrittenRetention,
 }
 
 #[derive(Deserialize)]
@@ -49,7 +54,8 @@ struct WrittenRecord {
 impl Default for Project {
     fn default() -> Self {
         let (runbooks, environments) = (vec!["runbooks".to_owned()], vec!["runbooks/environments".to_owned()]);
-        Self { runbooks, environments, environment: None, roles: BTreeMap::new(), sign: None }
+        let retention = Retention::default();
+        Self { runbooks, environments, environment: None, roles: BTreeMap::new(), sign: None, retention }
     }
 }
 
@@ -63,8 +69,8 @@ pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
         Ok(written) => written,
         Err(error) => {
             let span = error.span().map_or(Span::default(), |range| Span::new(range.start, range.end));
-            let help =
-                "the keys are `runbooks`, `environments`, `environment`, and the tables `[roles]` and `[record]`";
+            let help = "the keys are `runbooks`, `environments`, `environment`, and the tables `[roles]`, `[record]` \
+                        and `[retention]`";
             found.error(Code::Project, span, error.message().to_owned()).help(help);
             return Err(found.finish());
         }
@@ -91,6 +97,7 @@ pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
             .error(Code::Project, of(people), format!("nobody holds the role `{role}`"))
             .help("name the people by their logins, or write `[\"anyone\"]`");
     }
+    let retention = written.retention.read(&mut found);
     if found.has_errors() {
         return Err(found.finish());
     }
@@ -101,10 +108,10 @@ pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
         .map_or_else(|| runbooks.iter().map(|folder| format!("{folder}/environments")).collect(), texts);
     let roles = written.roles.into_iter().map(|(role, people)| (Role::new(role), people.into_inner())).collect();
     let (environment, sign) = (written.environment.map(Spanned::into_inner), sign.map(Spanned::into_inner));
-    Ok(Project { runbooks, environments, environment, roles, sign })
+    Ok(Project { runbooks, environments, environment, roles, sign, retention })
 }
 
-fn of<T>(written: &Spanned<T>) -> Span {
+pub(crate) fn of<T>(written: &Spanned<T>) -> Span {
     let range = written.span();
     Span::new(range.start, range.end)
 }

@@ -9,6 +9,7 @@
 //! A room of its own, beside the command line: a report is made of records alone, by whoever has them, and nothing here
 //! reads a file, a clock or the environment. The ends of logs are handed in.
 
+mod acts;
 mod compose;
 mod document;
 mod fold;
@@ -17,10 +18,12 @@ mod markdown;
 mod model;
 mod schema;
 mod sections;
+mod stats;
 mod targets;
 pub mod text;
 mod timeline;
 
+pub use acts::{ACTS, Act, acts};
 pub use fold::{Given, report};
 pub use html::html;
 pub use markdown::markdown;
@@ -29,3 +32,4 @@ pub use model::{
     Source, Step, Target,
 };
 pub use schema::{SCHEMA, schema};
+pub use stats::{Measured, RunbookStats, SeverityStats, Stats, StepStats, Tally};

@@ -10,6 +10,7 @@ mod handback;
 pub mod identity;
 pub mod inbox;
 pub mod launch;
+pub mod prune;
 pub mod record;
 mod regular;
 pub mod secrets;

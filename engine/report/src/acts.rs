@@ -1,0 +1,92 @@
+//! Who did what: the acts of people in the records of a run.
+
+use runbook_core::event::{Event, Identity};
+use runbook_core::input::Answer;
+use runbook_core::run::Run;
+use runbook_journal::Record;
+use serde::Serialize;
+
+use crate::model::Person;
+use crate::text::rfc3339;
+use crate::timeline::{answered, person, step_of_question};
+
+/// Something that a person did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Act {
+    /// When, as RFC 3339 in UTC: an answer when it was written, not when it was read.
+    pub at: String,
+    /// The same in milliseconds since 1970, to sort by.
+    #[serde(skip)]
+    pub at_ms: u64,
+    /// Who.
+    pub by: Person,
+    /// One of [`ACTS`].
+    pub event: &'static str,
+    /// In which run.
+    pub run: String,
+    /// Of which runbook.
+    pub runbook: String,
+    /// About which step.
+    pub step: Option<String>,
+    /// Why, when said; of an answer that did not count, why it did not.
+    pub reason: Option<String>,
+}
+
+/// What people do, by the names that they have in an [`Act`].
+pub const ACTS: [&str; 10] = [
+    "started",
+    "approved",
+    "rejected",
+    "confirmed",
+    "gave_values",
+    "took_effect",
+    "did_not",
+    "run_again",
+    "refused",
+    "cancelled",
+];
+
+/// What an event says that a person did: which act, about which step or question, who, and why.
+fn act(event: &Event) -> Option<(&'static str, Option<&str>, &Identity, Option<&String>)> {
+    match event {
+        Event::RunCreated(created) => Some(("started", None, &created.by, None)),
+        Event::CancelRequested { by, reason, .. } => Some(("cancelled", None, by, reason.as_ref())),
+        Event::AnswerRefused { question, by, reason } => Some(("refused", Some(&question.0), by, Some(reason))),
+        Event::QuestionAnswered { question, answer, by, .. } => {
+            let name = match answer {
+                Answer::Approve { .. } => "approved",
+                Answer::Reject { .. } => "rejected",
+                Answer::Confirm { .. } => "confirmed",
+                Answer::Values { .. } => "gave_values",
+                Answer::TookEffect { .. } => "took_effect",
+                Answer::DidNot { .. } => "did_not",
+                Answer::RunAgain { .. } => "run_again",
+            };
+            Some((name, Some(&question.0), by, answered(answer).1))
+        }
+        _ => None,
+    }
+}
+
+/// What people did in a run, in the order in which it was read.
+pub fn acts(run: &Run, records: &[Record]) -> Vec<Act> {
+    let Some(created) = run.created() else { return vec![] };
+    let one = |record: &Record| {
+        let (event, question, by, reason) = act(&record.event)?;
+        let at_ms = match &record.event {
+            Event::QuestionAnswered { written_at, .. } => written_at.0.min(record.at.0),
+            _ => record.at.0,
+        };
+        Some(Act {
+            at: rfc3339(at_ms),
+            at_ms,
+            by: person(by),
+            event,
+            run: created.run.to_string(),
+            runbook: created.plan.about.id.clone(),
+            step: question.map(|question| step_of_question(question).to_owned()),
+            reason: reason.cloned(),
+        })
+    };
+    records.iter().filter_map(one).collect()
+}

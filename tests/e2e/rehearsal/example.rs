@@ -1,0 +1,256 @@
+//! The report in `docs/examples`: of a real response, with an approval, a retry and a rollback.
+//!
+//! What differs from run to run (times, ports, paths, who runs the tests) is replaced in the records of the run, before the
+//! report is made: so its times fit together.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+
+use runbook_core::digest_of;
+use runbook_core::event::{Event, Phase};
+use runbook_core::run::Run;
+use runbook_core::units::{RunId, Timestamp};
+use runbook_journal::{Journal as _, MemoryJournal, Record};
+use runbook_report::{Given, LogEnd, html, markdown, report};
+use runbook_runtime::folder::StateFolder;
+use runbook_runtime::load;
+use serde_json::{Value, json};
+
+use super::room::Room;
+use crate::kit::end_of;
+
+/// 2025-11-18T08:42:10.250Z
+const START: u64 = 1_763_455_330_250;
+/// From one decision to the next, where nothing says otherwise.
+const STEP_MS: u64 = 45;
+/// What the commander needs to think.
+const THOUGHT_MS: u64 = 161_000;
+const RUN: &str = "01KABEYT6ASH4WD7Q9FZJ0N3XV";
+
+/// A chat that is just being restarted: the first notice to the team gets 503.
+fn chat() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        let (mut refused, mut sent) = (false, 0);
+        for stream in listener.incoming().flatten() {
+            let request = read_request(&stream);
+            let is_first = request.contains("-team") && !refused;
+            refused |= is_first;
+            let (status, body) = if is_first {
+                ("503 Service Unavailable", json!({"error": "restarting"}))
+            } else {
+                sent += 1;
+                ("201 Created", json!({"id": format!("NTF-{sent:05}")}))
+            };
+            let body = body.to_string();
+            let head =
+                format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", body.len());
+            let _ = write!(&stream, "{head}connection: close\r\n\r\n{body}");
+        }
+    });
+    port
+}
+
+/// A request with its body.
+fn read_request(mut stream: &TcpStream) -> String {
+    let (mut bytes, mut part) = (vec![], [0; 4096]);
+    loop {
+        let count = stream.read(&mut part).unwrap_or(0);
+        bytes.extend_from_slice(&part[..count]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let head = text.split_once("\r\n\r\n");
+        let length = |head: &str| {
+            let line = head
+                .lines()
+                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+            line.and_then(|length| length.trim().parse::<usize>().ok()).unwrap_or(0)
+        };
+        if count == 0 || head.is_some_and(|(head, body)| body.len() >= length(head)) {
+            return text;
+        }
+    }
+}
+
+/// What is replaced in the texts of one run.
+struct Filter {
+    texts: Vec<(String, String)>,
+    user: String,
+    digests: Vec<String>,
+    /// When the commander answered, really and in the example.
+    answered: (u64, u64),
+    moments: [u64; 2],
+}
+
+impl Filter {
+    fn value(&mut self, value: &mut Value, at: (u64, u64)) {
+        match value {
+            Value::Array(all) => all.iter_mut().for_each(|one| self.value(one, at)),
+            Value::Object(all) => {
+                for (key, one) in all.iter_mut() {
+                    match key.as_str() {
+                        "due" | "next" | "kill_at" | "written_at" if one.is_u64() => {
+                            *one = (one.as_u64().expect("a moment") + at.1 - at.0).into();
+                        }
+                        "pid" => *one = 4711.into(),
+                        "port" => *one = 46403.into(),
+                        "boot_id" | "supervisor" => *one = "example".into(),
+                        "poll" => *one = 1.into(),
+                        _ => self.value(one, at),
+                    }
+                }
+            }
+            Value::String(text) => *text = self.text(text),
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, text: &str) -> String {
+        if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let known = self.digests.iter().position(|one| one == text).unwrap_or_else(|| {
+                self.digests.push(text.to_owned());
+                self.digests.len() - 1
+            });
+            return digest_of(&known).to_string();
+        }
+        let mut text = text.to_owned();
+        for (from, to) in &self.texts {
+            text = text.replace(from, to);
+        }
+        let words: Vec<String> = text.split_inclusive([' ', '\n', ';', ',']).map(|word| self.word(word)).collect();
+        words.concat()
+    }
+
+    /// A word that is a moment or the name of the user, with what ends it.
+    fn word(&mut self, word: &str) -> String {
+        let bare = word.trim_end_matches([' ', '\n', ';', ',']);
+        if bare == self.user {
+            return word.replace(bare, "mia");
+        }
+        // As in `"since":"2025-11-18T08:42:10.250Z"`.
+        let moment = bare.split('"').find_map(|part| Some((part, part.parse::<jiff::Timestamp>().ok()?)));
+        let Some((part, moment)) = moment else { return word.to_owned() };
+        let is_later = u64::try_from(moment.as_millisecond()).expect("a moment") >= self.answered.0;
+        let base = if is_later { self.answered.1 } else { START };
+        self.moments[usize::from(is_later)] += 310;
+        word.replace(part, &runbook_report::text::rfc3339(base + self.moments[usize::from(is_later)]))
+    }
+}
+
+/// How much later than the one before a record was decided.
+fn pause(event: &Event) -> u64 {
+    match event {
+        Event::ServiceReady { .. } => 820,
+        Event::QuestionAnswered { .. } => THOUGHT_MS,
+        Event::AttemptStarted { attempt, .. } if attempt.number > 1 && attempt.phase == Phase::Do => 1_000,
+        Event::AttemptEnded { failure: Some(runbook_core::event::Failure::Timeout(ms)), .. } => *ms,
+        _ => STEP_MS,
+    }
+}
+
+/// The records with what differs replaced; polls that found nothing are left out, since their number differs.
+fn filtered(records: &[Record], filter: &mut Filter) -> (Run, Vec<Record>) {
+    let is_poll = |event: &Event| match event {
+        Event::PollMissed { .. } => true,
+        Event::AttemptStarted { attempt, .. } => attempt.poll > 1,
+        _ => false,
+    };
+    let (mut now, mut run, mut journal, mut all) = (START, Run::default(), MemoryJournal::new(), vec![]);
+    for record in records.iter().filter(|record| !is_poll(&record.event)) {
+        now += pause(&record.event);
+        if matches!(record.event, Event::QuestionAnswered { .. }) {
+            filter.answered = (record.at.0, now);
+        }
+        let mut value = serde_json::to_value(&record.event).expect("JSON");
+        filter.value(&mut value, (record.at.0, now));
+        let by = if matches!(record.event, Event::RunCreated(_)) {
+            json!({"uid": 1001, "name": "mia"})
+        } else {
+            json!({"uid": 1002, "name": "jonas"})
+        };
+        if value.get("by").is_some() {
+            value["by"] = by;
+        }
+        let event: Event = serde_json::from_value(value).expect("an event");
+        run.apply(&event, Timestamp(now)).expect("a legal event");
+        all.extend(journal.append(all.len() as u64, Timestamp(now), &[event]).expect("a record"));
+    }
+    (run, all)
+}
+
+/// Rewrites the examples with `UPDATE_DOCS=1`, else compares.
+#[test]
+fn the_report_in_the_examples_is_what_a_real_response_gives() {
+    let room = Room::new();
+    room.limit("incident/p0-response.yaml", "engine_up", "2m", "2s500ms");
+    room.edit(
+        "environments/sandbox.yaml",
+        "notice_api: \"{{ services.platform.url }}\"",
+        &format!("notice_api: http://127.0.0.1:{}", chat()),
+    );
+    let exec = ["exec", "p0-response", "-p", "incident_type=system_down", "-p", "summary=Orders time out since 08:40"];
+    let mut engine = room.home.start(&[&exec[..], &["--max-parallel", "1", "--output", "plain"]].concat());
+    room.wait_for_question("restart_engine");
+    // The books are lost while the commander thinks: now no restart can help.
+    room.run(&["sandbox", "fault", "database_lost", "--run", "last"], 0);
+    room.run(&["approve", "last", "--reason", "customers cannot trade"], 0);
+    assert_eq!(end_of(&mut engine), Some(2));
+
+    let folder = StateFolder::new(room.home.path().join("state")).find("last").expect("the run");
+    let (_, records) = load(&folder).expect("its records");
+    let mut filter = filter(&room, &records, folder.id());
+    let (run, records) = filtered(&records, &mut filter);
+    let mut log_end = |attempt: &str| -> Option<LogEnd> {
+        let text = ["err", "out"].iter().find_map(|stream| {
+            let text = std::fs::read_to_string(folder.log(attempt, stream)).ok()?;
+            (!text.is_empty()).then_some((format!("{attempt}.{stream}"), text))
+        });
+        let (file, text) = text?;
+        // The last poll: the request, how long it took, the answer.
+        let lines: Vec<&str> = text.lines().collect();
+        let lines = &lines[lines.len().saturating_sub(3)..];
+        let took = |line: &str| {
+            line.rsplit_once(" in ").map_or_else(|| line.to_owned(), |(first, _)| format!("{first} in 3 ms"))
+        };
+        let clean = |line: &&str| if line.starts_with("HTTP ") { took(line) } else { filter.text(line) };
+        Some(LogEnd { file, lines: lines.iter().map(clean).collect() })
+    };
+    let logs: std::collections::BTreeMap<String, LogEnd> = ["notify_team.1", "engine_up.1"]
+        .iter()
+        .filter_map(|attempt| Some(((*attempt).to_owned(), log_end(attempt)?)))
+        .collect();
+    let now = Timestamp(records.last().expect("a record").at.0 + 60_000);
+    let given = Given { now, is_sealed: true, log_end: &|attempt| logs.get(attempt).cloned() };
+    let mut report = report(&run, &records, &given).expect("a report");
+    // It covers all that the commands handed back, and the report shows only the beginning of that.
+    report.evidence.head = digest_of(&"head").to_string();
+    assert_eq!((report.ending.state.as_str(), report.counts.retried), ("rolled_back", 1));
+    compare("p0-response-report.md", &markdown(&report));
+    compare("p0-response-report.html", &format!("{}\n", html(&report).expect("a page").trim_end()));
+}
+
+fn filter(room: &Room, records: &[Record], id: &RunId) -> Filter {
+    let Event::RunCreated(created) = &records[0].event else { panic!("no beginning") };
+    let texts = [
+        (format!("{}/state", room.home.path().display()), "/var/lib/runbook".to_owned()),
+        (room.home.path().display().to_string(), "/srv/trading".to_owned()),
+        (env!("CARGO_BIN_EXE_runbook").to_owned(), "/usr/local/bin/runbook".to_owned()),
+        (id.to_string(), RUN.to_owned()),
+        (created.services[0].port.to_string(), "46403".to_owned()),
+    ];
+    let notice = created.environment["notice_api"].as_str().expect("an address").to_owned();
+    let texts = texts.into_iter().chain([(notice, "http://127.0.0.1:8065".to_owned())]).collect();
+    Filter { texts, user: created.by.name.clone(), digests: vec![], answered: (u64::MAX, 0), moments: [0, 0] }
+}
+
+fn compare(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples").join(name);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&path, text).expect("a file");
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    let changed = kept.lines().zip(text.lines()).find(|(kept, new)| kept != new);
+    assert!(kept == text, "docs/examples/{name} is out of date, UPDATE_DOCS=1 writes it anew: {changed:?}");
+}
