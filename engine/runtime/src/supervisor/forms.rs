@@ -33,21 +33,21 @@ const QUOTED_SPECIAL: &str = "\"$`\\";
 pub(super) fn add_forms(value: &str, forms: &mut BTreeSet<Vec<u8>>) {
     // The length of the value decides, not that of a form: `a` as `61` is still found everywhere.
     if value.len() >= MASK_MIN_BYTES {
-        add_whole(value, forms);
+        add_whole(value, true, forms);
     }
     let lines: Vec<&str> = value.lines().map(str::trim).filter(|line| line.len() >= LINE_MIN_BYTES).collect();
     for line in lines.iter().filter(|line| **line != value) {
         // A program may take a value apart before it encodes it; of very many lines the plain ones must do.
         if lines.len() <= ENCODED_LINES_MAX {
-            add_whole(line, forms);
+            add_whole(line, false, forms);
         } else {
             forms.insert(line.as_bytes().to_vec());
         }
     }
 }
 
-fn add_whole(value: &str, forms: &mut BTreeSet<Vec<u8>>) {
-    add_bytes(value.as_bytes(), forms);
+fn add_whole(value: &str, has_pieces: bool, forms: &mut BTreeSet<Vec<u8>>) {
+    add_bytes(value.as_bytes(), has_pieces, forms);
     let own = std::iter::once(value.to_owned());
     if value.len() > MANY_FORMS_MAX {
         let quoted = value.replace('\'', r"'\''");
@@ -144,19 +144,27 @@ fn in_markup(value: &str) -> Vec<String> {
     quotes.into_iter().flat_map(apostrophes).collect()
 }
 
-fn add_bytes(bytes: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
+/// The forms that are made of bytes, whole; with pieces also where their lines end at places that nobody knows.
+fn add_bytes(bytes: &[u8], has_pieces: bool, forms: &mut BTreeSet<Vec<u8>>) {
     for hex in [HEXLOWER, HEXUPPER].map(|hex| hex.encode(bytes).into_bytes()) {
-        add_pieces(&hex, HEX_PIECE, forms);
+        if has_pieces {
+            add_pieces(&hex, HEX_PIECE, forms);
+        }
         forms.insert(hex);
     }
     for encoding in [&BASE64, &BASE64URL] {
         for before in 0..3 {
             let form = base64_inside(encoding, bytes, before);
-            add_pieces(&form, BASE64_PIECE, forms);
+            if has_pieces && form.len() < 3 * BASE64_PIECE {
+                // So short a text has one end of a line at most.
+                forms.extend((1..form.len()).map(|end| [&form[..end], b"\n", &form[end..]].concat()));
+            } else if has_pieces {
+                add_pieces(&form, BASE64_PIECE, forms);
+            }
             forms.insert(form);
         }
         let whole = encoding.encode(bytes);
-        for wrap in WRAPS.into_iter().filter(|wrap| whole.len() > *wrap) {
+        for wrap in WRAPS.into_iter().filter(|wrap| has_pieces && whole.len() > *wrap) {
             let lines = whole.as_bytes().chunks(wrap).filter(|line| line.len() >= LINE_MIN_BYTES);
             forms.extend(lines.map(<[u8]>::to_vec));
         }
@@ -164,16 +172,11 @@ fn add_bytes(bytes: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
     }
 }
 
-/// What is left of an encoded text whose lines end at places that nobody knows: at a column that depends on what stands before it. A
-/// short text has one such end at most, of a long one the pieces are masked.
+/// What is left of an encoded text that is cut into lines at a column that depends on what stands before it.
 fn add_pieces(encoded: &[u8], piece: usize, forms: &mut BTreeSet<Vec<u8>>) {
-    if encoded.len() < 3 * piece {
-        forms.extend((1..encoded.len()).map(|end| [&encoded[..end], b"\n", &encoded[end..]].concat()));
-    } else {
-        forms.extend(encoded.chunks_exact(piece).map(<[u8]>::to_vec));
-        // Of the last piece not even a part is left over.
-        forms.insert(encoded[encoded.len() - piece..].to_vec());
-    }
+    forms.extend(encoded.chunks_exact(piece).map(<[u8]>::to_vec));
+    // Of the last piece not even a part is left over.
+    forms.extend(encoded.len().checked_sub(piece).map(|from| encoded[from..].to_vec()));
 }
 
 /// The characters of base64 that depend on nothing but `bytes` when these stand `before` bytes (modulo 3) into what is encoded.

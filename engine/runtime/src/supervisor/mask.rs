@@ -16,8 +16,8 @@ use super::protocol::Secret;
 
 /// Shortest value that is masked, in bytes.
 pub const MASK_MIN_BYTES: usize = 4;
-/// Most bytes in all patterns for which the quickest kind of automaton is made: some ten megabytes.
-const QUICK_MAX: usize = 24 * 1024;
+/// Most bytes in all patterns for which the quickest kind of automaton is made: it takes some milliseconds and megabytes.
+const QUICK_MAX: usize = 4 * 1024;
 /// What stands in the place of a secret.
 const STARS: &[u8] = b"***";
 
