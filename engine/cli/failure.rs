@@ -41,6 +41,11 @@ impl Failure {
         format!("{}\n{}", self.message, self.hints.join("\n"))
     }
 
+    /// The message, and the first way out: for a failure that is reported as part of something else.
+    pub(crate) fn into_parts(self) -> (String, Option<String>) {
+        (self.message, self.hints.into_iter().next())
+    }
+
     /// Says it on standard error.
     pub(crate) fn report(self) -> ExitCode {
         for line in self.message.lines() {

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use runbook_language::{Environment, PROJECT_FILE, Peek, did_you_mean, load_environment, peek};
+use runbook_language::{
+    Environment, Library, Missing, PROJECT_FILE, Peek, SourceFile, did_you_mean, load_environment, peek,
+};
 use runbook_runtime::exit_code::ExitCode;
 
 use crate::context::{Context, invalid, read_source, shown};
@@ -83,6 +85,11 @@ pub(crate) fn find_runbook(text: &str, context: &Context) -> Result<PathBuf, Fai
         return Err(Failure::new(ExitCode::Usage, format!("the file {text} {what}"))
             .hint("name a file, or the id of a runbook that `runbook list` shows"));
     }
+    find_runbook_by_id(text, context)
+}
+
+/// The one runbook with an id in the search path.
+fn find_runbook_by_id(text: &str, context: &Context) -> Result<PathBuf, Failure> {
     let folders = context.runbook_folders()?;
     let mut ids = vec![];
     for folder in &folders {
@@ -112,6 +119,33 @@ pub(crate) fn nowhere(context: &Context) -> String {
         Ok(None) => format!("there is no `{PROJECT_FILE}` here or above; go to the folder of your project, {ways}"),
         _ => ways.to_owned(),
     }
+}
+
+/// Finds the runbooks that steps name: by a path from the file that names it, else by its id in the search path.
+pub(crate) struct Shelves<'c>(pub(crate) &'c Context);
+
+impl Library for Shelves<'_> {
+    fn find(&self, name: &str, from: &SourceFile) -> Result<SourceFile, Missing> {
+        let file = if name.contains('/') || is_yaml(Path::new(name)) {
+            let file = Path::new(from.name()).parent().unwrap_or(Path::new("")).join(name);
+            if !file.is_file() {
+                let message = format!("there is no file {}", file.display());
+                let help = Some("the path is from the file that names it; or name the id of a runbook".to_owned());
+                return Err(Missing { message, help });
+            }
+            file
+        } else {
+            find_runbook_by_id(name, self.0).map_err(missing)?
+        };
+        // However it is named, it is known by one name.
+        let file = file.canonicalize().unwrap_or(file);
+        read_source(&file).map_err(missing)
+    }
+}
+
+fn missing(failure: Failure) -> Missing {
+    let (message, help) = failure.into_parts();
+    Missing { message, help }
 }
 
 /// The environment that is named, or that of the project; with its file.

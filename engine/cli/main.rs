@@ -60,6 +60,8 @@ enum Command {
     Supervise(commands::internal::SuperviseArgs),
     #[command(name = commands::internal::ENGINE, hide = true)]
     Engine(commands::internal::EngineArgs),
+    #[command(name = runbook_runtime::CHILD_SUBCOMMAND, hide = true)]
+    Child(commands::internal::ChildArgs),
 }
 
 fn after_help() -> String {
@@ -124,6 +126,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Sandbox(args) => commands::sandbox::run(args, context),
         Command::Supervise(args) => commands::internal::supervise(&args),
         Command::Engine(args) => commands::internal::engine(args, context),
+        Command::Child(args) => commands::internal::child(&args, context),
     }
 }
 

@@ -3,6 +3,7 @@
 mod blows;
 mod bundle;
 mod cancel;
+mod children;
 mod commands;
 mod durability;
 mod floods;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use runbook_core::event::Created;
 use runbook_core::units::RunId;
 use runbook_language::expression::Evaluator;
-use runbook_language::{SourceFile, load_environment, load_runbook, parse_project};
+use runbook_language::{SourceFile, load_environment, load_runbook_with, parse_project};
 use runbook_runtime::Engine;
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::identity::{Roles, me};
@@ -15,7 +15,7 @@ use runbook_runtime::launch::{self, Launch};
 
 use crate::context::{Context, invalid, present_folder, read_source};
 use crate::failure::Failure;
-use crate::library::{find_environment, find_runbook};
+use crate::library::{Shelves, find_environment, find_runbook};
 use crate::params::Given;
 use crate::view::Output;
 
@@ -82,7 +82,8 @@ fn prepare(args: &Args, context: &Context) -> Result<Created, Failure> {
     let file = find_runbook(&args.runbook, context)?;
     let environment = find_environment(args.env.as_deref(), context)?;
     let source = read_source(&file)?;
-    let loaded = load_runbook(&source, environment.as_ref().map(|(_, it)| it)).map_err(|found| invalid(&found))?;
+    let loaded = load_runbook_with(&source, environment.as_ref().map(|(_, it)| it), &Shelves(context));
+    let loaded = loaded.map_err(|found| invalid(&found))?;
     let given = Given::read(&loaded.plan, &args.param)?;
     let params = given.resolve(&loaded, args.output == Output::Human)?;
     let mut plan = loaded.plan;

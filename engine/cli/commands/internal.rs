@@ -1,8 +1,13 @@
-//! Commands that the program starts itself: the supervisor of a run, and the engine of a detached one.
+//! Commands that the program starts itself: the supervisor of a run, the engine of a detached one, and that of a child run.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use runbook_core::event::Created;
+use runbook_core::run::Run;
+use runbook_language::expression::Evaluator;
 use runbook_runtime::exit_code::ExitCode;
+use runbook_runtime::{Engine, EngineError, leave_end, load};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -16,6 +21,13 @@ pub(crate) const ENGINE: &str = "__engine";
 pub(crate) struct SuperviseArgs {
     /// The folder of the run
     folder: PathBuf,
+}
+
+/// Is the engine of one child run, as a command of the step that started it
+#[derive(clap::Args)]
+pub(crate) struct ChildArgs {
+    /// The run
+    run: String,
 }
 
 /// Goes on with one run, without a terminal
@@ -38,4 +50,39 @@ pub(crate) fn engine(args: EngineArgs, context: &Context) -> Result<ExitCode, Fa
         return Err(Failure::new(ExitCode::Internal, format!("cannot leave the terminal: {error}")));
     }
     super::resume::drive(context.find_run(&args.run)?, Output::Plain)
+}
+
+/// How often the engine of a child run looks whether another one has ended it.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// A child run is launched once, whoever of its engines comes first, and gone on with until it has ended.
+pub(crate) fn child(args: &ChildArgs, context: &Context) -> Result<ExitCode, Failure> {
+    let folder = context.find_run(&args.run)?;
+    let damaged =
+        |error: String| Failure::new(ExitCode::Internal, format!("the child run cannot be launched: {error}"));
+    let launch = std::fs::read(folder.launch()).map_err(|error| damaged(error.to_string()))?;
+    let created: Created = serde_json::from_slice(&launch).map_err(|error| damaged(error.to_string()))?;
+    loop {
+        let engine = match Engine::open_child(folder.clone(), created.clone(), Box::new(Evaluator::new())) {
+            // An engine of it lives on, or a person has resumed it: it ends there.
+            Err(EngineError::InUse) => {
+                std::thread::sleep(LOOK_AGAIN);
+                continue;
+            }
+            engine => engine?,
+        };
+        let leave = |run: &Run| leave_end(&folder, run).map_err(|error| Failure::new(ExitCode::Internal, error));
+        if let Some(end) = engine.run().end() {
+            leave(engine.run())?;
+            return Ok(ExitCode::of(end.state, &end.cause));
+        }
+        let code = super::resume::drive_engine(engine, Output::Plain, false)?;
+        let (run, _) = match load(&folder) {
+            // Somebody looks at it just now.
+            Err(EngineError::InUse) => continue,
+            loaded => loaded?,
+        };
+        leave(&run)?;
+        return Ok(code);
+    }
 }

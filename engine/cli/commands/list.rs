@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use comfy_table::{ContentArrangement, Table, presets};
 use runbook_core::plan::{Param, ParamKind};
 use runbook_language::diagnostic::DiagnosticJson;
-use runbook_language::{Loaded, Severity, SourceFile, load_runbook};
+use runbook_language::{Loaded, Severity, SourceFile, load_runbook_with};
 use runbook_runtime::exit_code::ExitCode;
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::validate::Format;
 use crate::context::{Context, shown};
 use crate::failure::Failure;
-use crate::library::{Entry, runbooks_in};
+use crate::library::{Entry, Shelves, runbooks_in};
 use crate::menu::wrapped;
 use crate::output;
 use crate::view::paint::Paint;
@@ -77,7 +77,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         // Folders of the search path may lie within each other.
         let place = entry.file.canonicalize().unwrap_or_else(|_| entry.file.clone());
         if seen.insert(place) {
-            rows.push(row(&entry));
+            rows.push(row(&entry, context));
         }
     }
     warn_of_namesakes(&rows);
@@ -107,7 +107,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Succeeded)
 }
 
-fn row(entry: &Entry) -> Row {
+fn row(entry: &Entry, context: &Context) -> Row {
     let about = entry.about.clone().unwrap_or_default();
     let mut row = Row {
         id: about.id,
@@ -123,7 +123,7 @@ fn row(entry: &Entry) -> Row {
         error: None,
     };
     match std::fs::read_to_string(&entry.file) {
-        Ok(text) => match load_runbook(&SourceFile::new(shown(&entry.file), text), None) {
+        Ok(text) => match load_runbook_with(&SourceFile::new(shown(&entry.file), text), None, &Shelves(context)) {
             Ok(loaded) => fill(&mut row, &loaded),
             Err(found) => row.diagnostics = found.to_json(),
         },

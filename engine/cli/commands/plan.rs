@@ -6,13 +6,13 @@ mod order;
 mod text;
 mod words;
 
-use runbook_language::load_runbook;
+use runbook_language::load_runbook_with;
 use runbook_runtime::exit_code::ExitCode;
 
 use super::validate::Format;
 use crate::context::{Context, invalid, read_source};
 use crate::failure::Failure;
-use crate::library::{find_environment, find_runbook};
+use crate::library::{Shelves, find_environment, find_runbook};
 use crate::output;
 use crate::params::Given;
 use crate::view::paint::Paint;
@@ -54,7 +54,8 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let file = find_runbook(&args.runbook, context)?;
     let environment = find_environment(args.env.as_deref(), context)?;
     let source = read_source(&file)?;
-    let loaded = load_runbook(&source, environment.as_ref().map(|(_, it)| it)).map_err(|found| invalid(&found))?;
+    let loaded = load_runbook_with(&source, environment.as_ref().map(|(_, it)| it), &Shelves(context));
+    let loaded = loaded.map_err(|found| invalid(&found))?;
     let given = Given::read(&loaded.plan, &args.param)?;
     let (_, project) = context.project()?;
     let facts = model::Facts {

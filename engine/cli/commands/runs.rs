@@ -101,7 +101,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
 fn row(folder: &RunFolder) -> Row {
     let has_engine = folder.has_engine();
     match Status::read(folder) {
-        Ok(status) => of_status(status, has_engine),
+        Ok(status) => of_status(status.with_children(&folder.state()), has_engine),
         Err(error) => without_status(folder, has_engine, &error),
     }
 }

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use runbook_language::code::Code;
 use runbook_language::diagnostic::DiagnosticJson;
-use runbook_language::{Diagnostics, Look, Severity, SourceFile, load_environment, load_runbook, peek};
+use runbook_language::{
+    Diagnostic, Diagnostics, Look, Severity, SourceFile, load_environment, load_runbook_with, peek,
+};
 use runbook_runtime::exit_code::ExitCode;
 
 use crate::context::{Context, shown};
 use crate::failure::Failure;
-use crate::library::{documents, is_meant_as};
+use crate::library::{Shelves, documents, is_meant_as};
 use crate::view::text::count;
 
 /// Checks runbooks and environments, and reports all errors at once
@@ -47,6 +50,14 @@ struct Report {
     files: Vec<String>,
     unreadable: Vec<Unreadable>,
     diagnostics: Vec<DiagnosticJson>,
+    #[serde(skip)]
+    seen: BTreeSet<(PathBuf, usize, Code, String)>,
+}
+
+/// What a diagnostic is about: the same file may be read under two names.
+fn key(one: &Diagnostic) -> (PathBuf, usize, Code, String) {
+    let file = Path::new(one.file.name());
+    (file.canonicalize().unwrap_or_else(|_| file.to_owned()), one.span.start, one.code, one.message.clone())
 }
 
 /// A file that could not be read.
@@ -56,11 +67,12 @@ struct Unreadable {
     error: String,
 }
 
-pub(crate) fn run(args: Args, _context: &Context) -> Result<ExitCode, Failure> {
+pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     if let Some(path) = args.paths.iter().find(|path| !path.exists()) {
         return Err(Failure::new(ExitCode::Usage, format!("there is no {}", path.display())));
     }
-    let mut report = Report { valid: true, files: vec![], unreadable: vec![], diagnostics: vec![] };
+    let mut report =
+        Report { valid: true, files: vec![], unreadable: vec![], diagnostics: vec![], seen: BTreeSet::new() };
     let mut seen = BTreeSet::new();
     for path in &args.paths {
         let is_folder = path.is_dir();
@@ -68,7 +80,7 @@ pub(crate) fn run(args: Args, _context: &Context) -> Result<ExitCode, Failure> {
         for file in files {
             // Named twice, or in a folder that is named too.
             if seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
-                check(&file, !is_folder, args.output, &mut report);
+                check(&file, !is_folder, args.output, context, &mut report);
             }
         }
     }
@@ -104,7 +116,7 @@ fn summary(report: &Report) -> String {
     format!("error: {} in {files}{warned}{hint}", wrong.join(" and "))
 }
 
-fn check(file: &Path, is_named: bool, output: Format, report: &mut Report) {
+fn check(file: &Path, is_named: bool, output: Format, context: &Context, report: &mut Report) {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) => {
@@ -123,16 +135,19 @@ fn check(file: &Path, is_named: bool, output: Format, report: &mut Report) {
             ["runbook/", "environment/"].into_iter().find(|kind| is_meant_as(kind, source.text())).map(str::to_owned)
         }
     };
-    let found: Diagnostics = match schema.as_deref() {
+    let mut found: Diagnostics = match schema.as_deref() {
         Some(schema) if schema.starts_with("environment/") => {
             load_environment(&source).map_or_else(|found| found, |it| it.warnings)
         }
         // A file in a folder that does not say what it is may be anything; one that is named is meant as a runbook.
         None if !is_named => return,
-        _ => load_runbook(&source, None).map_or_else(|found| found, |it| it.warnings),
+        _ => load_runbook_with(&source, None, &Shelves(context)).map_or_else(|found| found, |it| it.warnings),
     };
     report.files.push(shown(file));
     report.valid &= !found.has_errors();
+    // A runbook that others run is reported once.
+    found.retain(|one| !report.seen.contains(&key(one)));
+    report.seen.extend(found.iter().map(key));
     if output == Format::Text && !found.is_empty() {
         let look = Look { colour: console::colors_enabled(), ..Look::default() };
         crate::output::line(found.to_text(look).trim_end());

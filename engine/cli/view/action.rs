@@ -47,6 +47,12 @@ pub(crate) fn rendered(action: &Rendered) -> Vec<String> {
         Rendered::WaitUntil(until) => vec![format!("waits until {}", moment(until.0))],
         Rendered::Manual(text) => block("a person does", text),
         Rendered::Ask { prompt, fields } => asks(prompt, fields),
+        Rendered::Runbook { name, params, .. } => {
+            let mut lines = vec![format!("runs the runbook `{}` as a child run", visible_line(name))];
+            let params = params.as_object().into_iter().flatten();
+            lines.extend(params.map(|(name, value)| format!("  with {name} = {}", visible_line(&canonical(value)))));
+            lines
+        }
         Rendered::Steps(steps) => {
             let names: Vec<String> = steps.iter().map(|step| format!("`{step}`")).collect();
             vec![format!("runs the steps {}", names.join(", "))]
@@ -96,6 +102,12 @@ pub(crate) fn planned(action: &Action) -> Vec<String> {
         Action::Wait(Wait::Until(time)) => vec![format!("waits until {}", visible_line(&template(time)))],
         Action::Manual(text) => block("a person does", &template(text)),
         Action::Ask(ask) => asks(&template(&ask.prompt), &ask.fields),
+        Action::Runbook(call) => {
+            let mut lines = vec![format!("runs the runbook `{}` as a child run", visible_line(&call.name))];
+            let with = call.with.iter();
+            lines.extend(with.map(|(name, value)| format!("  with {name} = {}", visible_line(&template(value)))));
+            lines
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use runbook_core::input::Answer;
+use runbook_core::units::RunId;
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::folder::RunFolder;
 use runbook_runtime::inbox;
@@ -41,6 +42,10 @@ pub(crate) fn answer_with(
     let seen = Seen::look(folder)?;
     let hints = Hints::of(folder);
     let question = pick(&seen.status, step, kinds, &hints)?;
+    if let Some(asker) = &question.asker {
+        // It is the child run's to take.
+        return answer_with(&folder.state().run(&RunId::new(&*asker.run)), Some(&question.step), kinds, answer);
+    }
     if stored(folder).contains(&question.id) {
         return Err(refused(format!("an answer to the question about `{}` is stored already", question.step))
             .hint(next_step(&seen, &hints)));
@@ -79,6 +84,7 @@ fn pick<'s>(
     }
     if let Some(step) = step
         && !status.steps.iter().any(|known| known.id == step)
+        && !status.questions.iter().any(|question| question.step == step)
     {
         return Err(Failure::new(ExitCode::Usage, format!("the run has no step `{}`", visible_line(step)))
             .hint(hints.command("show", "")));
@@ -118,7 +124,7 @@ fn listed(text: String, questions: &[&QuestionStatus]) -> String {
 }
 
 fn commands(questions: &[&QuestionStatus], hints: &Hints) -> String {
-    let all = questions.iter().flat_map(|question| question::answers(question, hints));
+    let all = questions.iter().flat_map(|question| question::answers(question, &hints.of_asker(question)));
     all.map(|(command, _)| format!("`{command}`")).collect::<Vec<_>>().join(", ")
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
 use runbook_runtime::folder::RunFolder;
+use runbook_runtime::status::QuestionStatus;
 
 /// An id is a time and randomness; so many letters are the time in milliseconds, which hardly ever is that of two runs.
 const TIME_LETTERS: usize = 10;
@@ -24,6 +25,12 @@ impl Hints {
         let elsewhere = usual_state().is_none_or(|usual| usual != state);
         let flag = if elsewhere { format!(" --state {}", quoted(&state.display().to_string())) } else { String::new() };
         Self { run: shortest(runs, folder.id().as_str()), state: flag }
+    }
+
+    /// About the run that asks a question: this one, or a child run.
+    pub(crate) fn of_asker(&self, question: &QuestionStatus) -> Self {
+        let run = question.asker.as_ref().map_or_else(|| self.run.clone(), |asker| asker.run.clone());
+        Self { run, state: self.state.clone() }
     }
 
     /// With a given id, in the usual state folder.

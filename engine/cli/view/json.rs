@@ -57,7 +57,7 @@ mod tests {
         let events = [
             Event::CancelGraceOver,
             Event::StepBlocked { step: "a".into(), reason: BlockReason::Cancelled },
-            Event::RunEnded { state: EndState::Failed, cause: Cause::None, irreversible: vec![] },
+            Event::RunEnded { state: EndState::Failed, cause: Cause::None, irreversible: vec![], outputs: [].into() },
         ];
         for event in events {
             let value: serde_json::Value = serde_json::from_str(&line(&record(event))).unwrap();

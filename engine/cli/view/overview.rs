@@ -1,7 +1,7 @@
 //! A run that is looked at: in short for `status`, in full for `show`, and as JSON for both.
 
 use runbook_core::event::Event;
-use runbook_runtime::status::{QuestionStatus, Status, StepStatus};
+use runbook_runtime::status::{ParentStatus, QuestionStatus, Status, StepStatus};
 use serde_json::{Value, json};
 
 use super::hint::Hints;
@@ -17,6 +17,7 @@ pub(crate) fn short(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<S
     let status = &seen.status;
     let mut lines = vec![headline(seen, now, paint)];
     lines.extend(abandoned(seen, hints, paint));
+    lines.extend(status.parent.iter().map(child_of));
     if !seen.has_ended() {
         lines.push(format!("  at: {}, {}", status.stage, Tally::of(status).progress()));
     }
@@ -37,7 +38,7 @@ pub(crate) fn short(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<S
 /// The commands that answer a question, or what takes the answer that was given.
 fn answers(seen: &Seen, question: &QuestionStatus, hints: &Hints) -> Vec<String> {
     if !seen.stored.contains(&question.id) {
-        return question::answer_lines(question, hints);
+        return question::answer_lines(question, &hints.of_asker(question));
     }
     let taken = if seen.has_engine {
         "the engine is about to take it".to_owned()
@@ -86,6 +87,7 @@ pub(crate) fn full(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<St
     }
     lines.push(format!("  started: {} by {}", moment(status.started_at), visible_line(&status.started_by)));
     lines.extend(status.ended_at.map(|ended| format!("  ended:   {}", moment(ended))));
+    lines.extend(status.parent.iter().map(child_of));
     lines.extend(status.environment.iter().map(|name| format!("  environment: {}", visible_line(name))));
     lines.extend(
         seen.created()
@@ -98,6 +100,7 @@ pub(crate) fn full(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<St
     lines.extend(pairs("services", status.services.iter().map(|(name, state)| (name, visible_line(state)))));
     lines.push(format!("  steps: {}", Tally::of(status).words()));
     lines.extend(steps(status, now, paint));
+    lines.extend(pairs("outputs", status.outputs.iter().map(|(name, it)| (name, value(it)))));
     if !status.irreversible.is_empty() {
         let text = format!("  cannot be undone, and took effect: {}", status.irreversible.join(", "));
         lines.push(paint.tone(Tone::Bad, &text));
@@ -108,6 +111,10 @@ pub(crate) fn full(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<St
         lines.extend(answers(seen, question, hints));
     }
     lines
+}
+
+fn child_of(parent: &ParentStatus) -> String {
+    format!("  child run of step `{}` of run {}", parent.step, parent.run)
 }
 
 fn pairs<'n>(heading: &str, all: impl Iterator<Item = (&'n String, String)>) -> Vec<String> {
@@ -124,6 +131,7 @@ fn steps(status: &Status, now: u64, paint: Paint) -> Vec<String> {
         let depth = std::iter::successors(step.parent.as_deref(), up).take(status.steps.len()).count();
         lines.push(step_line(step, depth, now, paint));
         let indent = "  ".repeat(depth + 3);
+        lines.extend(step.child.iter().map(|run| format!("{indent}child run {run}")));
         lines.extend(step.outputs.iter().map(|(name, it)| {
             let cut = step.outputs_cut.get(name).map(|bytes| format!("… (cut: it has {bytes} bytes)"));
             format!("{indent}{name} = {}{}", value(it), cut.unwrap_or_default())
@@ -181,7 +189,7 @@ pub(crate) fn to_json(seen: &Seen, hints: &Hints) -> Value {
     for (index, question) in seen.status.questions.iter().enumerate() {
         to_rfc3339(&mut value, &format!("/questions/{index}/due"));
         let commands: Vec<String> =
-            question::answers(question, hints).into_iter().map(|(command, _)| command).collect();
+            question::answers(question, &hints.of_asker(question)).into_iter().map(|(command, _)| command).collect();
         value["questions"][index]["answers"] = json!(commands);
     }
     for index in 0..seen.status.steps.len() {

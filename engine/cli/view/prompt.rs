@@ -7,16 +7,16 @@ use runbook_core::event::QuestionId;
 use runbook_core::input::Answer;
 use runbook_core::units::Digest;
 use runbook_runtime::inbox::Message;
-use runbook_runtime::status::{QuestionStatus, Status};
+use runbook_runtime::status::{Asker, QuestionStatus, Status};
 
 use super::question::Kind;
 use super::typing::{Typed, Typing};
 
 /// A question as it was shown: with another digest it is another one.
-type Key = (String, Option<String>);
+type Key = (String, Option<String>, Option<Asker>);
 
 fn key(question: &QuestionStatus) -> Key {
-    (question.id.clone(), question.digest.clone())
+    (question.id.clone(), question.digest.clone(), question.asker.clone())
 }
 
 /// What is asked now, and what was asked before.
@@ -55,8 +55,8 @@ pub(crate) enum Reply {
     Again(String),
     /// The question stays open.
     Later(Box<QuestionStatus>),
-    /// An answer to store.
-    Answer(Message),
+    /// An answer to store, for the child run that asks where it is one.
+    Answer(Message, Option<Asker>),
 }
 
 impl Prompt {
@@ -89,13 +89,13 @@ impl Prompt {
     /// The answer to a question did not count: it is asked again. Whether it was answered here.
     pub(crate) fn refused(&mut self, id: &str) -> bool {
         let before = self.answered.len();
-        self.answered.retain(|(question, _), _| question != id);
+        self.answered.retain(|(question, ..), _| question != id);
         before != self.answered.len()
     }
 
     /// The questions that were answered before a moment and are open all the same.
     pub(crate) fn unanswered_since(&self, before: u64) -> Vec<String> {
-        self.answered.iter().filter(|(_, at)| **at < before).map(|((id, _), _)| id.clone()).collect()
+        self.answered.iter().filter(|(_, at)| **at < before).map(|((id, ..), _)| id.clone()).collect()
     }
 
     /// No question is asked any more; the one that was.
@@ -170,7 +170,7 @@ impl Prompt {
     fn answer(&mut self, answer: Answer, now: u64) -> Reply {
         let Some(asked) = self.asked.take() else { return Reply::Again(String::new()) };
         self.answered.insert(key(&asked.question), now);
-        Reply::Answer(message(&asked.question, answer))
+        Reply::Answer(message(&asked.question, answer), asked.question.asker)
     }
 }
 
@@ -197,7 +197,8 @@ mod tests {
         for nothing in ["", "   ", "y", "yes", "ok", "approved", "aa"] {
             assert!(matches!(prompt.typed(nothing.trim(), 1), Reply::Again(_)), "{nothing:?}");
         }
-        let Reply::Answer(Message::Answer { question, answer, digest }) = prompt.typed("Approve checked by hand", 1)
+        let Reply::Answer(Message::Answer { question, answer, digest }, None) =
+            prompt.typed("Approve checked by hand", 1)
         else {
             panic!("no answer")
         };
@@ -212,7 +213,7 @@ mod tests {
         let (mut prompt, _) = asking();
         assert_eq!(prompt.typed("r", 1), Reply::Again(String::new()));
         assert_eq!(prompt.label(), "reason (Enter for none): ");
-        let Reply::Answer(Message::Answer { answer, .. }) = prompt.typed("a bad moment", 1) else {
+        let Reply::Answer(Message::Answer { answer, .. }, None) = prompt.typed("a bad moment", 1) else {
             panic!("no answer")
         };
         assert_eq!(answer, Answer::Reject { reason: Some("a bad moment".to_owned()) });
@@ -242,7 +243,7 @@ mod tests {
         assert!(matches!(prompt.typed("later", 1), Reply::Later(_)));
         assert_eq!(prompt.follow(&status), Change::None);
         let (mut prompt, status) = asking();
-        assert!(matches!(prompt.typed("a", 7), Reply::Answer(_)));
+        assert!(matches!(prompt.typed("a", 7), Reply::Answer(..)));
         assert_eq!(prompt.unanswered_since(8), ["approve:contain"]);
         assert!(prompt.unanswered_since(7).is_empty());
         assert!(prompt.refused("approve:contain"));
@@ -257,7 +258,7 @@ mod tests {
             let mut prompt = Prompt::default();
             prompt.follow(&status);
             match prompt.typed(line, 1) {
-                Reply::Answer(Message::Answer { answer, .. }) => Some(answer),
+                Reply::Answer(Message::Answer { answer, .. }, None) => Some(answer),
                 _ => None,
             }
         };

@@ -35,7 +35,8 @@ impl Kind {
 
 /// What is asked, in one line.
 pub(crate) fn headline(question: &QuestionStatus) -> String {
-    let step = &question.step;
+    let of = question.asker.as_ref().map(|asker| format!("` of the child run `{}", visible_line(&asker.runbook)));
+    let step = &format!("{}{}", question.step, of.unwrap_or_default());
     match Kind::of(question) {
         Some(Kind::Approval) => format!("may step `{step}` run?"),
         Some(Kind::Manual) => format!("step `{step}` is for a person to do: is it done?"),
@@ -56,7 +57,9 @@ fn is_undo(question: &QuestionStatus) -> bool {
 /// The question in full.
 pub(crate) fn full(question: &QuestionStatus, status: &Status, now: u64, paint: Paint) -> Vec<String> {
     let mut lines = vec![paint.tone(Tone::Asks, &format!("? {}", headline(question)))];
-    let title = status.steps.iter().find(|step| step.id == question.step).map(|step| step.title.as_str());
+    // A child run has steps of its own.
+    let own = |id: &str| status.steps.iter().find(|step| step.id == id && question.asker.is_none());
+    let title = own(&question.step).map(|step| step.title.as_str());
     lines.extend(title.filter(|title| *title != question.step).map(|title| format!("  {}", visible_line(title))));
     lines.extend(question.message.iter().flat_map(|message| indented(&visible(message), "  ")));
     // What a person is to do is the message already.

@@ -10,6 +10,7 @@ use runbook_journal::Record;
 
 use super::line::{Line, attempt};
 use super::paint::Tone;
+use super::text::visible_line;
 use super::text::{clock, count, duration, names};
 
 /// The lines of a batch; `run` is the state after it.
@@ -116,6 +117,10 @@ fn started(at: u64, id: &AttemptId, run: &Run) -> Option<Line> {
         _ if id.poll > 1 => return None,
         Some(Rendered::WaitFor(ms)) => format!("waits {}", duration(*ms)),
         Some(Rendered::WaitUntil(until)) => format!("waits until {}", clock(until.0)),
+        Some(Rendered::Runbook { name, .. }) => {
+            let child = run.child_of(id).map(|child| child.run.to_string()).unwrap_or_default();
+            format!("runs `{}` as the child run {child}", visible_line(name))
+        }
         _ => "started".to_owned(),
     };
     let number = attempt(id.number, attempts_max(run, &id.step, id.phase));
@@ -242,7 +247,7 @@ fn took(at: u64, run: &Run, step: &StepId) -> String {
 }
 
 fn log_of(attempt: &AttemptId, run: &Run) -> Option<String> {
-    let is_command = matches!(run.action_of(attempt), Some(Rendered::Run { .. } | Rendered::Argv { .. }));
+    let is_command = run.action_of(attempt).is_some_and(Rendered::is_command);
     // All polls of an attempt share one log.
     is_command.then(|| AttemptId { poll: 1, ..attempt.clone() }.to_string())
 }

@@ -31,6 +31,7 @@ pub(crate) fn step(id: &str, state: &str) -> StepStatus {
         undo_detail: None,
         outputs: BTreeMap::new(),
         outputs_cut: BTreeMap::new(),
+        child: None,
     }
 }
 
@@ -57,6 +58,8 @@ pub(crate) fn run(state: &str, steps: Vec<StepStatus>) -> Status {
         cause: None,
         exit_code: None,
         irreversible: vec![],
+        parent: None,
+        outputs: BTreeMap::new(),
     }
 }
 
@@ -99,6 +102,7 @@ pub(crate) fn waiting() -> Status {
         not_by: None,
         fields: vec![],
         attempt: None,
+        asker: None,
     }];
     status
 }

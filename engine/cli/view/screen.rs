@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use runbook_core::units::RunId;
 use runbook_runtime::folder::RunFolder;
 use runbook_runtime::inbox;
-use runbook_runtime::status::{QuestionStatus, Status};
+use runbook_runtime::status::{Asker, QuestionStatus, Status};
 
 use super::feed::{Batch, Feed};
 use super::frame::{Scene, frame};
@@ -21,6 +22,9 @@ use super::{diff, question, summary, tail};
 
 /// How often the frame is drawn and the terminal is asked for typed lines.
 const PACE: Duration = Duration::from_millis(100);
+
+/// How often child runs are looked at when nothing else moves.
+const CHILD_PACE: Duration = Duration::from_millis(500);
 
 /// An answer that the engine has read, and that left its question open for so long, did not count.
 const ANSWER_TAKES_MS: u64 = 3_000;
@@ -45,9 +49,12 @@ pub(crate) struct Screen {
     tty: Option<Tty>,
     prompt: Prompt,
     hosts: bool,
+    /// The newest snapshot.
+    own: Option<Status>,
+    /// The same with what child runs ask.
     status: Option<Status>,
     /// Questions that were shown in full.
-    shown: BTreeSet<(String, Option<String>)>,
+    shown: BTreeSet<(String, Option<String>, Option<Asker>)>,
     attempts_max: BTreeMap<String, u32>,
     /// Whether nobody can read any more.
     is_gone: bool,
@@ -64,6 +71,7 @@ impl Screen {
             tty: if look.asks { Tty::open() } else { None },
             prompt: Prompt::default(),
             hosts: look.hosts,
+            own: None,
             status: None,
             shown: BTreeSet::new(),
             attempts_max: BTreeMap::new(),
@@ -75,7 +83,9 @@ impl Screen {
     pub(crate) fn run(mut self) {
         loop {
             let is_moving = self.live.is_some() || self.prompt.is_asking();
-            let batch = self.feed.take((is_moving && !self.is_gone).then_some(PACE));
+            let has_children = self.own.as_ref().is_some_and(Status::has_children);
+            let pace = if is_moving { PACE } else { CHILD_PACE };
+            let batch = self.feed.take(((is_moving || has_children) && !self.is_gone).then_some(pace));
             let is_last = batch.is_last;
             self.show(batch);
             if is_last {
@@ -95,7 +105,7 @@ impl Screen {
         if let Some(status) = &batch.status
             && !self.hosts
         {
-            lines.extend(diff::lines(self.status.as_ref(), status));
+            lines.extend(diff::lines(self.own.as_ref(), status));
         }
         let mut text = vec![];
         if batch.dropped > 0 {
@@ -108,8 +118,11 @@ impl Screen {
         for question in batch.refused {
             self.prompt.refused(&question);
         }
-        if let Some(status) = batch.status {
-            self.status = Some(status);
+        let is_new = batch.status.is_some();
+        self.own = batch.status.or(self.own.take());
+        if let Some(own) = self.own.as_ref().filter(|own| is_new || own.has_children()) {
+            // What child runs ask comes with no news of this one.
+            self.status = Some(own.clone().with_children(&self.folder.state()));
         }
         if !batch.is_last {
             self.ask();
@@ -123,7 +136,7 @@ impl Screen {
     /// Follows what is open: asks here what can be asked here, and shows the rest with the commands that answer it.
     fn ask(&mut self) {
         let Some(status) = self.status.take() else { return };
-        if !self.hosts {
+        if !self.hosts || self.own.as_ref().is_some_and(Status::has_children) {
             self.notice_refusals(&status);
         }
         if self.tty.is_some() {
@@ -149,7 +162,7 @@ impl Screen {
                 continue;
             }
             let mut lines = question::full(question, status, runbook_runtime::now().0, self.paint);
-            lines.extend(question::answer_lines(question, &self.hints));
+            lines.extend(question::answer_lines(question, &self.hints.of_asker(question)));
             self.print(&lines);
         }
     }
@@ -157,7 +170,10 @@ impl Screen {
     /// An answer that another process reads is refused without a word: its file is gone and its question is open.
     fn notice_refusals(&mut self, status: &Status) {
         let before = runbook_runtime::now().0.saturating_sub(ANSWER_TAKES_MS);
-        let waiting = super::answering::stored(&self.folder);
+        let state = self.folder.state();
+        let askers = status.questions.iter().filter_map(|question| question.asker.as_ref());
+        let folders = askers.map(|asker| state.run(&RunId::new(&*asker.run))).chain([self.folder.clone()]);
+        let waiting: Vec<String> = folders.flat_map(|folder| super::answering::stored(&folder)).collect();
         for id in self.prompt.unanswered_since(before) {
             if status.questions.iter().any(|question| question.id == id) && !waiting.contains(&id) {
                 self.prompt.refused(&id);
@@ -213,8 +229,9 @@ impl Screen {
                 self.say_open(&question);
                 self.ask();
             }
-            Reply::Answer(message) => {
-                if let Err(error) = inbox::put(&self.folder, &message) {
+            Reply::Answer(message, asker) => {
+                let asker = asker.map(|asker| self.folder.state().run(&RunId::new(asker.run)));
+                if let Err(error) = inbox::put(asker.as_ref().unwrap_or(&self.folder), &message) {
                     self.write(&format!("  the answer cannot be stored: {error}\n"));
                     if let inbox::Message::Answer { question, .. } = &message {
                         self.prompt.refused(&question.0);
@@ -227,7 +244,7 @@ impl Screen {
 
     fn say_open(&mut self, question: &QuestionStatus) {
         let mut lines = vec![format!("the question about `{}` stays open; to answer it:", question.step)];
-        lines.extend(question::answer_lines(question, &self.hints));
+        lines.extend(question::answer_lines(question, &self.hints.of_asker(question)));
         self.print(&lines);
     }
 
@@ -297,8 +314,8 @@ impl Screen {
     }
 }
 
-fn shown_key(question: &QuestionStatus) -> (String, Option<String>) {
-    (question.id.clone(), question.digest.clone())
+fn shown_key(question: &QuestionStatus) -> (String, Option<String>, Option<Asker>) {
+    (question.id.clone(), question.digest.clone(), question.asker.clone())
 }
 
 /// Whether the terminal knows no more than lines.

@@ -35,7 +35,14 @@ impl Seen {
     /// Looks at a run: by its snapshot while an engine has it, else by its journal.
     ///
     /// A journal that is damaged leaves the last snapshot, with what is wrong.
+    ///
+    /// What its child runs ask is among its questions.
     pub(crate) fn look(folder: &RunFolder) -> Result<Self, Failure> {
+        let seen = Self::look_at(folder)?;
+        Ok(Self { status: seen.status.with_children(&folder.state()), ..seen })
+    }
+
+    fn look_at(folder: &RunFolder) -> Result<Self, Failure> {
         let until = std::time::Instant::now() + FIRST_SNAPSHOT;
         loop {
             if folder.has_engine() {

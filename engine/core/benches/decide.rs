@@ -24,6 +24,10 @@ const BLOCK: usize = 10;
 struct Literals;
 
 impl Evaluate for Literals {
+    fn params(&self, _: &Plan, given: serde_json::Map<String, Value>) -> Result<Value, EvaluateError> {
+        Ok(Value::Object(given))
+    }
+
     fn condition(&self, expression: &Expression, _: &Scope<'_>) -> Result<bool, EvaluateError> {
         Err(EvaluateError(expression.source.clone()))
     }

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::plan::{Expression, Param, Template};
+use crate::plan::{Expression, Param, Plan, Template};
 use crate::units::{StepId, Timestamp};
 
 /// Gives expressions and templates their values.
@@ -40,6 +40,12 @@ pub trait Evaluate {
     /// # Errors
     /// When it is of another type, or none of the allowed ones.
     fn fit(&self, param: &Param, value: &Value) -> Result<Value, EvaluateError>;
+
+    /// The values of all params of a plan, from those that are given: both are objects.
+    ///
+    /// # Errors
+    /// When one is missing, or does not fit.
+    fn params(&self, plan: &Plan, given: Map<String, Value>) -> Result<Value, EvaluateError>;
 }
 
 /// Why something has no value: one sentence without the place, which the caller knows.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::event::{AttemptId, Created, Host, Identity, QuestionId, Survivor, Timer};
+use crate::event::{AttemptId, ChildEnd, Created, Host, Identity, QuestionId, Survivor, Timer};
 use crate::units::{Digest, Role, ServiceName, Timestamp};
 
 /// One thing that the world told.
@@ -89,6 +89,8 @@ pub struct AttemptResult {
     pub locals: BTreeMap<String, Value>,
     /// Why the result cannot be used although the command ended: output too long, a secret in an output.
     pub unusable: Option<String>,
+    /// How the child run ended, where it was one.
+    pub child: Option<ChildEnd>,
 }
 
 /// What became of a process or a request.

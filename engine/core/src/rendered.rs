@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::plan::Field;
-use crate::units::{SecretName, StepId, Timestamp};
+use crate::units::{Digest, SecretName, StepId, Timestamp};
 
 /// An action with its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,6 +62,15 @@ pub enum Rendered {
         /// The values, in the order written.
         fields: Vec<Field>,
     },
+    /// Another runbook, as a child run.
+    Runbook {
+        /// How the step names it.
+        name: String,
+        /// Its plan.
+        plan: Digest,
+        /// The values of all its params: an object.
+        params: Value,
+    },
     /// Other steps, for the approval of a block.
     Steps(Vec<StepId>),
 }
@@ -94,7 +103,17 @@ pub enum RenderedBody {
 impl Rendered {
     /// Whether something runs outside of the engine's own decisions, and so takes one of the `max_parallel` places.
     pub fn is_external(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Http { .. })
+        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Http { .. } | Self::Runbook { .. })
+    }
+
+    /// Whether the supervisor runs it.
+    pub fn is_command(&self) -> bool {
+        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Runbook { .. })
+    }
+
+    /// Whether it is a child run.
+    pub fn is_child(&self) -> bool {
+        matches!(self, Self::Runbook { .. })
     }
 
     /// The secrets it uses.
@@ -124,6 +143,7 @@ impl Rendered {
             Self::WaitFor(ms) => format!("wait {}", crate::units::format_duration(*ms)),
             Self::WaitUntil(_) => "wait until a moment".to_owned(),
             Self::Ask { prompt: text, .. } | Self::Manual(text) => text.lines().next().unwrap_or("").to_owned(),
+            Self::Runbook { name, .. } => format!("runbook {name}"),
             Self::Steps(steps) => format!("{} steps", steps.len()),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::event::{AttemptId, QuestionId, Timer};
 use crate::run::{Doing, Run, ServiceState, Stage};
-use crate::units::{ServiceName, Timestamp};
+use crate::units::{ServiceName, StepIx, Timestamp};
 
 /// Something that should be going on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +20,15 @@ pub enum Effect {
         attempt: AttemptId,
         /// Killed, rather than asked to end.
         force: bool,
+    },
+    /// A child run is being ended: its own engine is told so.
+    EndChild {
+        /// Of which attempt.
+        attempt: AttemptId,
+        /// How hard: as the request to cancel says.
+        level: u8,
+        /// Whether because the step is overdue.
+        overdue: bool,
     },
     /// A person is asked.
     Ask(QuestionId),
@@ -41,8 +50,8 @@ impl Run {
             let running = self.services.iter().filter(|(_, state)| **state != ServiceState::Failed);
             wanted.extend(running.map(|(name, _)| Effect::Service(name.clone())));
         }
-        for live in self.live.values() {
-            self.want_live(live, &mut wanted);
+        for ((at, _), live) in &self.live {
+            self.want_live(*at, live, &mut wanted);
         }
         // A retry that could not start when its time has come needs no timer: what makes way for it starts it.
         wanted.extend(self.retries.iter().filter(|(key, _)| self.may_repeat(**key)).map(|((at, phase), due)| {
@@ -63,8 +72,11 @@ impl Run {
         wanted
     }
 
-    fn want_live(&self, live: &crate::run::Live, wanted: &mut BTreeSet<Effect>) {
+    fn want_live(&self, at: StepIx, live: &crate::run::Live, wanted: &mut BTreeSet<Effect>) {
         let attempt = live.attempt.clone();
+        if self.child_of(&attempt).is_some() {
+            return self.want_child(at, live, wanted);
+        }
         let mut timer = |at, timer| wanted.insert(Effect::Timer { at, timer });
         match live.doing {
             Doing::Executing => {
@@ -97,6 +109,26 @@ impl Run {
             }
             Doing::Asking | Doing::Interrupted => {}
         }
+    }
+
+    /// The engine of a child run goes on until the child run has ended; it is never killed.
+    fn want_child(&self, at: StepIx, live: &crate::run::Live, wanted: &mut BTreeSet<Effect>) {
+        let attempt = live.attempt.clone();
+        let overdue = matches!(live.doing, Doing::Stopping { .. });
+        if let (Doing::Executing, Some(at)) = (live.doing, live.due) {
+            wanted.insert(Effect::Timer { at, timer: Timer::Overdue(attempt.clone()) });
+        }
+        // In an `always`, of the runbook or of a block, a request to cancel counts from the second on.
+        let asked = self.cancel.as_ref().map_or(0, |cancel| cancel.level);
+        let counts = if self.stage == Stage::Main { self.is_cut(at).unwrap_or(true) } else { asked >= 2 };
+        let level = if counts { asked } else { 0 };
+        if level > 0 {
+            wanted.insert(Effect::EndChild { attempt: attempt.clone(), level, overdue: false });
+        }
+        if overdue {
+            wanted.insert(Effect::EndChild { attempt: attempt.clone(), level: 1, overdue });
+        }
+        wanted.insert(Effect::Execute(attempt));
     }
 
     /// Whether all services answer, so that steps may start.

@@ -26,7 +26,12 @@ fn three_events(number: u64) -> Vec<Event> {
     vec![
         Event::AttemptEnded { attempt: attempt(number), exit: Exit::Code(0), failure: None },
         Event::StepSucceeded { step: attempt(number).step, outputs: [("count".to_owned(), number.into())].into() },
-        Event::AttemptStarted { attempt: attempt(number + 1), due: Some(Timestamp(1_700_000_000_000)), host },
+        Event::AttemptStarted {
+            attempt: attempt(number + 1),
+            due: Some(Timestamp(1_700_000_000_000)),
+            host,
+            child: None,
+        },
     ]
 }
 

@@ -103,6 +103,21 @@ impl RunJournal {
         Ok(Self { folder, state: State::Open(Box::new(journal)) })
     }
 
+    /// The same where an earlier creation was cut short ([`JournalError::Missing`]): what that has left is removed.
+    ///
+    /// # Errors
+    /// As [`RunJournal::create`].
+    pub fn create_anew(folder: impl Into<PathBuf>) -> Result<Self, JournalError> {
+        let folder = folder.into();
+        let dir = folder.join(DATABASE);
+        match std::fs::remove_dir_all(&dir) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(JournalError::Io { dir, action: "remove what was cut short", source })
+            }
+            _ => Self::create(folder),
+        }
+    }
+
     /// Opens the journal in a run's folder, verifies all of it, and removes what a crash has left.
     ///
     /// # Errors

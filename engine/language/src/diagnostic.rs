@@ -122,12 +122,13 @@ impl Diagnostic {
 pub struct Collector {
     file: SourceFile,
     found: Vec<Diagnostic>,
+    others: Vec<Diagnostic>,
 }
 
 impl Collector {
     /// Collects for one text.
     pub fn new(file: &SourceFile) -> Self {
-        Self { file: file.clone(), found: Vec::new() }
+        Self { file: file.clone(), found: Vec::new(), others: Vec::new() }
     }
 
     /// Adds an error; more can be said on what it returns.
@@ -160,9 +161,14 @@ impl Collector {
         &self.file
     }
 
+    /// Adds what was found in other texts, which comes last.
+    pub(crate) fn of_others(&mut self, others: Vec<Diagnostic>) {
+        self.others.extend(others);
+    }
+
     /// Whether one of them is an error.
     pub fn has_errors(&self) -> bool {
-        self.found.iter().any(|one| one.severity == Severity::Error)
+        self.found.iter().chain(&self.others).any(|one| one.severity == Severity::Error)
     }
 
     /// How much was found so far.
@@ -175,6 +181,7 @@ impl Collector {
         let mut list = self.found;
         list.sort_by_key(|one| (one.span.start, one.severity, one.code));
         list.dedup_by(|b, a| (a.code, a.span, &a.message) == (b.code, b.span, &b.message));
+        list.extend(self.others);
         Diagnostics(list)
     }
 }
@@ -187,6 +194,11 @@ impl Diagnostics {
     /// Each in turn.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.0.iter()
+    }
+
+    /// Keeps those that are wanted.
+    pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
+        self.0.retain(keep);
     }
 
     /// Whether nothing is wrong.

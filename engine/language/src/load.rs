@@ -8,6 +8,7 @@ use crate::decode::Decode;
 use crate::diagnostic::{Collector, Diagnostics};
 use crate::document::{EnvironmentDoc, RunbookDoc};
 use crate::environment::Environment;
+use crate::library::{Children, Library, NoLibrary};
 use crate::source::{SourceFile, Span};
 use crate::yaml;
 
@@ -27,12 +28,44 @@ pub struct Loaded {
 /// # Errors
 /// All that is wrong, by place; at least one is an error, warnings are among them.
 pub fn load_runbook(file: &SourceFile, environment: Option<&Environment>) -> Result<Loaded, Diagnostics> {
+    load_runbook_with(file, environment, &NoLibrary)
+}
+
+/// The same for a runbook whose steps may run others: those are read, checked and lowered too.
+///
+/// # Errors
+/// All that is wrong, by place; that of other files behind that of this one.
+pub fn load_runbook_with(
+    file: &SourceFile,
+    environment: Option<&Environment>,
+    library: &dyn Library,
+) -> Result<Loaded, Diagnostics> {
+    let mut children = Children::new(library, environment);
+    let (read, mut found) = read_runbook(file, environment, &mut children);
+    found.of_others(children.found);
+    let plans = children.plans;
+    finish(read, found).map(|((document, plan), warnings)| {
+        let plan = Plan { runbooks: plans, ..plan };
+        Loaded { plan, warnings, document }
+    })
+}
+
+/// Reads, checks and lowers one file; the plans of those that its steps name are with `children`.
+pub(crate) fn read_runbook(
+    file: &SourceFile,
+    environment: Option<&Environment>,
+    children: &mut Children<'_>,
+) -> (Option<(RunbookDoc, Plan)>, Collector) {
     let mut found = Collector::new(file);
     let document: Option<RunbookDoc> = read(file, "runbook/v1", &mut found);
     let plan = document.as_ref().and_then(|document| {
-        crate::lower::lower(document, environment.map(|environment| &environment.document), &mut found)
+        children.enter(file, document.id.get().map_or(file.name(), |id| id.value.as_str()));
+        let environment = environment.map(|environment| &environment.document);
+        let plan = crate::lower::lower(document, environment, children, &mut found);
+        children.leave();
+        plan
     });
-    finish(document.zip(plan), found).map(|((document, plan), warnings)| Loaded { plan, warnings, document })
+    (document.zip(plan), found)
 }
 
 /// Reads and checks an environment.

@@ -26,6 +26,12 @@ use runbook_core::units::RunId;
 const FORK_LIMIT: Duration = Duration::from_millis(500);
 const FORK_POLL: Duration = Duration::from_millis(2);
 
+/// What a child run is launched with.
+pub(crate) const LAUNCH: &str = "launch.json";
+
+/// The folders within that of a run, itself first.
+pub(crate) const PARTS: [&str; 8] = ["", "inbox", "logs", "attempts", "scripts", "outputs", "services", "bin"];
+
 /// The folder that holds all runs.
 #[derive(Clone, Debug)]
 pub struct StateFolder {
@@ -80,7 +86,7 @@ impl StateFolder {
         let sync = |path: &Path| sync(path).map_err(|error| named("sync", path, &error));
         make(&runs)?;
         let run = self.run(id);
-        for part in ["", "inbox", "logs", "attempts", "scripts", "outputs", "services", "bin"] {
+        for part in PARTS {
             make(&run.path.join(part))?;
         }
         // From the inside out: a folder counts only when what it names does.
@@ -122,14 +128,18 @@ impl StateFolder {
         Ok(runs)
     }
 
-    /// The run with an id, with an id that begins so when that is only one, or the newest for `last`.
+    /// The run with an id, with an id that begins so when that is only one, or the newest that is no child run for `last`.
     ///
     /// # Errors
     /// When none or several fit.
     pub fn find(&self, text: &str) -> Result<RunFolder, FindError> {
         let runs = self.runs()?;
         if text == "last" {
-            return runs.into_iter().next_back().ok_or_else(|| FindError::Empty(self.path.clone()));
+            // Whoever says so means what they have started.
+            return runs
+                .into_iter()
+                .rfind(|run| !run.launch().exists())
+                .ok_or_else(|| FindError::Empty(self.path.clone()));
         }
         let wanted = text.to_ascii_uppercase();
         let fits = |run: &RunFolder| !wanted.is_empty() && run.id.as_str().starts_with(&wanted);
@@ -170,6 +180,27 @@ impl RunFolder {
     /// The published snapshot.
     pub fn status(&self) -> PathBuf {
         self.path.join("status.json")
+    }
+
+    /// What a child run is launched with; the file says that it is one.
+    pub fn launch(&self) -> PathBuf {
+        self.path.join(LAUNCH)
+    }
+
+    /// How a child run ended, for the run that started it.
+    pub fn end(&self) -> PathBuf {
+        self.path.join("end.json")
+    }
+
+    /// That a child run was told something by the run that started it, so that it is told once.
+    pub fn told(&self, what: &str) -> PathBuf {
+        self.inbox().join(format!(".told-{what}"))
+    }
+
+    /// The state folder around it.
+    pub fn state(&self) -> StateFolder {
+        // `<state>/runs/<run id>`
+        StateFolder::new(self.path.ancestors().nth(2).unwrap_or(&self.path))
     }
 
     /// Where a detached engine says what goes wrong with it.
@@ -302,7 +333,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// Waits until the names in a folder are on the disk.
-fn sync(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 

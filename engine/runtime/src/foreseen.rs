@@ -31,6 +31,7 @@ pub(crate) fn foreseen(mut action: Action, created: &Created) -> Action {
         Action::Set(values) => values.values_mut().for_each(|value| known.fill(value)),
         Action::Wait(Wait::For(time) | Wait::Until(time)) => known.fill(time),
         Action::Manual(text) | Action::Ask(Ask { prompt: text, .. }) => known.fill(text),
+        Action::Runbook(call) => call.with.values_mut().for_each(|value| known.fill(value)),
         Action::Assert(_) => {}
     }
     action

@@ -74,8 +74,16 @@ pub struct Received {
 /// # Errors
 /// When the file cannot be written.
 pub fn put(run: &RunFolder, message: &Message) -> io::Result<PathBuf> {
+    put_as(run, message, &next_name().to_string())
+}
+
+/// The same under a name: of two with one name the second changes nothing.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn put_as(run: &RunFolder, message: &Message, name: &str) -> io::Result<PathBuf> {
     let bytes = serde_json::to_vec(&Envelope { version: VERSION, message: message.clone() })?;
-    let file = run.inbox().join(format!("{}.json", next_name()));
+    let file = run.inbox().join(format!("{name}.json"));
     write_durable(&file, &bytes)?;
     ring(run);
     Ok(file)

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use runbook_core::evaluate::{Evaluate, Scope};
-use runbook_core::event::{Created, Identity};
+use runbook_core::event::{Created, Identity, Parent};
 use runbook_core::plan::{EnvSource, Plan};
 use runbook_core::rendered::RenderedSource;
 use runbook_core::units::{Role, RunId};
@@ -76,9 +76,13 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
         roles: Roles::new(),
         services: vec![],
     });
+    for plan in plan.runbooks.values_mut() {
+        plan.secrets.extend(secrets.clone());
+    }
     plan.secrets.extend(secrets);
     let roles = merge(project_roles, roles);
-    let unanswerable = unanswerable(&plan, &by, &roles);
+    let plans = std::iter::once(&plan).chain(plan.runbooks.values());
+    let unanswerable: Vec<String> = plans.flat_map(|plan| unanswerable(plan, &by, &roles)).collect();
     if !unanswerable.is_empty() {
         return Err(unanswerable);
     }
@@ -98,8 +102,37 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
         dir: dir.display().to_string(),
         file: file.display().to_string(),
         by,
+        parent: None,
     };
     check_depth(&created).map_err(one)?;
+    Ok(created)
+}
+
+/// The first event of a child run: what its parent was launched with goes on to it, but for the services, which are the
+/// parent's.
+///
+/// # Errors
+/// A sentence.
+pub fn child(
+    of: &Created,
+    plan: Plan,
+    params: &Value,
+    parent: Parent,
+    id: &RunId,
+    evaluate: &dyn Evaluate,
+) -> Result<Created, String> {
+    let env = render_env(&plan, params, &of.environment, id, &of.by, evaluate)?;
+    let created = Created {
+        plan_digest: digest_of(&plan),
+        plan,
+        run: id.clone(),
+        params: params.clone(),
+        services: vec![],
+        env,
+        parent: Some(parent),
+        ..of.clone()
+    };
+    check_depth(&created)?;
     Ok(created)
 }
 

@@ -1,5 +1,6 @@
 //! The shell round the pure core: it runs what the core decided, and tells it what happened.
 
+mod asked;
 pub mod bundle;
 mod engine;
 pub mod exit_code;
@@ -20,4 +21,4 @@ pub mod status;
 pub mod supervisor;
 pub mod words;
 
-pub use engine::{Engine, EngineError, Options, Outcome, Reporter, Sign, load, now};
+pub use engine::{CHILD_SUBCOMMAND, Engine, EngineError, Options, Outcome, Reporter, Sign, leave_end, load, now};

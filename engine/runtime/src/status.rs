@@ -63,6 +63,21 @@ pub struct Status {
     pub exit_code: Option<u8>,
     /// Steps that succeeded and could not be undone.
     pub irreversible: Vec<String>,
+    /// What started it, when it is a child run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentStatus>,
+    /// What it hands on, cut like the outputs of steps.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, Value>,
+}
+
+/// What started a child run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentStatus {
+    /// The run.
+    pub run: String,
+    /// The step.
+    pub step: String,
 }
 
 /// A request to cancel.
@@ -117,6 +132,18 @@ pub struct QuestionStatus {
     pub fields: Vec<Field>,
     /// The attempt whose fate is unknown.
     pub attempt: Option<String>,
+    /// The child run that asks, when it is not the run itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asker: Option<Asker>,
+}
+
+/// A child run that asks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Asker {
+    /// The run.
+    pub run: String,
+    /// Its runbook.
+    pub runbook: String,
 }
 
 /// A step.
@@ -155,6 +182,9 @@ pub struct StepStatus {
     /// The outputs of which only the beginning is there, each with the bytes that it has in all.
     #[serde(default)]
     pub outputs_cut: BTreeMap<String, u64>,
+    /// The child run of its last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<String>,
 }
 
 impl Status {
@@ -187,6 +217,11 @@ impl Status {
             cause: end.and_then(|end| crate::words::cause(run, &end.cause)),
             exit_code: end.map(|end| ExitCode::of(end.state, &end.cause) as u8),
             irreversible: end.map(|end| end.irreversible.iter().map(StepId::to_string).collect()).unwrap_or_default(),
+            parent: created
+                .parent
+                .as_ref()
+                .map(|parent| ParentStatus { run: parent.run.to_string(), step: parent.attempt.step.to_string() }),
+            outputs: end.map(|end| shortened(&end.outputs).0).unwrap_or_default(),
         })
     }
 
@@ -298,6 +333,7 @@ fn question_of(run: &Run, question: &Question) -> QuestionStatus {
             _ => vec![],
         },
         attempt: attempt.map(ToString::to_string),
+        asker: None,
     }
 }
 
@@ -327,6 +363,7 @@ fn steps_of(run: &Run) -> Vec<StepStatus> {
             undo_detail,
             outputs,
             outputs_cut,
+            child: state.child.as_ref().map(|child| child.run.to_string()),
         }
     };
     run.steps().map(|(_, step, state)| one((step, state))).collect()

@@ -83,5 +83,6 @@ pub fn cause(run: &Run, cause: &Cause) -> Option<String> {
             format!("the rollback of step `{step}` failed: {why}")
         }
         Cause::Service(service) => format!("service `{service}` did not come up"),
+        Cause::Outputs(reason) => reason.clone(),
     })
 }

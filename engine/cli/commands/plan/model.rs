@@ -6,7 +6,7 @@ use std::path::Path;
 use runbook_core::digest_of;
 use runbook_core::plan::{Action, Body, EnvSource, OnFailure, OnInterrupt, Param, ParamKind, Plan, Step};
 use runbook_core::plan::{Retry, SecretSource, Section, Undo};
-use runbook_core::units::Role;
+use runbook_core::units::{Digest, Role};
 use runbook_language::yaml::{Kind, Node};
 use runbook_language::{Environment, Loaded};
 use runbook_runtime::identity::{Roles, me, roles_of};
@@ -46,6 +46,19 @@ pub(super) struct PlanView {
     pub(super) max_parallel: u32,
     pub(super) params: Vec<ParamView>,
     pub(super) secrets: Vec<SecretView>,
+    pub(super) steps: Vec<StepView>,
+    /// What a run hands on when it succeeds.
+    pub(super) outputs: Vec<String>,
+    /// The runbooks that are run as child runs, by their digest.
+    pub(super) runbooks: BTreeMap<Digest, RunbookView>,
+}
+
+/// A runbook that is run as a child run.
+#[derive(Debug, Serialize)]
+pub(super) struct RunbookView {
+    pub(super) runbook: String,
+    pub(super) title: String,
+    pub(super) on_failure: OnFailure,
     pub(super) steps: Vec<StepView>,
 }
 
@@ -98,7 +111,7 @@ pub(super) struct StepView {
     pub(super) holds: Option<bool>,
     /// Whether its case is taken, where the params alone say.
     pub(super) taken: Option<bool>,
-    /// `run`, `argv`, `http`, `assert`, `set`, `wait`, `manual`, `ask`, `steps` or `switch`.
+    /// `run`, `argv`, `http`, `assert`, `set`, `wait`, `manual`, `ask`, `runbook`, `steps` or `switch`.
     pub(super) kind: &'static str,
     /// What is switched on.
     pub(super) on: Option<String>,
@@ -106,6 +119,8 @@ pub(super) struct StepView {
     pub(super) script: Option<String>,
     /// What it does, in full, for people.
     pub(super) does: Vec<String>,
+    /// The runbook that it runs, in `runbooks`.
+    pub(super) child: Option<Digest>,
     pub(super) secrets: Vec<String>,
     pub(super) approval: Option<ApprovalView>,
     pub(super) timeout_ms: Option<u64>,
@@ -176,7 +191,9 @@ impl PlanView {
             max_parallel: plan.max_parallel,
             params: params(loaded, facts),
             secrets: secrets(plan, facts.environment.map(|(_, environment)| environment)),
-            steps: steps(plan, facts),
+            steps: steps(plan, facts, &facts.values),
+            outputs: plan.outputs.keys().cloned().collect(),
+            runbooks: plan.runbooks.iter().map(|(digest, child)| (digest.clone(), runbook(child, facts))).collect(),
         }
     }
 }
@@ -236,11 +253,21 @@ fn secrets(plan: &Plan, environment: Option<&Environment>) -> Vec<SecretView> {
     found.into_iter().map(|(name, (source, place))| SecretView { name, source, place }).collect()
 }
 
-fn steps(plan: &Plan, facts: &Facts<'_>) -> Vec<StepView> {
+/// The values of its params are known only when it starts.
+fn runbook(plan: &Plan, facts: &Facts<'_>) -> RunbookView {
+    RunbookView {
+        runbook: plan.about.id.clone(),
+        title: plan.about.title.clone(),
+        on_failure: plan.on_failure,
+        steps: steps(plan, facts, &BTreeMap::new()),
+    }
+}
+
+fn steps(plan: &Plan, facts: &Facts<'_>, values: &BTreeMap<String, Value>) -> Vec<StepView> {
     let waves = order::waves(plan);
     let roles =
         launch::merge(facts.project_roles.clone(), facts.environment.map_or_else(Roles::new, |it| it.1.roles()));
-    let known = Known::of(plan, &facts.values);
+    let known = Known::of(plan, values);
     let one = |step: &Step, wave: u32| {
         let (parent, case) = place(plan, step);
         let action = action(step);
@@ -260,6 +287,10 @@ fn steps(plan: &Plan, facts: &Facts<'_>) -> Vec<StepView> {
             on: switched_on(&step.body),
             script: action.and_then(words::script),
             does: action.map(planned).unwrap_or_default(),
+            child: match action {
+                Some(Action::Runbook(call)) => Some(call.plan.clone()),
+                _ => None,
+            },
             secrets: action.map(|action| secrets_of(action, plan)).unwrap_or_default(),
             approval: approval(step, &roles),
             timeout_ms: step.timeout_ms,
@@ -344,7 +375,12 @@ fn secrets_of(action: &Action, plan: &Plan) -> Vec<String> {
         Action::Run(script) => script.env.values().chain(plan.env.values()).collect(),
         Action::Argv(argv) => argv.env.values().chain(plan.env.values()).collect(),
         Action::Http(http) => http.headers.values().collect(),
-        Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) | Action::Ask(_) => vec![],
+        Action::Assert(_)
+        | Action::Set(_)
+        | Action::Wait(_)
+        | Action::Manual(_)
+        | Action::Ask(_)
+        | Action::Runbook(_) => vec![],
     };
     let names: BTreeSet<String> = sources
         .into_iter()

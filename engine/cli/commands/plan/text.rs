@@ -1,7 +1,9 @@
 //! A plan for people: what is known at the top, then the steps as a tree.
 
-use runbook_core::plan::{Action, Body, OnFailure, Plan, Step};
-use runbook_core::units::{StepIx, format_duration};
+use std::collections::BTreeSet;
+
+use runbook_core::plan::{Action, Body, OnFailure, Plan, RunbookCall, Step};
+use runbook_core::units::{Digest, StepIx, format_duration};
 
 use super::model::{ApprovalView, ParamView, PlanView, StepView};
 use super::order::{Flow, flow};
@@ -23,16 +25,13 @@ const TEXT_MIN: usize = 24;
 /// The lines of a plan, at most `width` columns wide where words allow it.
 pub(super) fn lines(view: &PlanView, plan: &Plan, is_full: bool, width: usize, paint: Paint) -> Vec<String> {
     let mut out = head(view, width, paint);
-    let top = |always: bool| -> Vec<StepIx> {
-        let is_top = |step: &Step| step.parent.is_none() && step.always == always;
-        plan.iter().filter(|(_, step)| is_top(step)).map(|(at, _)| at).collect()
-    };
-    let mut tree = Tree { view, plan, is_full, width, paint, out: vec![] };
-    let steps = top(false);
+    let seen = BTreeSet::new();
+    let mut tree = Tree { view, root: plan, plan, steps: &view.steps, is_full, width, paint, seen, out: vec![] };
+    let steps = top(plan, false);
     tree.out.push(String::new());
     tree.out.push(format!("{}: {}", paint.bold("do"), flow_words(plan, &steps)));
     tree.list(&steps, "");
-    let always = top(true);
+    let always = top(plan, true);
     if !always.is_empty() {
         tree.out.push(String::new());
         tree.out.push(format!("{}, at the end of every run: {}", paint.bold("always"), flow_words(plan, &always)));
@@ -40,6 +39,12 @@ pub(super) fn lines(view: &PlanView, plan: &Plan, is_full: bool, width: usize, p
     }
     out.extend(tree.out);
     out
+}
+
+/// The steps that lie in no other.
+fn top(plan: &Plan, always: bool) -> Vec<StepIx> {
+    let is_top = |step: &Step| step.parent.is_none() && step.always == always;
+    plan.iter().filter(|(_, step)| is_top(step)).map(|(at, _)| at).collect()
 }
 
 fn flow_words(plan: &Plan, list: &[StepIx]) -> String {
@@ -135,14 +140,20 @@ fn labelled(before: &str, label: &str, column: usize, text: &str, width: usize, 
 /// The steps, drawn one list within the other.
 struct Tree<'a> {
     view: &'a PlanView,
+    /// The outermost plan, which has those of child runs.
+    root: &'a Plan,
+    /// The plan whose steps are drawn now, and how they are shown.
     plan: &'a Plan,
+    steps: &'a [StepView],
     is_full: bool,
     width: usize,
     paint: Paint,
+    /// The runbooks of child runs that were drawn: each is drawn once.
+    seen: BTreeSet<&'a Digest>,
     out: Vec<String>,
 }
 
-impl Tree<'_> {
+impl<'a> Tree<'a> {
     fn list(&mut self, list: &[StepIx], rails: &str) {
         self.some(list, rails, true);
     }
@@ -161,7 +172,7 @@ impl Tree<'_> {
     }
 
     fn step(&mut self, at: StepIx, rails: &str, is_last: bool, by_needs: bool) {
-        let (step, view) = (self.plan.step(at), &self.view.steps[at.at()]);
+        let (step, view) = (self.plan.step(at), &self.steps[at.at()]);
         let mut line = format!("{}{}", self.fork(rails, is_last), self.paint.bold(&view.id));
         if view.title != view.id {
             line.push_str("  ");
@@ -174,6 +185,7 @@ impl Tree<'_> {
         let rails = format!("{rails}{}", if is_last { "   " } else { "│  " });
         self.about(step, view, &rails, by_needs);
         match &step.body {
+            Body::Action(Action::Runbook(call)) => self.child(call, &rails),
             Body::Action(_) => {}
             Body::Block { children, rescue, always } => {
                 let sections = [("rescue, when one failed", rescue), ("always, in the end", always)];
@@ -195,6 +207,32 @@ impl Tree<'_> {
         }
     }
 
+    /// The steps of a child run.
+    fn child(&mut self, call: &'a RunbookCall, rails: &str) {
+        let (Some(plan), Some(view)) = (self.root.runbooks.get(&call.plan), self.view.runbooks.get(&call.plan)) else {
+            return;
+        };
+        if !self.seen.insert(&call.plan) {
+            self.out.push(format!("{}its steps are those above", self.fork(rails, true)));
+            return;
+        }
+        let around = (self.plan, self.steps);
+        (self.plan, self.steps) = (plan, &view.steps);
+        let always = top(plan, true);
+        self.named("does", &top(plan, false), rails, always.is_empty());
+        if !always.is_empty() {
+            self.named("at its end, always", &always, rails, true);
+        }
+        (self.plan, self.steps) = around;
+    }
+
+    /// A list under its name.
+    fn named(&mut self, name: &str, list: &[StepIx], rails: &str, is_last: bool) {
+        let line = format!("{}{name}: {}", self.fork(rails, is_last), flow_words(self.plan, list));
+        self.out.push(cut(&line, self.width));
+        self.list(list, &format!("{rails}{}", if is_last { "   " } else { "│  " }));
+    }
+
     fn case(&mut self, name: &str, children: &[StepIx], rails: &str, is_last: bool) {
         let holds = children.first().and_then(|at| self.case_is_taken(*at));
         let mark = match holds {
@@ -208,7 +246,7 @@ impl Tree<'_> {
     }
 
     fn case_is_taken(&self, first: StepIx) -> Option<bool> {
-        self.view.steps[first.at()].taken
+        self.steps[first.at()].taken
     }
 
     fn about(&mut self, step: &Step, view: &StepView, rails: &str, by_needs: bool) {

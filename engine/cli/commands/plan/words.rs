@@ -26,6 +26,7 @@ pub(super) fn action_kind(action: &Action) -> &'static str {
         Action::Wait(_) => "wait",
         Action::Manual(_) => "manual",
         Action::Ask(_) => "ask",
+        Action::Runbook(_) => "runbook",
     }
 }
 
@@ -53,6 +54,7 @@ pub(super) fn short(action: &Action) -> (String, usize) {
             all.join("; ")
         }
         Action::Set(values) => values.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        Action::Runbook(call) => visible_line(&call.name),
         Action::Wait(Wait::For(time)) => visible_line(&template(time)),
         Action::Wait(Wait::Until(time)) => format!("until {}", visible_line(&template(time))),
     };
@@ -79,7 +81,12 @@ pub(super) fn limits(
     let is_doubtful = match action {
         Action::Http(http) => on_interrupt != OnInterrupt::Rerun || !matches!(http.method.as_str(), "GET" | "HEAD"),
         Action::Run(_) | Action::Argv(_) => true,
-        Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) | Action::Ask(_) => false,
+        Action::Assert(_)
+        | Action::Set(_)
+        | Action::Wait(_)
+        | Action::Manual(_)
+        | Action::Ask(_)
+        | Action::Runbook(_) => false,
     };
     parts.extend(is_doubtful.then(|| interrupted(on_interrupt).to_owned()));
     parts

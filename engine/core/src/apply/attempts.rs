@@ -5,7 +5,7 @@ use crate::event::{AttemptId, Event, Failure, Phase, StopReason};
 use crate::input::Exit;
 use crate::plan::OnInterrupt;
 use crate::rendered::Rendered;
-use crate::run::{Doing, Interrupted, Live, Run, Stage, StepState, UndoState};
+use crate::run::{Child, Doing, Interrupted, Live, Run, Stage, StepState, UndoState};
 use crate::units::{StepIx, Timestamp};
 
 /// A step, or its undo.
@@ -14,7 +14,11 @@ type Key = (StepIx, Phase);
 impl Run {
     pub(super) fn apply_attempt(&mut self, event: &Event, now: Timestamp) -> Applied {
         match event {
-            Event::AttemptStarted { attempt, due, .. } => self.start_attempt(attempt, *due, now, event),
+            Event::AttemptStarted { attempt, due, .. } => {
+                self.start_attempt(attempt, *due, now, event)?;
+                self.note_child(event);
+                Ok(())
+            }
             Event::PollMissed { attempt, next, .. } => {
                 let (key, doing) = self.live_of(attempt, event)?;
                 self.must(doing == Doing::Executing, event)?;
@@ -36,7 +40,9 @@ impl Run {
             Event::AttemptEnded { attempt, exit, failure } => self.end_attempt(attempt, exit, failure.as_ref(), event),
             Event::AttemptInterrupted { attempt, then, survivors, outputs } => {
                 let (key, doing) = self.live_of(attempt, event)?;
-                self.must(doing == Doing::Executing, event)?;
+                // A child run goes on by itself, also while it is being ended.
+                let goes_on = self.child_of(attempt).is_some() && matches!(doing, Doing::Stopping { .. });
+                self.must(doing == Doing::Executing || goes_on, event)?;
                 let declares = self.plan().is_some_and(|plan| !plan.step(key.0).outputs.is_empty());
                 if attempt.phase == Phase::Do {
                     self.steps[key.0.at()].outputs_unknown = declares && outputs.is_none();
@@ -69,6 +75,17 @@ impl Run {
                 Ok(())
             }
             _ => Err(self.illegal(event)),
+        }
+    }
+
+    /// Notes which child run an attempt starts, or goes on with.
+    fn note_child(&mut self, event: &Event) {
+        let Event::AttemptStarted { attempt, due, child: Some(child), .. } = event else { return };
+        let Some(step) = self.made.as_ref().and_then(|made| made.index.get(&attempt.step).copied()) else { return };
+        let known = &mut self.steps[step.at()].child;
+        match known {
+            Some(known) if known.run == *child => known.starts += 1,
+            _ => *known = Some(Child { run: child.clone(), due: *due, starts: 1, is_over: false }),
         }
     }
 
@@ -134,6 +151,9 @@ impl Run {
     fn end_attempt(&mut self, attempt: &AttemptId, exit: &Exit, failure: Option<&Failure>, event: &Event) -> Applied {
         let (key, _) = self.live_of(attempt, event)?;
         self.drop_live(key);
+        if let Some(child) = self.steps[key.0.at()].child.as_mut().filter(|_| attempt.phase == Phase::Do) {
+            child.is_over = true;
+        }
         if let (Exit::Code(code), Phase::Do) = (exit, attempt.phase) {
             self.steps[key.0.at()].exit_code = Some(*code);
         }

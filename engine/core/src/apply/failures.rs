@@ -1,6 +1,6 @@
 //! How far a failure reaches: what it holds back, what builds on it, and what `failure()` says of it.
 
-use crate::event::Failure;
+use crate::event::{Cause, Failure};
 use crate::plan::Section;
 use crate::run::{Run, StepState};
 use crate::units::{StepId, StepIx};
@@ -18,8 +18,11 @@ impl Run {
         };
         let id = within.as_ref().unwrap_or(own);
         // A person may also say no to a manual step, which has started: that is a failure like any other.
-        let unapproved = self.steps[at.at()].state == StepState::Asked
-            && matches!(failure, Failure::Rejected { .. } | Failure::Expired);
+        let unapproved = match failure {
+            Failure::Rejected { .. } | Failure::Expired => self.steps[at.at()].state == StepState::Asked,
+            Failure::Child(end) => matches!(end.cause, Cause::Rejected(_)),
+            _ => false,
+        };
         let mut place = at;
         loop {
             let step = plan.step(place);

@@ -92,13 +92,13 @@ impl Run {
                 self.must(self.stage == Stage::Always && self.is_settled(), event)?;
                 self.enter_stage(Stage::Stopping);
             }
-            Event::RunEnded { state, cause, irreversible } => {
+            Event::RunEnded { state, cause, irreversible, outputs } => {
                 let stopped = self.services.values().all(|state| *state == ServiceState::Stopped);
                 let last = matches!(self.stage, Stage::Always | Stage::Stopping);
                 self.must(last && stopped && self.is_settled(), event)?;
                 self.stage = Stage::Ended;
                 let (cause, irreversible) = (cause.clone(), irreversible.clone());
-                self.end = Some(End { state: *state, cause, irreversible, at });
+                self.end = Some(End { state: *state, cause, irreversible, outputs: outputs.clone(), at });
             }
             _ => return Err(self.illegal(event)),
         }

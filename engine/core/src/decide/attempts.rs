@@ -59,8 +59,15 @@ impl Deciding<'_> {
             Some(Rendered::WaitUntil(moment)) => Some(*moment),
             _ => self.rules(at, phase).timeout_ms.map(|ms| self.now.after(ms)),
         };
+        let (child, due) = match &action {
+            Some(Rendered::Runbook { .. }) => {
+                let (child, due) = self.child_for(at, &attempt, due);
+                (Some(child), due)
+            }
+            _ => (None, due),
+        };
         let Some(host) = self.run.host.clone() else { return Ok(()) };
-        self.emit(Event::AttemptStarted { attempt: attempt.clone(), due, host })?;
+        self.emit(Event::AttemptStarted { attempt: attempt.clone(), due, host, child })?;
         match action {
             Some(Rendered::Assert | Rendered::Set(_)) => self.do_inline(at, attempt, action),
             Some(Rendered::Manual(text)) => self.ask_manual(attempt, text, due),

@@ -104,7 +104,9 @@ impl Deciding<'_> {
             Doing::Stopping { force: forced, .. } => force && !forced,
             _ => false,
         };
-        let running = self.run.live.iter().filter(|(key, live)| stops(live) && !self.is_spared(**key));
+        // Child runs are told how hard this run is to end, and see to it themselves.
+        let is_mine = |key: (StepIx, Phase), live: &Live| !self.is_spared(key) && !self.is_child(&live.attempt);
+        let running = self.run.live.iter().filter(|(key, live)| stops(live) && is_mine(**key, live));
         let running: Vec<AttemptId> = running.map(|(_, live)| live.attempt.clone()).collect();
         for attempt in running {
             let Some(at) = self.made.index.get(&attempt.step).copied() else { continue };

@@ -1,5 +1,7 @@
 //! From the last step to the end: the rollback, the `always` steps, the services, the verdict.
 
+use std::collections::BTreeMap;
+
 use super::{Decided, Deciding};
 use crate::event::{BlockReason, Cause, EndState, Event, Failure, Phase};
 use crate::plan::{OnFailure, Step};
@@ -32,7 +34,8 @@ impl Deciding<'_> {
             if step.rollback.as_ref().is_some_and(|undo| succeeded || (undo.also_failed && ended_badly)) {
                 found.push((run.settled_as, at));
             }
-            if succeeded && step.irreversible {
+            let is_stuck = matches!(&run.state, StepState::Failed(Failure::Child(end)) if end.leaves_something());
+            if (succeeded && step.irreversible) || is_stuck {
                 irreversible.push(step.id.clone());
             }
         }
@@ -81,9 +84,16 @@ impl Deciding<'_> {
     }
 
     fn end(&mut self) -> Decided {
-        let (state, cause) = verdict(&self.run);
+        let (mut state, mut cause) = verdict(&self.run);
+        let mut outputs = BTreeMap::new();
+        if state == EndState::Succeeded {
+            match self.run_outputs() {
+                Ok(values) => outputs = values,
+                Err(reason) => (state, cause) = (EndState::Failed, Cause::Outputs(reason)),
+            }
+        }
         let irreversible = self.run.rollback.as_ref().map(|rollback| rollback.irreversible.clone());
-        self.emit(Event::RunEnded { state, cause, irreversible: irreversible.unwrap_or_default() })
+        self.emit(Event::RunEnded { state, cause, irreversible: irreversible.unwrap_or_default(), outputs })
     }
 
     /// A run that will be rolled back does not wait for people: what they would confirm is undone anyway. Those are still

@@ -20,6 +20,10 @@ impl Deciding<'_> {
     pub(super) fn lost(&mut self, lost: Lost) -> Decided {
         let Lost { attempt, survivors, outputs } = lost;
         let Some((at, live)) = self.live(&attempt) else { return Ok(()) };
+        if let (Some(child), Doing::Executing | Doing::Stopping { .. }) = (self.run.child_of(&attempt), live.doing) {
+            let starts = child.starts;
+            return self.child_lost(at, &attempt, starts);
+        }
         match live.doing {
             Doing::Executing => {}
             // It is being ended, and is not over as long as something of it lives.
@@ -118,6 +122,9 @@ impl Deciding<'_> {
     /// The journal says that an attempt was started, and it was not: one that is to end need not begin.
     pub(super) fn not_started(&mut self, attempt: &AttemptId) -> Decided {
         let Some((at, live)) = self.live(attempt) else { return Ok(()) };
+        if self.goes_on(attempt) {
+            return Ok(());
+        }
         match live.doing {
             Doing::Stopping { .. } => self.ended(attempt, without_end("it was never started")),
             Doing::Executing if self.cancel_stops(at, attempt.phase) => self.cancelled(at, attempt, Exit::Done),

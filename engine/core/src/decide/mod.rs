@@ -6,6 +6,7 @@
 
 mod attempts;
 mod cancel;
+mod child;
 mod close;
 mod finish;
 mod lost;

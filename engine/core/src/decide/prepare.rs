@@ -59,6 +59,7 @@ impl Deciding<'_> {
             Action::Ask(ask) => {
                 Rendered::Ask { prompt: self.text(at, &ask.prompt, locals)?, fields: ask.fields.clone() }
             }
+            Action::Runbook(call) => self.prepare_child(at, call, locals)?,
         })
     }
 

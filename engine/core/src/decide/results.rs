@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::scope::Locals;
 use super::{Decided, Deciding};
-use crate::event::{AttemptId, Event, Failure, Phase, StopReason};
+use crate::event::{AttemptId, ChildEnd, Event, Failure, Phase, StopReason};
 use crate::input::{AttemptResult, Exit};
 use crate::rendered::Rendered;
 use crate::run::Doing;
@@ -25,13 +25,30 @@ impl Deciding<'_> {
             return self.nothing_is_left(at, attempt, then);
         }
         // What succeeded all the same took effect, and may have to be undone: a race that the command won.
-        let has_failed = self.failure_of(attempt, &result.exit).is_some();
+        let failure = self.failure_in(attempt, &result);
+        let has_failed = failure.is_some();
+        if self.was_cancelled_with(at, attempt, failure.as_ref()) {
+            return self.cancelled(at, attempt, result.exit);
+        }
         if stopped == Some(StopReason::Cancel) && has_failed {
             return self.cancelled(at, attempt, result.exit);
         }
         if stopped == Some(StopReason::Timeout) {
-            let failure = Failure::Timeout(self.rules(at, attempt.phase).timeout_ms.unwrap_or_default());
+            let timeout = Failure::Timeout(self.rules(at, attempt.phase).timeout_ms.unwrap_or_default());
+            let failure =
+                failure.filter(|_| result.child.as_ref().is_some_and(ChildEnd::leaves_something)).unwrap_or(timeout);
             return self.finish(at, attempt, result.exit, Some(failure), |_| Ok(BTreeMap::new()));
+        }
+        if self.is_child(attempt) {
+            let failure = result.unusable.map(Failure::Evaluate).or(failure);
+            let code = match result.exit {
+                Exit::Code(code) => code.into(),
+                _ => Value::Null,
+            };
+            let (seen, outputs) = (Locals::from([("exit_code".to_owned(), code)]), result.outputs);
+            return self.finish_seen(at, attempt, result.exit, failure, &seen, |deciding| {
+                deciding.outputs(at, outputs, Locals::new())
+            });
         }
         let mut locals = result.locals;
         if let Exit::Code(code) = result.exit {
@@ -41,7 +58,7 @@ impl Deciding<'_> {
         locals.insert("outputs".to_owned(), handed_back);
         let mut failure = match result.unusable {
             Some(reason) => Some(Failure::Evaluate(reason)),
-            None => self.failure_of(attempt, &result.exit),
+            None => failure,
         };
         if attempt.phase == Phase::Do && self.plan().step(at).until.is_some() && !is_unusable(failure.as_ref()) {
             match self.poll_result(at, attempt, &result.exit, &locals) {

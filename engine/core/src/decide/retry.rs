@@ -16,8 +16,7 @@ impl Deciding<'_> {
         let Some(retry) = self.rules(at, phase).retry else { return self.end_badly(step, phase, failure) };
         let run = &self.run.steps[at.at()];
         let failures = if phase == Phase::Do { run.failures } else { run.undo.failures };
-        let final_anyway = matches!(failure, Failure::Rejected { .. } | Failure::Cancelled);
-        if final_anyway
+        if failure.is_final()
             || failures >= retry.attempts_max
             || self.cancel_stops(at, phase)
             || self.run.service_failed.is_some()
@@ -47,14 +46,19 @@ impl Deciding<'_> {
         failure: &Failure,
         seen: &Locals,
     ) -> Result<bool, String> {
-        if matches!(failure, Failure::Exit(Exit::Code(code)) if on.exit_codes.contains(code)) {
+        let code = match failure {
+            Failure::Exit(Exit::Code(code)) => Some(i64::from(*code)),
+            Failure::Child(_) => seen.get("exit_code").and_then(Value::as_i64),
+            _ => None,
+        };
+        if code.is_some_and(|code| on.exit_codes.iter().any(|named| i64::from(*named) == code)) {
             return Ok(true);
         }
         let Some(condition) = &on.condition else { return Ok(false) };
         let mut locals = self.undo_locals(at, phase);
         locals.extend(seen.clone());
         // What a command did in the time that it had too little of is nothing to go by.
-        if !matches!(failure, Failure::Exit(Exit::Code(_))) {
+        if code.is_none() {
             locals.remove("exit_code");
         }
         fill(&mut locals, condition);

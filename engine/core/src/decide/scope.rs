@@ -49,6 +49,24 @@ impl Deciding<'_> {
         }
     }
 
+    /// What the run hands on, once all has been done; else why it has no value.
+    pub(super) fn run_outputs(&self) -> Result<BTreeMap<String, Value>, String> {
+        let (run, created, locals) = (&self.run, &self.made.created, Locals::new());
+        let scope = Scope {
+            params: &created.params,
+            environment: &created.environment,
+            run: &self.made.run,
+            steps: &|id| run.view(id),
+            locals: &locals,
+            failure: false,
+        };
+        let one = |(name, template): (&String, &Template)| {
+            let value = self.evaluate.template(template, &scope).and_then(|value| keepable(value, "it"));
+            Ok((name.clone(), value.map_err(|error| format!("the output `{name}` has no value: {error}"))?))
+        };
+        self.plan().outputs.iter().map(one).collect()
+    }
+
     /// Says so when what has no value was never handed on, because a person spoke for a step that nobody saw end.
     fn explained(&self, at: StepIx, error: EvaluateError, read: &[&Expression]) -> EvaluateError {
         let own = read.iter().any(|expression| expression.locals.contains("outputs"));

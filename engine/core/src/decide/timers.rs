@@ -31,7 +31,7 @@ impl Deciding<'_> {
     pub(super) fn kill_due(&mut self, attempt: &AttemptId) -> Decided {
         let Some((_, live)) = self.live(attempt) else { return Ok(()) };
         match live.doing {
-            Doing::Stopping { force: false, why, kill_at } if self.now >= kill_at => {
+            Doing::Stopping { force: false, why, kill_at } if self.now >= kill_at && !self.is_child(attempt) => {
                 self.emit(Event::AttemptStopping { attempt: attempt.clone(), force: true, why, kill_at })
             }
             _ => Ok(()),
@@ -53,7 +53,7 @@ impl Deciding<'_> {
         let Some(host) = self.run.host.clone() else { return Ok(()) };
         match live.doing {
             Doing::Polling { next } if self.now >= next && self.may_start() => {
-                self.emit(Event::AttemptStarted { attempt: attempt.next_poll(), due: live.due, host })
+                self.emit(Event::AttemptStarted { attempt: attempt.next_poll(), due: live.due, host, child: None })
             }
             _ => Ok(()),
         }

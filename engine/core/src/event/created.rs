@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::AttemptId;
 use crate::plan::Plan;
 use crate::units::{Digest, Role, RunId, ServiceName};
 
@@ -41,6 +42,20 @@ pub struct Created {
     pub file: String,
     /// Who started it.
     pub by: Identity,
+    /// The run and step that started it, when it is a child run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+}
+
+/// What started a child run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The run.
+    pub run: RunId,
+    /// Its attempt.
+    pub attempt: AttemptId,
+    /// How many runs lie around the child.
+    pub depth: u32,
 }
 
 /// A service, with all that was chosen for it.

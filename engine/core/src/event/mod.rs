@@ -15,14 +15,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use attempt::{AttemptId, Phase, Survivor};
-pub use created::{Created, Host, Identity, ServicePlan};
+pub use created::{Created, Host, Identity, Parent, ServicePlan};
 pub use question::{Question, QuestionId, QuestionKind, Timer};
-pub use reason::{AfterLoss, BlockReason, Cause, EndState, Failure, SkipReason, StopReason};
+pub use reason::{AfterLoss, BlockReason, Cause, ChildEnd, EndState, Failure, SkipReason, StopReason};
 
 use crate::input::{Answer, Exit};
 use crate::plan::{OnInterrupt, Section};
 use crate::rendered::Rendered;
-use crate::units::{Digest, Role, ServiceName, StepId, Timestamp};
+use crate::units::{Digest, Role, RunId, ServiceName, StepId, Timestamp};
 
 /// Something that was decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,6 +161,9 @@ pub enum Event {
         due: Option<Timestamp>,
         /// Where it starts.
         host: Host,
+        /// The child run that it starts, or goes on with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        child: Option<RunId>,
     },
     /// A poll did not find what it looks for. The attempt runs.
     PollMissed {
@@ -277,5 +280,8 @@ pub enum Event {
         cause: Cause,
         /// Steps that succeeded and could not be undone although the run was rolled back.
         irreversible: Vec<StepId>,
+        /// What the run hands on; only when it succeeded.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        outputs: BTreeMap<String, Value>,
     },
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Identity;
 use crate::input::Exit;
-use crate::units::{ServiceName, StepId};
+use crate::units::{RunId, ServiceName, StepId};
 
 /// Why a step was skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +93,29 @@ pub enum Failure {
     Steps(Vec<StepId>),
     /// No case fits the value, and there is no default.
     NoCase(String),
+    /// The child run did not succeed.
+    Child(ChildEnd),
+}
+
+/// How a child run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildEnd {
+    /// Which.
+    pub run: RunId,
+    /// The state.
+    pub state: EndState,
+    /// Why.
+    pub cause: Cause,
+    /// Whether it holds steps that succeeded and could not be undone although it was rolled back.
+    #[serde(default)]
+    pub irreversible: bool,
+}
+
+impl ChildEnd {
+    /// Whether something that it did is left: what it could not undo.
+    pub fn leaves_something(&self) -> bool {
+        self.state == EndState::Stuck || self.irreversible
+    }
 }
 
 /// How a run ends.
@@ -129,4 +152,6 @@ pub enum Cause {
     Undo(StepId),
     /// This service did not come up.
     Service(ServiceName),
+    /// What the runbook hands on has no value: why, in one sentence.
+    Outputs(String),
 }

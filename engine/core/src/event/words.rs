@@ -1,6 +1,6 @@
 //! How ends and failures read as phrases.
 
-use super::Failure;
+use super::{Cause, ChildEnd, EndState, Failure};
 use crate::input::Exit;
 use crate::units::format_duration;
 
@@ -34,6 +34,29 @@ impl std::fmt::Display for Failure {
                 write!(out, "{} failed", names.join(", "))
             }
             Self::NoCase(value) => write!(out, "no case fits `{value}`"),
+            Self::Child(end) => end.fmt(out),
+        }
+    }
+}
+
+/// How a child run ended, as a phrase.
+impl std::fmt::Display for ChildEnd {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let how = match self.state {
+            EndState::Succeeded => "succeeded",
+            EndState::Failed => "failed",
+            EndState::RolledBack => "was rolled back",
+            EndState::Stuck => "is stuck",
+            EndState::Cancelled => "was cancelled",
+        };
+        write!(out, "the child run {} {how}", self.run)?;
+        match &self.cause {
+            Cause::None | Cause::Cancelled => Ok(()),
+            Cause::Step(step) | Cause::Always(step) => write!(out, ": `{step}` failed"),
+            Cause::Rejected(step) => write!(out, ": `{step}` was not approved"),
+            Cause::Undo(step) => write!(out, ": the undo of `{step}` failed"),
+            Cause::Service(service) => write!(out, ": the service `{service}` did not come up"),
+            Cause::Outputs(reason) => write!(out, ": {reason}"),
         }
     }
 }

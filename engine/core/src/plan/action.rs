@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{EnvSource, Expression, Param, Template};
+use crate::units::Digest;
 
 /// What a step, or its undo, does in the world.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub enum Action {
     Manual(Template),
     /// Values that a person gives.
     Ask(Ask),
+    /// Another runbook, as a child run.
+    Runbook(RunbookCall),
 }
 
 /// `run`.
@@ -112,4 +115,15 @@ pub enum Wait {
     For(Template),
     /// Until a moment: an RFC 3339 time with its offset once rendered.
     Until(Template),
+}
+
+/// `runbook` and `with`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunbookCall {
+    /// How the step names it: an id, or a file.
+    pub name: String,
+    /// The plan, in [`Plan::runbooks`](super::Plan).
+    pub plan: Digest,
+    /// The values of its params.
+    pub with: BTreeMap<String, Template>,
 }

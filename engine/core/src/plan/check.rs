@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Body, Plan, Section};
+use super::{Body, CHILD_DEPTH_MAX, Plan, Section};
 use crate::units::{StepId, StepIx};
 
 /// Why a plan cannot be run. The language makes no such plan: this is for what was stored and came back.
@@ -20,6 +20,9 @@ pub enum BrokenPlan {
     /// These steps wait for each other, or for a block that they lie in.
     #[error("these steps wait for each other: {0:?}")]
     Cycle(Vec<StepId>),
+    /// A plan of a child run is missing, or they lie too deep within each other, as when they start each other.
+    #[error("its child runs have no plan, or lie deeper than {CHILD_DEPTH_MAX} within each other")]
+    Children,
 }
 
 impl Plan {
@@ -28,6 +31,15 @@ impl Plan {
     /// # Errors
     /// Says what does not.
     pub fn check(&self) -> Result<(), BrokenPlan> {
+        self.check_steps()?;
+        self.runbooks.values().try_for_each(Self::check_steps)?;
+        match self.child_depth() {
+            Some(..=CHILD_DEPTH_MAX) => Ok(()),
+            _ => Err(BrokenPlan::Children),
+        }
+    }
+
+    fn check_steps(&self) -> Result<(), BrokenPlan> {
         let mut ids = BTreeSet::new();
         for (at, step) in self.iter() {
             if !ids.insert(&step.id) {

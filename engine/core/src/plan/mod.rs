@@ -5,6 +5,7 @@
 
 mod action;
 mod check;
+mod child;
 pub(crate) mod step;
 mod template;
 
@@ -13,12 +14,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use action::{Action, Argv, Ask, Check, Field, Http, HttpBody, Script, Wait};
+pub use action::{Action, Argv, Ask, Check, Field, Http, HttpBody, RunbookCall, Script, Wait};
 pub use check::BrokenPlan;
+pub use child::CHILD_DEPTH_MAX;
 pub use step::{Approval, Body, Case, Condition, OnInterrupt, Retry, RetryOn, Section, Step, Undo, Until};
 pub use template::{EnvSource, Expression, SecretCommand, SecretSource, Template};
 
-use crate::units::{SecretName, StepIx};
+use crate::units::{Digest, SecretName, StepIx};
 
 /// The version of the format below. It grows when an old engine could not run a new plan.
 pub const PLAN_VERSION: u32 = 1;
@@ -44,6 +46,12 @@ pub struct Plan {
     pub cancel_grace_ms: u64,
     /// All steps: those of `steps`, then those of `always`; parents before children.
     pub steps: Vec<Step>,
+    /// What a run of it hands on when it succeeds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, Template>,
+    /// The plans of all child runs, also of those that start others, by their digest without this list.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub runbooks: BTreeMap<Digest, Plan>,
 }
 
 /// What a runbook says about itself.

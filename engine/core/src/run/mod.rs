@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use parts::{Cancel, Doing, End, Interrupted, Live, Rollback, ServiceState, Stage};
-pub use step::{Prepared, StepRun, StepState, UndoRun, UndoState};
+pub use step::{Child, Prepared, StepRun, StepState, UndoRun, UndoState};
 
 use crate::evaluate::StepView;
 use crate::event::{AttemptId, Created, Host, Identity, Phase, Question, QuestionId};
@@ -206,6 +206,12 @@ impl Run {
             place = parent;
         }
         found
+    }
+
+    /// The child run of an attempt, where that is one.
+    pub fn child_of(&self, attempt: &AttemptId) -> Option<&Child> {
+        let is_child = attempt.phase == Phase::Do && self.action_of(attempt).is_some_and(Rendered::is_child);
+        self.step(&attempt.step).filter(|_| is_child)?.child.as_ref()
     }
 
     pub(crate) fn plan(&self) -> Option<&Plan> {

@@ -154,6 +154,8 @@ pub struct End {
     pub cause: Cause,
     /// Steps that succeeded and could not be undone although the run was rolled back.
     pub irreversible: Vec<StepId>,
+    /// What it hands on.
+    pub outputs: BTreeMap<String, Value>,
     /// When.
     pub at: Timestamp,
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use runbook_core::event::{AttemptId, Event, Failure, Phase, QuestionKind, Survivor};
 use runbook_core::input::{Input, Lost};
-use runbook_core::plan::OnInterrupt;
+use runbook_core::plan::{Action, Body, OnInterrupt, Step};
 use runbook_core::run::{StepState, UndoState};
 
 use crate::crash::{RICH, history, rich_fate, with_seeds};
@@ -84,11 +84,12 @@ fn questions(journal: &[Rc<Batch>]) -> Vec<AttemptId> {
 fn when_all_is_lost_the_truth_about_each_attempt_leads_to_the_same_end() {
     let lost = lose_all(OnInterrupt::Ask, |ending, lost, resumed| {
         let again = resumed.ending();
-        let polls = |step: &str| resumed.engine.run.step_plan(&step.into()).is_some_and(|step| step.until.is_some());
+        let is_again = |step: &Step| step.until.is_some() || matches!(step.body, Body::Action(Action::Runbook(_)));
+        let polls = |step: &str| resumed.engine.run.step_plan(&step.into()).is_some_and(is_again);
         let polled = lost.iter().filter(|it| it.phase == Phase::Do && polls(it.step.as_str())).count() as u32;
         let truth = told_by_a_person(ending.clone()).without_attempts();
         truth.must_be(&told_by_a_person(again.clone()).without_attempts(), &format!("when {lost:?} are lost"));
-        // Only a lost poll is repeated without a question.
+        // Only a lost poll, and the engine of a child run, is repeated without a question.
         assert_eq!(again.attempts() - ending.attempts(), polled);
     });
     assert!(lost > 1_000, "{lost}");

@@ -1,9 +1,11 @@
 //! Random runbooks.
 
-use runbook_core::plan::{Body, OnFailure, OnInterrupt};
+use std::collections::BTreeMap;
+
+use runbook_core::plan::{Body, OnFailure, OnInterrupt, Step};
 
 use crate::kit::book::{Book, book};
-use crate::kit::build::{Spec, argv, ask, assert_that, block, http, manual, run, script, set, switch, wait};
+use crate::kit::build::{Spec, argv, ask, assert_that, block, child, http, manual, run, script, set, switch, wait};
 use crate::kit::rng::Rng;
 
 /// What may occur.
@@ -77,7 +79,8 @@ impl Making {
         self.next += 1;
         let needs = self.needs();
         let spec = match self.rng.below(if depth < 3 { 20 } else { 16 }) {
-            0..=7 => self.command(run(&id)),
+            0..=6 => self.command(run(&id)),
+            7 => self.child(&id),
             8 | 9 => self.command(http(&id)),
             10 => self.poll(&id),
             11 => wait(&id, self.rng.pick(&["200ms", "1s", "@900", "0s"])),
@@ -166,6 +169,11 @@ impl Making {
         let any = [OnInterrupt::Rerun, OnInterrupt::Ask, OnInterrupt::Ask, OnInterrupt::Fail];
         let then = self.style.on_interrupt.unwrap_or(self.rng.pick(&any));
         spec.on_interrupt(then)
+    }
+
+    fn child(&mut self, id: &str) -> Spec {
+        let spec = self.command(child(id));
+        Spec { step: Step { outputs: BTreeMap::new(), ..spec.step }, ..spec }.on_interrupt(OnInterrupt::Rerun)
     }
 
     fn poll(&mut self, id: &str) -> Spec {

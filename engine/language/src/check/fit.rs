@@ -8,8 +8,8 @@ use crate::document::{StepDoc, UndoDoc};
 use crate::suggest::one_of;
 
 /// The keys that say what a step does.
-pub(crate) const ACTIONS: [&str; 10] =
-    ["run", "argv", "http", "assert", "set", "wait", "manual", "ask", "steps", "switch"];
+pub(crate) const ACTIONS: [&str; 11] =
+    ["run", "argv", "http", "assert", "set", "wait", "manual", "ask", "runbook", "steps", "switch"];
 
 /// The actions that can undo a step.
 const UNDO_ACTIONS: [&str; 4] = ["run", "argv", "http", "manual"];
@@ -24,8 +24,9 @@ const FITS: &[(&str, &[&str])] = &[
     ("dir", COMMANDS),
     ("kill_grace", COMMANDS),
     ("outputs", &["run", "argv", "http", "steps", "switch"]),
-    ("timeout", &["run", "argv", "http", "manual", "ask"]),
-    ("retry", TRIES),
+    ("timeout", &["run", "argv", "http", "manual", "ask", "runbook"]),
+    ("retry", &["run", "argv", "http", "runbook"]),
+    ("with", &["runbook"]),
     ("until", TRIES),
     ("every", TRIES),
     ("on_interrupt", TRIES),
@@ -35,9 +36,9 @@ const FITS: &[(&str, &[&str])] = &[
     ("parallel", &["steps"]),
     ("rescue", &["steps"]),
     ("always", &["steps"]),
-    ("approval", &["run", "argv", "http", "assert", "set", "wait", "manual", "ask"]),
-    ("rollback", &["run", "argv", "http", "manual"]),
-    ("irreversible", &["run", "argv", "http", "manual"]),
+    ("approval", &["run", "argv", "http", "assert", "set", "wait", "manual", "ask", "runbook"]),
+    ("rollback", &["run", "argv", "http", "manual", "runbook"]),
+    ("irreversible", &["run", "argv", "http", "manual", "runbook"]),
 ];
 
 /// Checks the keys of a step against each other.

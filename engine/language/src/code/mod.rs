@@ -5,6 +5,7 @@ mod order;
 mod page;
 mod places;
 mod rules;
+mod runbooks;
 mod secrets;
 mod shape;
 mod yaml;
@@ -119,6 +120,16 @@ codes! {
     TemplateInScript = "RB0135" rules::TEMPLATE_IN_SCRIPT;
     /// A reference without braces.
     Braceless = "RB0136" names::BRACELESS;
+    /// Unknown runbook.
+    UnknownRunbook = "RB0151" runbooks::UNKNOWN_RUNBOOK;
+    /// A runbook that cannot be run because of its own errors.
+    BrokenRunbook = "RB0152" runbooks::BROKEN_RUNBOOK;
+    /// A runbook that runs itself.
+    RunbookRunsItself = "RB0153" runbooks::RUNBOOK_RUNS_ITSELF;
+    /// Runbooks too deep within each other.
+    RunbooksTooDeep = "RB0154" runbooks::RUNBOOKS_TOO_DEEP;
+    /// A param that does not fit the runbook that is run.
+    ParamOfRunbook = "RB0155" runbooks::PARAM_OF_RUNBOOK;
     /// Unknown name of the environment.
     UnknownEnvironmentName = "RB0201" places::UNKNOWN_ENVIRONMENT_NAME;
     /// Unknown service.

@@ -50,6 +50,10 @@ record! {
         /// whatever became of the one before.
         #[schemars(extend("minItems" = 1))]
         pub always: Option<List<StepDoc>>,
+        /// What a run hands on when it has succeeded, by name: `steps.<id>.outputs.<name>` of a step that runs this runbook.
+        /// Texts may hold `{{ … }}`.
+        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
+        pub outputs: Option<Entries<Free>>,
     }
 }
 

@@ -9,25 +9,14 @@ use crate::document::{AskDoc, AssertDoc, EnvDoc, HttpDoc, WaitDoc};
 use crate::yaml::{Kind, Node};
 
 /// Keys of the language that later versions will know.
-const LATER: &[&str] = &[
-    "for_each",
-    "as",
-    "max_failures",
-    "max_parallel",
-    "runbook",
-    "uses",
-    "with",
-    "deadlines",
-    "guards",
-    "locks",
-    "done_when",
-];
+const LATER: &[&str] =
+    &["for_each", "as", "max_failures", "max_parallel", "uses", "deadlines", "guards", "locks", "done_when"];
 
 record! {
     /// One step: exactly one action, and what is to be known about it.
     #[schemars(extend("oneOf" = [
         {"required": ["run"]}, {"required": ["argv"]}, {"required": ["http"]}, {"required": ["assert"]}, {"required": ["set"]},
-        {"required": ["wait"]}, {"required": ["manual"]}, {"required": ["ask"]}, {"required": ["steps"]}, {"required": ["switch"]}
+        {"required": ["wait"]}, {"required": ["manual"]}, {"required": ["ask"]}, {"required": ["runbook"]}, {"required": ["steps"]}, {"required": ["switch"]}
     ]))]
     pub struct StepDoc ("a step", later: LATER) {
         /// The id, unique in the runbook: lower-case letters, digits and `_`, beginning with a letter.
@@ -62,6 +51,11 @@ record! {
         pub manual: Option<Written>,
         /// Action: values that a person gives. They are the outputs of the step, each with its type.
         pub ask: Option<AskDoc>,
+        /// Action: another runbook, as a child run with a record of its own: its id, or its path from this file.
+        pub runbook: Option<Text>,
+        /// For `runbook`: the values of its params, by name. Texts may hold `{{ … }}`.
+        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
+        pub with: Option<Entries<Free>>,
         /// Action: a block of steps.
         #[schemars(extend("minItems" = 1))]
         pub steps: Option<List<StepDoc>>,

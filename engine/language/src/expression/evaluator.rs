@@ -3,9 +3,9 @@
 use minijinja::machinery::{CodeGenerator, eval, make_string_output};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use runbook_core::evaluate::{Evaluate, EvaluateError, Scope};
-use runbook_core::plan::{Expression, Param, Template};
+use runbook_core::plan::{Expression, Param, ParamKind, Plan, Template};
 use runbook_core::units::Timestamp;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::bind::Bind;
 use super::names::Scoped;
@@ -14,6 +14,7 @@ use super::parse::parse;
 use super::split::{Piece, split};
 use super::tables::{register_filters, register_tests};
 use super::values::{TEXT_MAX, label, to_json, to_text};
+use crate::params::{parse_param, resolve_params};
 
 /// Most instructions of minijinja's machine for one expression.
 ///
@@ -120,6 +121,23 @@ impl Evaluate for Evaluator {
 
     fn fit(&self, param: &Param, value: &Json) -> Result<Json, EvaluateError> {
         crate::params::check_value(param, value).map_err(EvaluateError)
+    }
+
+    fn params(&self, plan: &Plan, given: Map<String, Json>) -> Result<Json, EvaluateError> {
+        // What a script hands back is text, and may be meant as a number: it is read as on the command line.
+        let read = |(name, value): (String, Json)| {
+            let value = match (plan.params.get(&name), value) {
+                (Some(param), Json::String(text)) if param.kind != ParamKind::String => parse_param(param, &text)
+                    .map_err(|reason| EvaluateError(format!("the param `{name}` cannot be used: {reason}")))?,
+                (_, value) => value,
+            };
+            Ok((name, value))
+        };
+        let given = given.into_iter().map(read).collect::<Result<_, EvaluateError>>()?;
+        resolve_params(plan, &given).map_err(|errors| {
+            let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            EvaluateError(all.join("; "))
+        })
     }
 
     fn moment(&self, text: &str) -> Result<Timestamp, EvaluateError> {

@@ -42,6 +42,7 @@ impl<'d> Lowering<'d, '_> {
             doc.wait.as_ref().map(|wait| self.wait(wait, &site)),
             doc.manual.as_ref().map(|text| self.filled(text, &site).map(Action::Manual)),
             doc.ask.as_ref().map(|ask| self.ask(ask, &site)),
+            doc.runbook.as_ref().map(|name| self.runbook(at, name, &site)),
         ];
         actions.into_iter().flatten().next().flatten()
     }

@@ -3,23 +3,26 @@
 mod action;
 mod names;
 mod outputs;
+mod runbook;
 mod site;
 mod step;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use runbook_core::plan::{About, EnvSource, OnFailure, PLAN_VERSION, Plan, SecretCommand, SecretSource, Source};
 use runbook_core::units::SecretName;
 
 use crate::check::env_names::Exported;
 use crate::check::graph::{Order, Read};
-use crate::check::outline::Outline;
+use crate::check::outline::{Item, Outline};
 use crate::check::{fit, header, needs, params, secrets};
 use crate::code::Code;
 use crate::decode::{Entries, Scalar};
 use crate::diagnostic::Collector;
 use crate::document::{EnvDoc, EnvironmentDoc, OnFailureWord, RunbookDoc, SecretDoc};
+use crate::library::{Child, Children};
 use crate::source::SourceFile;
 use crate::yaml::Kind;
 use site::Site;
@@ -48,10 +51,17 @@ pub(crate) struct Lowering<'d, 'f> {
     /// For each step, whether its own `if` asks for failures.
     pub(crate) asks_status: Vec<bool>,
     pub(crate) secrets_used: BTreeSet<String>,
+    /// For each step, the runbook that it names.
+    pub(crate) calls: Vec<Option<Rc<Child>>>,
 }
 
 /// Checks a runbook and makes a plan of it. The plan is good only if `found` has no errors afterwards.
-pub(crate) fn lower(doc: &RunbookDoc, environment: Option<&EnvironmentDoc>, found: &mut Collector) -> Option<Plan> {
+pub(crate) fn lower(
+    doc: &RunbookDoc,
+    environment: Option<&EnvironmentDoc>,
+    children: &mut Children<'_>,
+    found: &mut Collector,
+) -> Option<Plan> {
     header::check_schema(&doc.schema, "runbook/v1", found);
     header::check_id(&doc.id, found);
     header::check_filled(doc.title.get(), found);
@@ -71,6 +81,8 @@ pub(crate) fn lower(doc: &RunbookDoc, environment: Option<&EnvironmentDoc>, foun
     let order = Order::of(&outline, needs.clone(), found);
 
     let sources = secret_sources(doc.secrets.as_ref(), found.file());
+    let call = |item: &Item<'_>| item.doc.runbook.as_ref().and_then(|name| children.call(name, found));
+    let calls = outline.items.iter().map(call).collect();
     let count = outline.items.len();
     let mut lowering = Lowering {
         doc,
@@ -81,9 +93,11 @@ pub(crate) fn lower(doc: &RunbookDoc, environment: Option<&EnvironmentDoc>, foun
         assures: vec![BTreeSet::new(); count],
         asks_status: vec![false; count],
         secrets_used: BTreeSet::new(),
+        calls,
     };
     let env = lowering.env(doc.env.as_ref(), &Site::document());
     let steps: Vec<_> = (0..count).map(|at| lowering.step(at, &needs[at])).collect();
+    let outputs = doc.outputs.as_ref().map(|outputs| lowering.named(outputs, &Site::end())).unwrap_or_default();
     lowering.check_order(&order);
     lowering.check_unused_secrets();
     Some(Plan {
@@ -99,6 +113,8 @@ pub(crate) fn lower(doc: &RunbookDoc, environment: Option<&EnvironmentDoc>, foun
         },
         cancel_grace_ms: doc.cancel_grace.as_ref().map_or(CANCEL_GRACE_MS, |grace| grace.0.value),
         steps: steps.into_iter().collect::<Option<_>>()?,
+        outputs,
+        runbooks: BTreeMap::new(),
     })
 }
 

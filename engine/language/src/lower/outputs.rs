@@ -12,7 +12,7 @@ use super::site::Site;
 use crate::check::graph::{Order, Read};
 use crate::check::needs::{foreign_branch, foreign_section, word};
 use crate::code::Code;
-use crate::document::{OnStepFailureWord, OutputsDoc, StepDoc};
+use crate::document::{OnStepFailureWord, OutputsDoc};
 use crate::expression::NameUse;
 use crate::source::Span;
 use crate::suggest::{did_you_mean, some_of};
@@ -23,12 +23,12 @@ const RESULTS: [&str; 4] = ["succeeded", "failed", "skipped", "exit_code"];
 impl Lowering<'_, '_> {
     /// Checks a use of `steps.…`.
     pub(crate) fn check_step(&mut self, name: &NameUse, span: Span, site: &Site) {
-        let Some(reader) = site.step else {
+        if site.step.is_none() && !site.ended {
             self.found.error(Code::ReadTooEarly, span, "no step has ended when this is evaluated").help(
                 "the runbook's `env` is computed before the first step: move it to `env` of the steps that need it",
             );
             return;
-        };
+        }
         let Some(id) = name.path.get(1) else {
             self.found
                 .error(Code::UnknownStep, span, "the step must be named here")
@@ -41,17 +41,20 @@ impl Lowering<'_, '_> {
             self.found.error(Code::UnknownStep, span, format!("there is no step `{id}`")).help(help);
             return;
         };
-        let own = reader == target && site.undo.is_some();
-        if !own && !self.can_end(site, reader, target, span) {
-            return;
+        // When the runbook hands something on, every step has ended.
+        if let Some(reader) = site.step {
+            let own = reader == target && site.undo.is_some();
+            if !own && !self.can_end(site, reader, target, span) {
+                return;
+            }
         }
         match name.path.get(2).map(String::as_str) {
             Some("outputs") => self.check_output(target, name, span, site),
             Some(result) if RESULTS.contains(&result) => {}
             Some(other) => {
                 let all = RESULTS.iter().chain(&["outputs"]).copied();
-                let declared = output_names(self.outline.items[target].doc);
-                let help = if declared.contains(&other) {
+                let declared = self.output_names(target);
+                let help = if declared.iter().any(|name| name == other) {
                     format!("write `steps.{id}.outputs.{other}`")
                 } else {
                     did_you_mean(other, all.clone()).unwrap_or_else(|| format!("there are {}", some_of(all)))
@@ -121,10 +124,24 @@ impl Lowering<'_, '_> {
         self.check_output(at, &NameUse { path, ..name.clone() }, span, site);
     }
 
+    /// The names of what a step hands on.
+    fn output_names(&self, at: usize) -> Vec<String> {
+        let doc = self.outline.items[at].doc;
+        let mut names: Vec<String> = match &doc.outputs {
+            Some(OutputsDoc::Names(list)) => list.items.iter().map(|name| name.0.value.clone()).collect(),
+            Some(OutputsDoc::Templates(entries)) => entries.items.iter().map(|entry| entry.key.value.clone()).collect(),
+            None => vec![],
+        };
+        let fields = doc.ask.iter().filter_map(|ask| ask.fields.get()).flat_map(|fields| &fields.items);
+        names.extend(fields.map(|entry| entry.key.value.clone()));
+        names.extend(doc.set.iter().flat_map(|entries| &entries.items).map(|entry| entry.key.value.clone()));
+        names.extend(self.calls[at].iter().flat_map(|child| child.outputs.clone()));
+        names
+    }
+
     fn check_output(&mut self, target: usize, name: &NameUse, span: Span, site: &Site) {
         let id = self.outline.name(target).to_owned();
-        let doc = self.outline.items[target].doc;
-        let declared = output_names(doc);
+        let declared = self.output_names(target);
         let Some(output) = name.path.get(3) else {
             if name.dynamic {
                 self.found
@@ -133,10 +150,17 @@ impl Lowering<'_, '_> {
             }
             return;
         };
-        if !declared.contains(&output.as_str()) {
+        if self.outline.items[target].doc.runbook.is_some() && self.calls[target].is_none() {
+            // The other runbook cannot be used, which is reported: nobody knows what it hands on.
+            return;
+        }
+        if !declared.contains(output) {
             let help = did_you_mean(output, &declared).unwrap_or_else(|| match declared.is_empty() {
+                true if self.calls[target].is_some() => {
+                    format!("declare it in the runbook that `{id}` runs: `outputs: {{{output}: …}}`")
+                }
                 true => format!("declare it: `outputs: [{output}]` on `{id}`, and let its script write `{output}=…` to \"$RUNBOOK_OUTPUT\""),
-                false => format!("its outputs are {}", some_of(declared.iter().copied())),
+                false => format!("its outputs are {}", some_of(declared.iter().map(String::as_str))),
             });
             self.found.error(Code::UnknownOutput, span, format!("`{id}` has no output `{output}`")).help(help);
             return;
@@ -159,10 +183,9 @@ impl Lowering<'_, '_> {
     }
 
     /// Why a step of a block may not have succeeded where another step is evaluated, as its section and the other say.
-    fn other_section(&self, block: usize, at: usize, reader: usize) -> Option<String> {
+    fn other_section(&self, block: usize, at: usize, here: Option<Section>) -> Option<String> {
         let (outline, name) = (self.outline, self.outline.name(at));
-        let (there, here) = (outline.items[at].section, outline.section_in(reader, block));
-        match (there, here) {
+        match (outline.items[at].section, here) {
             (Section::Main, Some(Section::Rescue)) => Some(format!("`rescue` runs when `{name}`, or another, failed")),
             (Section::Main | Section::Rescue, Some(Section::Always)) => {
                 Some(format!("`always` runs also when `{name}` did not succeed"))
@@ -175,10 +198,29 @@ impl Lowering<'_, '_> {
         }
     }
 
+    /// The same when the run has succeeded: only what may be skipped, or may fail all the same, may be missing.
+    fn uncertain_at_end(&self, target: usize) -> Option<String> {
+        let items = &self.outline.items;
+        self.outline.outwards(target).find_map(|at| {
+            let (item, name) = (&items[at], self.outline.name(at));
+            if item.doc.condition.is_some() {
+                return Some(format!("`{name}` is skipped when its `if` does not hold"));
+            }
+            if item.doc.on_failure == Some(OnStepFailureWord::Continue) {
+                return Some(format!("`{name}` may have failed: it has `on_failure: continue`"));
+            }
+            if let Some(why) = item.parent.and_then(|block| self.other_section(block, at, None)) {
+                return Some(why);
+            }
+            let switch = item.parent.filter(|parent| items[*parent].is_switch())?;
+            Some(format!("`{name}` lies in a branch of `{}` that may not be taken", self.outline.name(switch)))
+        })
+    }
+
     /// Why the outputs of `target` may be missing where `site` is evaluated; none when they are certainly there.
     fn uncertain(&self, target: usize, site: &Site) -> Option<String> {
-        let reader = site.step?;
         let id = self.outline.name(target);
+        let Some(reader) = site.step else { return self.uncertain_at_end(target) };
         if reader == target {
             return (site.undo == Some(true))
                 .then(|| format!("with `when: [.., failed]` `{id}` is undone also after it failed"));
@@ -205,7 +247,9 @@ impl Lowering<'_, '_> {
                     self.outline.name(parent)
                 ));
             }
-            if let Some(why) = item.parent.and_then(|block| self.other_section(block, at, reader)) {
+            if let Some(why) =
+                item.parent.and_then(|block| self.other_section(block, at, self.outline.section_in(reader, block)))
+            {
                 return Some(why);
             }
             let beside = |one: usize| items[one].parent == item.parent && items[one].runs_anyway();
@@ -219,17 +263,4 @@ impl Lowering<'_, '_> {
             format!("`{}` runs also after a failure, so `{id}` may not have succeeded", self.outline.name(at))
         })
     }
-}
-
-/// The names of what a step hands on.
-fn output_names(doc: &StepDoc) -> Vec<&str> {
-    let mut names: Vec<&str> = match &doc.outputs {
-        Some(OutputsDoc::Names(list)) => list.items.iter().map(|name| name.0.value.as_str()).collect(),
-        Some(OutputsDoc::Templates(entries)) => entries.items.iter().map(|entry| entry.key.value.as_str()).collect(),
-        None => vec![],
-    };
-    let fields = doc.ask.iter().filter_map(|ask| ask.fields.get()).flat_map(|fields| &fields.items);
-    names.extend(fields.map(|entry| entry.key.value.as_str()));
-    names.extend(doc.set.iter().flat_map(|entries| &entries.items).map(|entry| entry.key.value.as_str()));
-    names
 }

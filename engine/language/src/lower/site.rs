@@ -57,6 +57,11 @@ impl Site {
         Self { step: None, locals: Locals::None, condition: false, ended: false, undo: None }
     }
 
+    /// What the runbook hands on, after all has been done.
+    pub(crate) fn end() -> Self {
+        Self { ended: true, ..Self::document() }
+    }
+
     /// What a step does, before it is done.
     pub(crate) fn step(at: usize) -> Self {
         Self { step: Some(at), ..Self::document() }

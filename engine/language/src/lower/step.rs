@@ -280,6 +280,8 @@ fn unless_written(action: &Action) -> OnInterrupt {
     match action {
         Action::Http(http) if http.method == "GET" || http.method == "HEAD" => OnInterrupt::Rerun,
         Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) | Action::Ask(_) => OnInterrupt::Rerun,
+        // The record of the child run knows what became of it.
+        Action::Runbook(_) => OnInterrupt::Rerun,
         Action::Run(_) | Action::Argv(_) | Action::Http(_) => OnInterrupt::Ask,
     }
 }

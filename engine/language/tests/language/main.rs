@@ -3,6 +3,7 @@
 mod invalid;
 mod pages;
 mod robust;
+mod runbooks;
 mod schemas;
 mod secrets;
 mod sections;

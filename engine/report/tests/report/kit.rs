@@ -63,6 +63,7 @@ impl Sim {
             dir: "/srv".to_owned(),
             file: "/srv/r.yaml".to_owned(),
             by: person("mia", 1001),
+            parent: None,
         };
         let mut sim = Self {
             run: Run::default(),

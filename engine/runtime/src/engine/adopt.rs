@@ -94,6 +94,7 @@ impl Driver {
                 None if is_command && started_in.as_deref() == Some(boot_id.as_str()) => {
                     self.take(Input::NotStarted(attempt))?;
                 }
+                None if self.engine.run.child_of(&attempt).is_some() => self.child_lost(attempt)?,
                 None => self.lost(attempt, &[])?,
             }
         }
@@ -116,7 +117,7 @@ impl Driver {
         let ran = run.live().filter(|live| matches!(live.doing, Doing::Executing | Doing::Stopping { .. }));
         ran.map(|live| {
             let action = run.action_of(&live.attempt);
-            let is_command = matches!(action, Some(Rendered::Run { .. } | Rendered::Argv { .. }));
+            let is_command = action.is_some_and(Rendered::is_command);
             (live.attempt.clone(), is_command, self.engine.boots.get(&live.attempt).cloned())
         })
         .collect()

@@ -24,7 +24,7 @@ fn missing(folder: &RunFolder, created: &Created, secrets: &Secrets) -> Vec<Stri
     let look = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| vec![format!("secrets cannot be looked for: {error}")]);
-        runtime.map(|it| it.block_on(needed::missing(created, folder, secrets, needed::at_start(created), false)))
+        runtime.map(|it| it.block_on(needed::missing_at_start(created, folder, secrets)))
     };
     let looked = std::thread::scope(|scope| scope.spawn(look).join());
     match looked {

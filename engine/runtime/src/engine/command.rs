@@ -232,7 +232,7 @@ impl Driver {
     }
 
     /// A secret that is handed back would be kept: the step fails instead.
-    fn without_secrets(&self, outputs: BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, String> {
+    pub(super) fn without_secrets(&self, outputs: BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, String> {
         if outputs.is_empty() {
             return Ok(outputs);
         }
@@ -256,7 +256,7 @@ pub(super) fn log_name(attempt: &AttemptId) -> String {
     AttemptId { poll: 1, ..attempt.clone() }.to_string()
 }
 
-fn exit_of(exit: &supervisor::Exit) -> Exit {
+pub(super) fn exit_of(exit: &supervisor::Exit) -> Exit {
     match exit {
         supervisor::Exit::Code(code) => Exit::Code(*code),
         supervisor::Exit::Signal(signal) => Exit::Signal(*signal),

@@ -13,6 +13,7 @@
 mod adopt;
 mod answers;
 mod before;
+mod child;
 mod command;
 mod error;
 mod http;
@@ -34,7 +35,7 @@ use runbook_core::event::{AttemptId, Created, Event, Timer};
 use runbook_core::input::{AttemptResult, Input};
 use runbook_core::run::{End, Run};
 use runbook_core::units::Timestamp;
-use runbook_journal::{Journal, Record, RunJournal};
+use runbook_journal::{Journal, JournalError, Record, RunJournal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -45,6 +46,7 @@ use crate::signing::{self, SigningKey};
 use crate::status::Status;
 use crate::supervisor::SupervisorClient;
 
+pub use child::{CHILD_SUBCOMMAND, leave_end};
 pub use error::EngineError;
 use lookup::Lookups;
 use services::Services;
@@ -122,6 +124,35 @@ impl Engine {
         let run = Run::default();
         let mut engine = Self { folder, journal, run, secrets, evaluate, boots: BTreeMap::new(), _lock: lock };
         engine.take(Input::Launched(Box::new(created)))?;
+        Ok(engine)
+    }
+
+    /// Takes a child run: makes its first event durable, unless an earlier engine of it has.
+    ///
+    /// # Errors
+    /// As [`Engine::create`] and [`Engine::open`].
+    pub fn open_child(folder: RunFolder, created: Created, evaluate: Box<dyn Evaluate>) -> Result<Self, EngineError> {
+        let lock = folder.lock().map_err(EngineError::from)?;
+        let secrets = Secrets::of(&created);
+        let begun = match RunJournal::open(folder.path()) {
+            // What was cut short before it was published holds nothing; the loss of more is no new beginning.
+            Err(JournalError::Missing { .. }) if !folder.status().exists() => None,
+            journal => Some(journal?),
+        };
+        let (journal, (run, boots)) = match begun {
+            Some(mut journal) => {
+                let folded = fold(&journal.load()?)?;
+                (journal, folded)
+            }
+            None => {
+                before::check(&folder, &created, &secrets).map_err(EngineError::Precondition)?;
+                (RunJournal::create_anew(folder.path())?, (Run::default(), BTreeMap::new()))
+            }
+        };
+        let mut engine = Self { folder, journal, run, secrets, evaluate, boots, _lock: lock };
+        if engine.run.created().is_none() {
+            engine.take(Input::Launched(Box::new(created)))?;
+        }
         Ok(engine)
     }
 
@@ -288,10 +319,15 @@ impl Driver {
     fn only_questions_remain(&self) -> bool {
         let run = &self.engine.run;
         let asks = |effect: &runbook_core::Effect| {
-            use runbook_core::Effect::{Ask, Service, Timer as At};
-            matches!(effect, Ask(_) | Service(_) | At { timer: Timer::Question(_), .. })
+            use runbook_core::Effect::{Ask, Execute, Service, Timer as At};
+            match effect {
+                Ask(_) | Service(_) | At { timer: Timer::Question(_), .. } => true,
+                Execute(attempt) | At { timer: Timer::Overdue(attempt), .. } => self.child_waits(attempt),
+                _ => false,
+            }
         };
-        !run.questions().is_empty() && run.services_answer() && run.wanted().iter().all(asks)
+        let asks_somebody = !run.questions().is_empty() || run.live().any(|live| self.child_waits(&live.attempt));
+        asks_somebody && run.services_answer() && run.wanted().iter().all(asks)
     }
 }
 

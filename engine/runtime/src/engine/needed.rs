@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use runbook_core::event::Created;
-use runbook_core::plan::{Body, OnFailure, SecretSource, Step};
+use runbook_core::plan::{Action, Body, OnFailure, Plan, RunbookCall, SecretSource, Step};
 use runbook_core::run::{Run, Stage, StepState};
-use runbook_core::units::SecretName;
+use runbook_core::units::{Digest, SecretName};
 
 use super::uses::{EnvOfRunbook, secrets_of};
 use super::{Engine, EngineError};
@@ -26,20 +26,25 @@ impl Engine {
     pub(super) async fn check_secrets(&self, is_ending: bool, services_answer: bool) -> Result<(), EngineError> {
         let Some(created) = self.run.created() else { return Ok(()) };
         let needed = needed(&self.run, &created.plan.env, is_ending);
-        let missing = missing(created, &self.folder, &self.secrets, needed, services_answer).await;
+        let plan = &created.plan;
+        let mut missing = missing(plan, created, &self.folder, &self.secrets, needed, services_answer).await;
+        let calls = self.run.steps().filter(|(_, step, state)| may_run(step, &state.state, is_ending));
+        let calls = calls.filter_map(|(_, step, _)| call_of(step)).map(|call| &call.plan);
+        missing.extend(missing_in_children(created, calls, &self.folder, services_answer).await);
         if missing.is_empty() { Ok(()) } else { Err(EngineError::Precondition(missing)) }
     }
 }
 
 /// Those of the secrets that cannot be had, each as a sentence.
-pub(super) async fn missing(
+async fn missing(
+    plan: &Plan,
     created: &Created,
     folder: &RunFolder,
     secrets: &Secrets,
     needed: BTreeSet<SecretName>,
     services_answer: bool,
 ) -> Vec<String> {
-    let by_service = |name: &SecretName| match created.plan.secrets.get(name) {
+    let by_service = |name: &SecretName| match plan.secrets.get(name) {
         Some(SecretSource::File(file)) => Path::new(file).starts_with(folder.services()),
         Some(SecretSource::Command(command)) => command.argv.iter().any(|word| names_service(word, created)),
         Some(SecretSource::Env(_)) | None => false,
@@ -56,9 +61,44 @@ fn names_service(word: &str, created: &Created) -> bool {
     })
 }
 
-/// What a run may need that has not begun.
-pub(super) fn at_start(created: &Created) -> BTreeSet<SecretName> {
+/// Those that child runs need and that cannot be had.
+async fn missing_in_children<'p>(
+    created: &'p Created,
+    calls: impl Iterator<Item = &'p Digest>,
+    folder: &RunFolder,
+    services_answer: bool,
+) -> Vec<String> {
+    let plans = &created.plan.runbooks;
+    let mut reasons = vec![];
+    let mut open: Vec<&Digest> = calls.collect();
+    let mut seen = BTreeSet::new();
+    while let Some(next) = open.pop() {
+        let Some(child) = plans.get(next).filter(|_| seen.insert(next)) else { continue };
+        let secrets = Secrets::new(child.secrets.clone(), Path::new(&created.dir));
+        reasons.extend(missing(child, created, folder, &secrets, at_start(child), services_answer).await);
+        open.extend(child.calls().map(|call| &call.plan));
+    }
+    reasons
+}
+
+/// Those that a run needs that has not begun, or one of its child runs, and that cannot be had.
+pub(super) async fn missing_at_start(created: &Created, folder: &RunFolder, secrets: &Secrets) -> Vec<String> {
     let plan = &created.plan;
+    let mut reasons = missing(plan, created, folder, secrets, at_start(plan), false).await;
+    let calls = plan.calls().map(|call| &call.plan);
+    reasons.extend(missing_in_children(created, calls, folder, false).await);
+    reasons
+}
+
+fn call_of(step: &Step) -> Option<&RunbookCall> {
+    match &step.body {
+        Body::Action(Action::Runbook(call)) => Some(call),
+        _ => None,
+    }
+}
+
+/// What a run may need that has not begun.
+fn at_start(plan: &Plan) -> BTreeSet<SecretName> {
     let rolls_back = plan.on_failure == OnFailure::Rollback;
     let actions = plan.steps.iter().flat_map(|step| {
         let own = match &step.body {

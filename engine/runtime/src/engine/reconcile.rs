@@ -24,6 +24,7 @@ impl Driver {
                 match effect {
                     Effect::Execute(attempt) => self.execute(attempt)?,
                     Effect::Stop { attempt, force } => self.stop(attempt, force)?,
+                    Effect::EndChild { attempt, level, overdue } => self.end_child(&attempt, level, overdue)?,
                     Effect::Service(_) | Effect::Ask(_) | Effect::Timer { .. } => {}
                 }
             }
@@ -39,7 +40,10 @@ impl Driver {
         if self.running.contains_key(&key) || self.requests.contains_key(&attempt) {
             return Ok(());
         }
-        if self.engine.run.live().any(|live| live.attempt == attempt && matches!(live.doing, Doing::Stopping { .. })) {
+        let stops = |live: &Live| live.attempt == attempt && matches!(live.doing, Doing::Stopping { .. });
+        // A child run that has begun is gone on with, so that it can end.
+        let goes_on = self.engine.run.child_of(&attempt).is_some_and(|child| child.starts > 1);
+        if self.engine.run.live().any(stops) && !goes_on {
             return self.give_up_lookup(&attempt);
         }
         // An attempt that was never started before a crash waits for the services like any other.
@@ -55,6 +59,7 @@ impl Driver {
                 let headers = self.headers(&headers, &printed)?;
                 self.start_request(&attempt, &method, &url, headers, body)
             }
+            Rendered::Runbook { plan, params, .. } => self.start_child(&attempt, &plan, &params),
             command => self.start_command(&attempt, &command, &printed),
         });
         match started {

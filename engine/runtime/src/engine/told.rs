@@ -127,6 +127,7 @@ impl Driver {
         match said {
             Notification::Ended { key, ended } => self.command_ended(key.as_str(), &ended),
             Notification::Unknown { key } => match self.running.remove(key.as_str()) {
+                Some(attempt) if self.engine.run.child_of(&attempt).is_some() => self.child_lost(attempt),
                 Some(attempt) => self.lost(attempt, &[]),
                 None => Ok(()),
             },
@@ -143,6 +144,9 @@ impl Driver {
             return self.service_ended(&service, ended);
         }
         let Some(attempt) = self.running.remove(key) else { return Ok(()) };
+        if self.engine.run.child_of(&attempt).is_some() {
+            return self.child_ended(attempt, ended);
+        }
         if ended.exit == Exit::Unknown {
             // Those that outlived KILL are another user's, and nobody can wait for them.
             let survivors = if ended.signalled.is_none() { &ended.survivors[..] } else { &[] };

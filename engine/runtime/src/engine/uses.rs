@@ -15,7 +15,13 @@ pub(super) fn secrets_of(action: &Action, of_runbook: &EnvOfRunbook) -> BTreeSet
         Action::Run(script) => script.env.values().chain(of_runbook.values()).collect(),
         Action::Argv(argv) => argv.env.values().chain(of_runbook.values()).collect(),
         Action::Http(http) => http.headers.values().collect(),
-        Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) | Action::Ask(_) => vec![],
+        // A child run has secrets of its own.
+        Action::Assert(_)
+        | Action::Set(_)
+        | Action::Wait(_)
+        | Action::Manual(_)
+        | Action::Ask(_)
+        | Action::Runbook(_) => vec![],
     };
     let secret = |source: &EnvSource| match source {
         EnvSource::Secret { name, .. } => Some(name.clone()),

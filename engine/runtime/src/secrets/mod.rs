@@ -63,6 +63,8 @@ pub type Values = BTreeMap<SecretName, Secret>;
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     sources: Arc<BTreeMap<SecretName, SecretSource>>,
+    /// Those of child runs: not for commands of this run, and hidden from them all the same.
+    of_children: Arc<Vec<SecretSource>>,
     /// Where programs are run.
     dir: PathBuf,
     /// What programs printed, to be masked, the newest last: they are not run anew for each output that may hold it.
@@ -72,12 +74,15 @@ pub struct Secrets {
 impl Secrets {
     /// Takes the declared sources, and the folder in which their programs are run.
     pub fn new(sources: BTreeMap<SecretName, SecretSource>, dir: &Path) -> Self {
-        Self { sources: Arc::new(sources), dir: dir.to_owned(), printed: Arc::default() }
+        Self { sources: Arc::new(sources), of_children: Arc::default(), dir: dir.to_owned(), printed: Arc::default() }
     }
 
     /// The secrets of a run.
     pub fn of(created: &Created) -> Self {
-        Self::new(created.plan.secrets.clone(), Path::new(&created.dir))
+        let own = Self::new(created.plan.secrets.clone(), Path::new(&created.dir));
+        let children = created.plan.runbooks.values();
+        let of_children = children.flat_map(|child| child.secrets.values().cloned()).collect();
+        Self { of_children: Arc::new(of_children), ..own }
     }
 
     /// The value of a secret, now; of one that a program prints it is in `printed`.
@@ -85,27 +90,7 @@ impl Secrets {
     /// # Errors
     /// When it has none; says which and where it was looked for.
     pub fn resolve(&self, name: &SecretName, printed: &Values) -> Result<Secret, SecretError> {
-        let value = match self.sources.get(name) {
-            None => return Err(SecretError::Undeclared(name.clone())),
-            Some(SecretSource::Env(variable)) => std::env::var(variable)
-                .map_err(|_| SecretError::NoVariable { name: name.clone(), variable: variable.clone() })?,
-            Some(SecretSource::File(file)) => {
-                let text = fs::read_to_string(file).map_err(|error| SecretError::NoFile {
-                    name: name.clone(),
-                    file: file.clone(),
-                    reason: error.to_string(),
-                })?;
-                without_newline(&text).to_owned()
-            }
-            Some(SecretSource::Command(_)) => {
-                let value = printed.get(name).map(|value| value.expose().to_owned());
-                value.ok_or_else(|| SecretError::NotPrinted {
-                    name: name.clone(),
-                    reason: "its program was not run".to_owned(),
-                })?
-            }
-        };
-        long_enough(name, Secret::new(value))
+        resolve(name, self.sources.get(name), printed)
     }
 
     /// Those of the secrets that a program prints.
@@ -161,6 +146,8 @@ impl Secrets {
     pub fn known(&self) -> Vec<Secret> {
         let nothing = Values::new();
         let mut known: Vec<Secret> = self.sources.keys().filter_map(|name| self.resolve(name, &nothing).ok()).collect();
+        let of_child = SecretName::new("of a child run");
+        known.extend(self.of_children.iter().filter_map(|source| resolve(&of_child, Some(source), &nothing).ok()));
         let printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
         known.extend(printed.values().flatten().cloned());
         known
@@ -172,7 +159,7 @@ impl Secrets {
             SecretSource::Env(variable) => Some(variable.clone()),
             SecretSource::File(_) | SecretSource::Command(_) => None,
         };
-        self.sources.values().filter_map(variable).collect()
+        self.sources.values().chain(&*self.of_children).filter_map(variable).collect()
     }
 
     fn remember(&self, values: &Values) {
@@ -186,6 +173,31 @@ impl Secrets {
             }
         }
     }
+}
+
+/// The value of a secret from its source; of one that a program prints it is in `printed`.
+fn resolve(name: &SecretName, source: Option<&SecretSource>, printed: &Values) -> Result<Secret, SecretError> {
+    let value = match source {
+        None => return Err(SecretError::Undeclared(name.clone())),
+        Some(SecretSource::Env(variable)) => std::env::var(variable)
+            .map_err(|_| SecretError::NoVariable { name: name.clone(), variable: variable.clone() })?,
+        Some(SecretSource::File(file)) => {
+            let text = fs::read_to_string(file).map_err(|error| SecretError::NoFile {
+                name: name.clone(),
+                file: file.clone(),
+                reason: error.to_string(),
+            })?;
+            without_newline(&text).to_owned()
+        }
+        Some(SecretSource::Command(_)) => {
+            let value = printed.get(name).map(|value| value.expose().to_owned());
+            value.ok_or_else(|| SecretError::NotPrinted {
+                name: name.clone(),
+                reason: "its program was not run".to_owned(),
+            })?
+        }
+    };
+    long_enough(name, Secret::new(value))
 }
 
 fn long_enough(name: &SecretName, value: Secret) -> Result<Secret, SecretError> {

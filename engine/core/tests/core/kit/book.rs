@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use runbook_core::digest_of;
 use runbook_core::event::{Created, Host, Identity, ServicePlan};
 use runbook_core::plan::{About, OnFailure, PLAN_VERSION, Plan};
-use runbook_core::units::{RunId, ServiceName};
+use runbook_core::units::{Digest, RunId, ServiceName};
 use serde_json::{Value, json};
 
-use super::build::{Spec, lower};
+use super::build::{Spec, lower, template};
 
 /// A runbook to be.
 #[derive(Clone, Debug)]
@@ -21,6 +21,7 @@ pub(crate) struct Book {
     pub(crate) cancel_grace_ms: u64,
     pub(crate) params: Value,
     pub(crate) services: Vec<String>,
+    pub(crate) outputs: Vec<(String, String)>,
 }
 
 /// A runbook of these steps, one after the other.
@@ -34,7 +35,14 @@ pub(crate) fn book(main: Vec<Spec>) -> Book {
         cancel_grace_ms: 10_000,
         params: json!({"kind": "a"}),
         services: vec![],
+        outputs: vec![],
     }
+}
+
+/// The plan of all child runs of the tests.
+pub(crate) fn inner() -> (Digest, Plan) {
+    let plan = book(vec![super::build::run("x")]).bare_plan();
+    (digest_of(&plan), plan)
 }
 
 impl Book {
@@ -68,12 +76,18 @@ impl Book {
         self
     }
 
+    /// What a run of it hands on.
+    pub(crate) fn output(mut self, name: &str, text: &str) -> Self {
+        self.outputs.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
     pub(crate) fn service(mut self, name: &str) -> Self {
         self.services.push(name.to_owned());
         self
     }
 
-    pub(crate) fn plan(&self) -> Plan {
+    fn bare_plan(&self) -> Plan {
         Plan {
             version: PLAN_VERSION,
             about: About {
@@ -93,7 +107,16 @@ impl Book {
             on_failure: self.on_failure,
             cancel_grace_ms: self.cancel_grace_ms,
             steps: lower(&self.main, self.parallel, &self.always),
+            outputs: self.outputs.iter().map(|(name, text)| (name.clone(), template(text))).collect(),
+            runbooks: BTreeMap::new(),
         }
+    }
+
+    /// The plan, with that of its child runs.
+    pub(crate) fn plan(&self) -> Plan {
+        let plan = self.bare_plan();
+        let has_children = plan.calls().next().is_some();
+        Plan { runbooks: has_children.then(inner).into_iter().collect(), ..plan }
     }
 
     pub(crate) fn created(&self) -> Created {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use runbook_core::plan::{
     Action, Approval, Argv, Ask, Body, Case, Check, Condition, EnvSource, Expression, Field, Http, OnInterrupt, Param,
-    ParamKind, Retry, RetryOn, Script, Section, Step, Template, Undo, Until, Wait,
+    ParamKind, Retry, RetryOn, RunbookCall, Script, Section, Step, Template, Undo, Until, Wait,
 };
 use runbook_core::units::{Role, StepIx};
 
@@ -135,6 +135,12 @@ pub(crate) fn ask(id: &str, names: &[&str]) -> Spec {
     spec(id, Action::Ask(Ask { prompt: Template::text("which one?"), fields: fields.collect() }))
 }
 
+/// `runbook`: a child run of the plan that every book has for it.
+pub(crate) fn child(id: &str) -> Spec {
+    let call = RunbookCall { name: "inner".to_owned(), plan: super::book::inner().0, with: BTreeMap::new() };
+    spec(id, Action::Runbook(call)).on_interrupt(OnInterrupt::Rerun)
+}
+
 /// `steps`.
 pub(crate) fn block(id: &str, children: Vec<Spec>) -> Spec {
     Spec { inside: Inside::Block(children, vec![], vec![]), ..run(id) }
@@ -258,6 +264,14 @@ impl Spec {
 
     pub(crate) fn output(mut self, name: &str, text: &str) -> Self {
         self.step.outputs.insert(name.to_owned(), template(text));
+        self
+    }
+
+    /// A param of a child run.
+    pub(crate) fn with(mut self, name: &str, text: &str) -> Self {
+        if let Body::Action(Action::Runbook(call)) = &mut self.step.body {
+            call.with.insert(name.to_owned(), template(text));
+        }
         self
     }
 

@@ -1,10 +1,10 @@
 //! What must hold after every decision, written down a second time and in another way than the engine does it.
 
-use runbook_core::event::{BlockReason, Cause, Event, Phase, QuestionKind, SkipReason, StopReason};
+use runbook_core::event::{AttemptId, BlockReason, Cause, Event, Phase, QuestionKind, SkipReason, StopReason};
 use runbook_core::input::Input;
 use runbook_core::plan::{Body, Plan, Section};
 use runbook_core::run::{Doing, Run, ServiceState, Stage, StepRun, StepState, UndoState};
-use runbook_core::units::{StepId, StepIx, Timestamp};
+use runbook_core::units::{RunId, StepId, StepIx, Timestamp};
 use runbook_core::{Effect, decide};
 
 use super::expr::Mini;
@@ -25,6 +25,8 @@ fn around(plan: &Plan, at: StepIx) -> Vec<StepIx> {
 /// Checks one event against the state before and after it.
 pub(crate) fn event(before: &Run, event: &Event, after: &Run) {
     match event {
+        // A child run that has begun goes on by itself: another engine of it is not another start.
+        Event::AttemptStarted { attempt, child: Some(child), .. } if goes_on(before, attempt, child) => {}
         Event::AttemptStarted { attempt, .. } if attempt.phase == Phase::Do => {
             let at = plan(before).find(attempt.step.as_str()).expect("a step");
             started(before, at, attempt.number == 1 && attempt.poll == 1);
@@ -78,6 +80,11 @@ fn section_entered(run: &Run, step: &StepId, section: Section) {
 /// Whether a step lies in the `always` of a block.
 fn in_cleanup(plan: &Plan, at: StepIx) -> bool {
     std::iter::once(at).chain(around(plan, at)).any(|at| plan.step(at).section == Section::Always)
+}
+
+fn goes_on(before: &Run, attempt: &AttemptId, child: &RunId) -> bool {
+    let known = before.step(&attempt.step).and_then(|step| step.child.as_ref());
+    known.is_some_and(|known| known.run == *child && !known.is_over)
 }
 
 /// A step, or block, begins: all that it builds on has settled, it lies in what is entered, and nothing holds it back.
@@ -300,6 +307,11 @@ pub(crate) fn state(run: &Run) {
     let undos = run.live().filter(|live| live.attempt.phase == Phase::Undo).count();
     assert!(undos <= 1, "{undos} undos at once");
     let wanted = run.wanted();
+    for live in run.live().filter(|live| run.child_of(&live.attempt).is_some()) {
+        let killed = |effect: &Effect| matches!(effect, Effect::Stop { attempt, .. } if *attempt == live.attempt);
+        assert!(!wanted.iter().any(killed), "the engine of the child run {} is killed", live.attempt);
+        assert!(wanted.contains(&Effect::Execute(live.attempt.clone())), "{} is not gone on with", live.attempt);
+    }
     for effect in &wanted {
         if let Effect::Execute(attempt) | Effect::Stop { attempt, .. } = effect {
             assert!(run.live().any(|live| live.attempt == *attempt), "{attempt} is wanted and not running");

@@ -2,9 +2,9 @@
 //! `params`, `environment`, `run`, `steps` and locals. Strict: what is not there is an error.
 
 use runbook_core::evaluate::{Evaluate, EvaluateError, Scope};
-use runbook_core::plan::{Expression, Param, Template};
+use runbook_core::plan::{Expression, Param, Plan, Template};
 use runbook_core::units::{StepId, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Evaluates them.
 pub(crate) struct Mini;
@@ -16,6 +16,13 @@ fn error<T>(message: impl Into<String>) -> Result<T, EvaluateError> {
 }
 
 impl Evaluate for Mini {
+    fn params(&self, plan: &Plan, given: Map<String, Value>) -> Outcome {
+        match given.keys().find(|name| !plan.params.contains_key(*name)) {
+            Some(name) => error(format!("there is no param `{name}`")),
+            None => Ok(Value::Object(given)),
+        }
+    }
+
     fn condition(&self, expression: &Expression, scope: &Scope<'_>) -> Result<bool, EvaluateError> {
         match self.expression(expression, scope)? {
             Value::Bool(holds) => Ok(holds),

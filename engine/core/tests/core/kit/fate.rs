@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::event::{AttemptId, Phase, Question, QuestionKind};
+use runbook_core::event::{AttemptId, Cause, ChildEnd, EndState, Phase, Question, QuestionKind};
 use runbook_core::input::{Answer, AttemptResult, Exit};
+use runbook_core::units::RunId;
 use serde_json::json;
 
 use super::rng::Rng;
@@ -18,10 +19,12 @@ pub(crate) struct Job {
 }
 
 /// What kind of command it is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Kind {
     pub(crate) is_http: bool,
     pub(crate) polls: bool,
+    /// The child run, where it is one.
+    pub(crate) child: Option<RunId>,
 }
 
 /// An answer that will be written.
@@ -54,7 +57,7 @@ pub(crate) struct Fate {
 impl Fate {
     /// What becomes of an attempt that starts now. Depends on how many failed before it, not on its number, so that an
     /// attempt that is run again because nobody knows its fate fares like the lost one, and ends when that would have.
-    pub(crate) fn job(&self, attempt: &AttemptId, failures: u32, kind: Kind, now: u64, ends_at: Option<u64>) -> Job {
+    pub(crate) fn job(&self, attempt: &AttemptId, failures: u32, kind: &Kind, now: u64, ends_at: Option<u64>) -> Job {
         let undo = attempt.phase == Phase::Undo;
         let mut rng = Rng::of(self.seed, &format!("job {} {undo} {failures}", attempt.step));
         let failing = if undo { self.failing / 2 } else { self.failing };
@@ -86,6 +89,11 @@ impl Fate {
                 ("response".to_owned(), json!({"status": 200, "up": ends_at >= true_from})),
             ]),
             unusable: (!undo && rng.percent(2)).then(|| "output too long".to_owned()),
+            child: None,
+        };
+        let result = match &kind.child {
+            Some(child) => of_child(child.clone(), fails, &mut rng, result),
+            None => result,
         };
         Job { ends_at, result, term_ms }
     }
@@ -193,6 +201,21 @@ fn others(question: &Question, answer: &Answer, first: &Reply) -> Vec<Reply> {
         Reply { after_ms, by: (*by).to_owned(), read_ms: 0, ..first.clone() }
     };
     (1..).zip(["cid", "dot"].iter().take(*min as usize - 1)).map(one).collect()
+}
+
+/// A child run fails in one of its ways.
+fn of_child(run: RunId, fails: bool, rng: &mut Rng, result: AttemptResult) -> AttemptResult {
+    let step = || "x".into();
+    let (state, cause, code) = match (fails, rng.below(6)) {
+        (false, _) => (EndState::Succeeded, Cause::None, 0),
+        (true, 0) => (EndState::RolledBack, Cause::Step(step()), 2),
+        (true, 1) => (EndState::Failed, Cause::Rejected(step()), 7),
+        (true, 2) => (EndState::Stuck, Cause::Undo(step()), 5),
+        (true, 3) => (EndState::Cancelled, Cause::Cancelled, 10),
+        (true, _) => (EndState::Failed, Cause::Step(step()), 1),
+    };
+    let child = Some(ChildEnd { run, state, cause, irreversible: fails && rng.percent(10) });
+    AttemptResult { exit: Exit::Code(code), child, ..result }
 }
 
 /// The answer that lets a run go on.

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use runbook_core::event::{AttemptId, Cause, EndState};
+use runbook_core::event::{AttemptId, Cause, ChildEnd, EndState, Failure};
 use runbook_core::input::Input;
 use runbook_core::run::{Stage, StepState, UndoState};
+use runbook_core::units::RunId;
 use serde_json::Value;
 
 use super::book::{Book, host};
@@ -62,6 +63,16 @@ impl Ending {
     pub(crate) fn without_attempts(mut self) -> Self {
         self.steps.iter_mut().for_each(|step| step.attempts = (0, 0));
         self
+    }
+}
+
+/// Which run it was differs with how often was tried.
+fn without_child(state: &StepState) -> StepState {
+    match state {
+        StepState::Failed(Failure::Child(end)) => {
+            StepState::Failed(Failure::Child(ChildEnd { run: RunId::new("child"), ..end.clone() }))
+        }
+        other => other.clone(),
     }
 }
 
@@ -132,7 +143,7 @@ impl Sim {
         let end = run.end().expect("an end");
         let steps = run.steps().map(|(_, step, run)| StepEnding {
             id: step.id.to_string(),
-            state: run.state.clone(),
+            state: without_child(&run.state),
             undo: run.undo.state.clone(),
             outputs: serde_json::to_value(&run.outputs).expect("values"),
             exit_code: run.exit_code,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use runbook_core::Effect;
-use runbook_core::event::{AttemptId, Phase, QuestionId, QuestionKind, Timer};
+use runbook_core::event::{AttemptId, Cause, EndState, Phase, QuestionId, QuestionKind, Timer};
 use runbook_core::input::{Answer, Answered, AttemptResult, Exit, Input};
 use runbook_core::plan::OnInterrupt;
 use runbook_core::rendered::Rendered;
@@ -89,6 +89,7 @@ impl World {
                 Effect::Service(name) => self.start_service(name, now),
                 Effect::Execute(attempt) if run.services_answer() => self.execute(run, attempt, now),
                 Effect::Stop { attempt, force } => self.stop(attempt, *force, now),
+                Effect::EndChild { attempt, level, .. } => self.end_child(attempt, *level, now),
                 Effect::Ask(id) => self.ask(run, id, now),
                 Effect::Execute(_) | Effect::Timer { .. } => {}
             }
@@ -115,13 +116,27 @@ impl World {
         let kind = Kind {
             is_http: matches!(run.action_of(attempt), Some(Rendered::Http { .. })),
             polls: plan.until.is_some() && attempt.phase == Phase::Do,
+            child: run.child_of(attempt).map(|child| child.run.clone()),
         };
         let lost = self.lost.remove(&(attempt.step.clone(), attempt.phase));
-        let job = self.fate.job(attempt, failures, kind, now, lost.map(|(ends_at, _)| ends_at));
+        let job = self.fate.job(attempt, failures, &kind, now, lost.map(|(ends_at, _)| ends_at));
         self.started.push(attempt.clone());
         let command =
             Command { ends_at: job.ends_at, result: job.result, term_ms: job.term_ms, termed: false, told: false };
         self.commands.insert(attempt.clone(), command);
+    }
+
+    /// The engine of a child run is told to end it: at once from the second time on.
+    fn end_child(&mut self, attempt: &AttemptId, level: u8, now: u64) {
+        let Some(command) = self.commands.get_mut(attempt) else { return };
+        let ends_at = if level > 1 { now } else { now + 300 };
+        if std::mem::replace(&mut command.termed, true) && level == 1 || ends_at >= command.ends_at {
+            return;
+        }
+        command.ends_at = ends_at;
+        if let Some(child) = command.result.child.as_mut() {
+            (child.state, child.cause, command.result.exit) = (EndState::Cancelled, Cause::Cancelled, Exit::Code(10));
+        }
     }
 
     fn stop(&mut self, attempt: &AttemptId, force: bool, now: u64) {

@@ -4,6 +4,7 @@ mod approval;
 mod ask;
 mod blocks;
 mod cancel;
+mod child;
 mod failure;
 mod interruption;
 mod journal;

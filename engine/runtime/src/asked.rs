@@ -1,0 +1,47 @@
+//! What child runs ask: shown with the run that started them, and answered to them.
+
+use crate::folder::StateFolder;
+use crate::status::{Asker, Status};
+use runbook_core::units::RunId;
+
+impl Status {
+    /// The child runs that go on now, each with the place of its step.
+    fn children(&self) -> impl Iterator<Item = (usize, &str)> {
+        let goes_on = self.ended_at.is_none();
+        let steps = self.steps.iter().enumerate().filter(move |(_, step)| goes_on && step.state == "running");
+        steps.filter_map(|(at, step)| Some((at, step.child.as_deref()?)))
+    }
+
+    /// Whether a child run goes on, whose news do not come with those of this run.
+    pub fn has_children(&self) -> bool {
+        self.children().next().is_some()
+    }
+
+    /// The same with what its child runs ask, and those of these. A run that only waits for them waits.
+    #[must_use]
+    pub fn with_children(mut self, state: &StateFolder) -> Self {
+        let children: Vec<(usize, String)> = self.children().map(|(at, run)| (at, run.to_owned())).collect();
+        for (at, run) in children {
+            let Ok(child) = Self::read(&state.run(&RunId::new(run))) else { continue };
+            let child = child.with_children(state);
+            if child.ended_at.is_some() {
+                continue;
+            }
+            if child.state == "waiting" {
+                self.steps[at].state.clone_from(&child.state);
+                self.steps[at].detail = Some(format!("its child run {} waits", child.run));
+            }
+            let asker = Asker { run: child.run, runbook: child.runbook };
+            self.questions.extend(child.questions.into_iter().map(|mut question| {
+                question.asker.get_or_insert_with(|| asker.clone());
+                question
+            }));
+        }
+        let acts = |word: &str| matches!(word, "running" | "retrying");
+        let is_busy = self.steps.iter().any(|step| !step.is_block && acts(&step.state));
+        if self.state == "running" && !is_busy && !self.questions.is_empty() {
+            "waiting".clone_into(&mut self.state);
+        }
+        self
+    }
+}
