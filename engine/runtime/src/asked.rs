@@ -1,8 +1,28 @@
 //! What child runs ask: shown with the run that started them, and answered to them.
 
-use crate::folder::StateFolder;
-use crate::status::{Asker, Status};
 use runbook_core::units::RunId;
+use serde::{Deserialize, Serialize};
+
+use crate::folder::StateFolder;
+use crate::status::Status;
+
+/// What started a child run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentStatus {
+    /// The run.
+    pub run: String,
+    /// The step.
+    pub step: String,
+}
+
+/// A child run that asks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Asker {
+    /// The run.
+    pub run: String,
+    /// Its runbook.
+    pub runbook: String,
+}
 
 impl Status {
     /// The child runs that go on now, each with the place of its step.

@@ -11,6 +11,7 @@ use runbook_core::units::{StepId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::asked::{Asker, ParentStatus};
 use crate::exit_code::ExitCode;
 use crate::folder::{RunFolder, write_whole};
 use crate::foreseen::foreseen;
@@ -71,15 +72,6 @@ pub struct Status {
     pub outputs: BTreeMap<String, Value>,
 }
 
-/// What started a child run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParentStatus {
-    /// The run.
-    pub run: String,
-    /// The step.
-    pub step: String,
-}
-
 /// A request to cancel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelStatus {
@@ -135,15 +127,6 @@ pub struct QuestionStatus {
     /// The child run that asks, when it is not the run itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asker: Option<Asker>,
-}
-
-/// A child run that asks.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Asker {
-    /// The run.
-    pub run: String,
-    /// Its runbook.
-    pub runbook: String,
 }
 
 /// A step.
