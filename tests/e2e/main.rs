@@ -25,4 +25,5 @@ mod secrets;
 mod sections;
 mod services;
 mod shown;
+mod starting;
 mod terminal;

@@ -125,7 +125,7 @@ fn interrupts() -> Result<Receiver<()>, Failure> {
     Ok(told)
 }
 
-fn code_of(code: u8) -> ExitCode {
+pub(super) fn code_of(code: u8) -> ExitCode {
     let known = ExitCode::ALL.iter().find(|(known, _)| *known as u8 == code);
     known.map_or(ExitCode::Internal, |(known, _)| *known)
 }

@@ -1,23 +1,30 @@
 //! `runbook exec`: runs a runbook, and stays until it ends.
 
+mod keyed;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use runbook_core::event::Created;
+use runbook_core::plan::Plan;
 use runbook_core::units::RunId;
 use runbook_language::expression::Evaluator;
-use runbook_language::{SourceFile, load_environment, load_runbook_with, parse_project};
+use runbook_language::{Environment, SourceFile, load_environment, load_runbook_with, parse_project};
 use runbook_runtime::Engine;
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::identity::{Roles, me};
+use runbook_runtime::keys::StartKey;
 use runbook_runtime::launch::{self, Launch};
+use serde_json::Value;
 
 use crate::context::{Context, invalid, present_folder, read_source};
 use crate::failure::Failure;
 use crate::library::{Shelves, find_environment, find_runbook};
 use crate::params::Given;
 use crate::view::Output;
+use keyed::Keyed;
 
 /// Runs a runbook, and stays until it ends
 ///
@@ -27,9 +34,12 @@ use crate::view::Output;
 /// Every decision is durable before it is acted on: after a crash of this program, `runbook resume` goes on, and commands
 /// that survived are not repeated. Ctrl-C once lets running commands finish for a while, twice ends them at once, three
 /// times kills them; then the runbook's `on_failure` says what follows.
+///
+/// With `--key` a run is started once for each state folder, however often and by how many at once it is tried. The exit
+/// code is then that of the run, or 6 while it has not ended; 8 when the key is that of a run that was asked for otherwise.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  runbook exec deploy.yaml -p version=1.4\n  runbook exec deploy --env production --output json\n  runbook exec deploy --detach"
+    after_help = "Examples:\n  runbook exec deploy.yaml -p version=1.4\n  runbook exec deploy --env production --output json\n  runbook exec deploy --detach\n  runbook exec p0-response --key alert-4711 --detach"
 )]
 pub(crate) struct Args {
     /// The id of a runbook, or a file
@@ -43,6 +53,9 @@ pub(crate) struct Args {
     /// Most commands at once, instead of what the runbook says
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
+    /// Start a run once: with the same key again, the run that exists is shown, and nothing is started
+    #[arg(long, value_name = "KEY")]
+    key: Option<StartKey>,
     /// Leave the run to an engine in the background, and print its id
     #[arg(long)]
     detach: bool,
@@ -55,8 +68,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
-    let created = prepare(&args, context)?;
-    let engine = Engine::create(&context.state()?, created, Box::new(Evaluator::new()))?;
+    let asked = Asked::read(&args, context)?;
+    let engine = match &args.key {
+        None => Engine::create(&context.state()?, asked.launch(&args, context)?, Box::new(Evaluator::new()))?,
+        Some(key) => match keyed::start(key, asked, &args, context)? {
+            Keyed::Begun(engine) => *engine,
+            Keyed::There(folder) => return keyed::show(&folder, &args),
+        },
+    };
     if !args.detach {
         return super::resume::drive_engine(engine, args.output, args.exit_when_waiting);
     }
@@ -78,39 +97,55 @@ fn internal(error: std::io::Error) -> Failure {
     Failure::new(ExitCode::Internal, error)
 }
 
-fn prepare(args: &Args, context: &Context) -> Result<Created, Failure> {
-    let file = find_runbook(&args.runbook, context)?;
-    let environment = find_environment(args.env.as_deref(), context)?;
-    let source = read_source(&file)?;
-    let loaded = load_runbook_with(&source, environment.as_ref().map(|(_, it)| it), &Shelves(context));
-    let loaded = loaded.map_err(|found| invalid(&found))?;
-    let given = Given::read(&loaded.plan, &args.param)?;
-    let params = given.resolve(&loaded, args.output == Output::Human)?;
-    let mut plan = loaded.plan;
-    if let Some(places) = args.max_parallel {
-        plan.max_parallel = places;
+/// What is to be run, as far as the command line and the files say it.
+struct Asked {
+    file: PathBuf,
+    environment: Option<(PathBuf, Environment)>,
+    plan: Plan,
+    params: Value,
+}
+
+impl Asked {
+    fn read(args: &Args, context: &Context) -> Result<Self, Failure> {
+        let file = find_runbook(&args.runbook, context)?;
+        let environment = find_environment(args.env.as_deref(), context)?;
+        let source = read_source(&file)?;
+        let loaded = load_runbook_with(&source, environment.as_ref().map(|(_, it)| it), &Shelves(context));
+        let loaded = loaded.map_err(|found| invalid(&found))?;
+        let given = Given::read(&loaded.plan, &args.param)?;
+        let params = given.resolve(&loaded, args.output == Output::Human)?;
+        let mut plan = loaded.plan;
+        if let Some(places) = args.max_parallel {
+            plan.max_parallel = places;
+        }
+        Ok(Self { file, environment, plan, params })
     }
-    let (_, project) = context.project()?;
-    let project_file = context.project_file()?;
-    // A run that could not be signed at its end does not begin.
-    super::seal::key_of(project_file.as_deref(), project.sign.as_deref())?;
-    let exe = std::env::current_exe().map_err(internal)?;
-    let dir = present_folder()?;
-    let launch = Launch {
-        plan,
-        file: &file,
-        params,
-        environment: environment.as_ref().map(|(_, it)| it),
-        environment_file: environment.as_ref().map(|(file, _)| file.as_path()),
-        project_file: project_file.as_deref(),
-        project_roles: project.roles.clone(),
-        dir: &dir,
-        exe: &exe,
-        by: me(),
-        id: RunId::new(ulid::Ulid::generate().to_string()),
-    };
-    launch::prepare(&context.state()?, launch, &Evaluator::new())
-        .map_err(|reasons| Failure::new(ExitCode::Precondition, reasons.join("\n")))
+
+    /// The first event of the run.
+    fn launch(self, args: &Args, context: &Context) -> Result<Created, Failure> {
+        let (_, project) = context.project()?;
+        let project_file = context.project_file()?;
+        // A run that could not be signed at its end does not begin.
+        super::seal::key_of(project_file.as_deref(), project.sign.as_deref())?;
+        let exe = std::env::current_exe().map_err(internal)?;
+        let dir = present_folder()?;
+        let launch = Launch {
+            plan: self.plan,
+            file: &self.file,
+            params: self.params,
+            environment: self.environment.as_ref().map(|(_, it)| it),
+            environment_file: self.environment.as_ref().map(|(file, _)| file.as_path()),
+            project_file: project_file.as_deref(),
+            project_roles: project.roles.clone(),
+            dir: &dir,
+            exe: &exe,
+            by: me(),
+            id: RunId::new(ulid::Ulid::generate().to_string()),
+            key: args.key.as_ref().map(|key| key.as_str().to_owned()),
+        };
+        launch::prepare(&context.state()?, launch, &Evaluator::new())
+            .map_err(|reasons| Failure::new(ExitCode::Precondition, reasons.join("\n")))
+    }
 }
 
 /// Reads who holds which role anew, from the files that the run was started with: where one stands when one resumes or

@@ -98,7 +98,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         }
     }
     if removes {
-        let cleared = state.clear_removed();
+        let cleared = state.clear_removed().and_then(|_| state.clear_keys());
         cleared.map_err(|error| Failure::new(ExitCode::Internal, format!("cannot clear the state folder: {error}")))?;
     }
     if args.output == Format::Json {

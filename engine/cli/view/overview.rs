@@ -93,6 +93,8 @@ pub(crate) fn full(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<St
         seen.created()
             .map(|created| format!("  runbook: {}, plan sha256 {}", visible_line(&created.file), created.plan_digest)),
     );
+    let key = seen.created().and_then(|created| created.key.as_deref());
+    lines.extend(key.map(|key| format!("  key: {}", visible_line(key))));
     lines.extend(cancel(status, now));
     lines.extend(status.cause.iter().map(|cause| format!("  why: {}", visible_line(cause))));
     lines.extend(status.exit_code.map(|code| format!("  exit code: {code}")));

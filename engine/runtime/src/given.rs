@@ -143,6 +143,7 @@ steps:
             exe: Path::new("/runbook"),
             by: me(),
             id: RunId::new("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+            key: None,
         };
         prepare(&StateFolder::new("/nonexistent"), launch, &Evaluator::new()).unwrap()
     }

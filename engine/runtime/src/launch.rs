@@ -40,6 +40,8 @@ pub struct Launch<'a> {
     pub by: Identity,
     /// The id of the run.
     pub id: RunId,
+    /// What it is started under, so that it is started once.
+    pub key: Option<String>,
 }
 
 /// Chooses ports and folders, gives all that is known now its value, and checks that each approval can be answered.
@@ -48,7 +50,7 @@ pub struct Launch<'a> {
 /// Each is a sentence; the run must not be started.
 pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate) -> Result<Created, Vec<String>> {
     let Launch { mut plan, file, params, environment, environment_file, project_file, project_roles, .. } = launch;
-    let Launch { dir, exe, by, id, .. } = launch;
+    let Launch { dir, exe, by, id, key, .. } = launch;
     let one = |reason: String| vec![reason];
     let folder = state.run(&id);
     let facts = RunFacts {
@@ -103,6 +105,7 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
         file: file.display().to_string(),
         by,
         parent: None,
+        key,
     };
     check_depth(&created).map_err(one)?;
     Ok(created)

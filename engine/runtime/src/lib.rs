@@ -10,6 +10,7 @@ pub mod given;
 mod handback;
 pub mod identity;
 pub mod inbox;
+pub mod keys;
 pub mod launch;
 pub mod prune;
 pub mod record;

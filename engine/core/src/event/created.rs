@@ -42,6 +42,9 @@ pub struct Created {
     pub file: String,
     /// Who started it.
     pub by: Identity,
+    /// What it was started under, so that it is started once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// The run and step that started it, when it is a child run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,

@@ -64,6 +64,7 @@ impl Sim {
             file: "/srv/r.yaml".to_owned(),
             by: person("mia", 1001),
             parent: None,
+            key: None,
         };
         let mut sim = Self {
             run: Run::default(),
