@@ -299,22 +299,6 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// The same, and it survives the loss of power when this returns.
-///
-/// # Errors
-/// When it cannot be made.
-pub(crate) fn durable_folder(path: &Path) -> io::Result<()> {
-    let first_old = path.ancestors().find(|folder| folder.is_dir()).map(Path::to_owned);
-    private_folder(path)?;
-    for folder in path.ancestors() {
-        sync(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
-        if first_old.as_deref() == Some(folder) {
-            break;
-        }
-    }
-    Ok(())
-}
-
 /// Writes a file that only its user may read, whole or not at all: nobody ever reads half of it.
 ///
 /// # Errors

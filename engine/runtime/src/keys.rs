@@ -18,7 +18,7 @@ use runbook_core::units::{Digest, RunId};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{EngineError, load};
-use crate::folder::{RunFolder, StateFolder, durable_folder};
+use crate::folder::{RunFolder, StateFolder, private_folder, sync};
 
 /// The version of the lines below.
 const KEY_VERSION: u32 = 1;
@@ -116,8 +116,8 @@ impl StateFolder {
             if fs::metadata(&path).is_ok_and(|now| file.metadata().is_ok_and(|held| held.ino() == now.ino())) {
                 let named = read(&mut file).map_err(|error| self::named(&path, &error))?;
                 // The name of the file must survive the loss of power before a run counts on it.
-                File::open(&folder)?.sync_all()?;
-                File::open(self.path())?.sync_all()?;
+                sync(&folder)?;
+                sync(self.path())?;
                 return Ok(HeldKey { key: key.clone(), state: self.clone(), file, named });
             }
         }
@@ -204,6 +204,19 @@ impl HeldKey {
         self.file.write_all(&text)?;
         self.file.sync_all()
     }
+}
+
+/// Makes a folder that survives the loss of power, with those around it that are new.
+fn durable_folder(path: &Path) -> io::Result<()> {
+    let first_old = path.ancestors().find(|folder| folder.is_dir()).map(Path::to_owned);
+    private_folder(path)?;
+    for folder in path.ancestors() {
+        sync(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
+        if first_old.as_deref() == Some(folder) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Reads the log of a key, and cuts off the line that a crash left without its end.

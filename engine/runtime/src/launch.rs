@@ -133,6 +133,7 @@ pub fn child(
         services: vec![],
         env,
         parent: Some(parent),
+        key: None,
         ..of.clone()
     };
     check_depth(&created)?;
