@@ -6,6 +6,7 @@ mod cancel;
 mod children;
 mod commands;
 mod durability;
+mod emergency;
 mod floods;
 mod guide;
 mod help;

@@ -15,7 +15,8 @@ use crate::view::question::Kind;
 /// whether that user may.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  runbook approve last\n  runbook approve 01KB3 restart --reason 'seen in the graphs'"
+    after_help = "Examples:\n  runbook approve last\n  runbook approve 01KB3 restart --reason 'seen in the graphs'\n  runbook approve last \
+                  failover --break-glass --reason 'nobody else can be reached'"
 )]
 pub(crate) struct Args {
     /// The run: its id, the beginning of it, or `last`
@@ -25,9 +26,16 @@ pub(crate) struct Args {
     /// Why; kept in the record
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Approve alone in an emergency, whoever else would have to agree: only where the environment allows it to you, with a
+    /// reason, and told wherever the run is shown
+    #[arg(long, requires = "reason")]
+    break_glass: bool,
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
-    let answer = Answer::Approve { reason: args.reason };
+    let answer = match args.reason {
+        Some(reason) if args.break_glass => Answer::BreakGlass { reason },
+        reason => Answer::Approve { reason },
+    };
     answering::answer(&context.find_run(&args.run)?, args.step.as_deref(), &[Kind::Approval], answer)
 }

@@ -95,7 +95,7 @@ fn table(acts: &[Act], paint: Paint) -> String {
         table.add_row([
             moment(act.at_ms),
             visible_line(&act.by.name),
-            act.event.replace('_', " "),
+            if act.event == "broke_glass" { "BREAK GLASS".to_owned() } else { act.event.replace('_', " ") },
             act.runbook.clone(),
             act.step.clone().unwrap_or_else(|| "-".to_owned()),
             act.run.clone(),

@@ -1,5 +1,6 @@
 //! `runbook plan`: what a run would do, without starting anything.
 
+mod approval;
 mod known;
 mod model;
 mod order;

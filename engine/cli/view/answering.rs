@@ -29,7 +29,8 @@ pub(crate) fn answer(
     kinds: &[Kind],
     answer: Answer,
 ) -> Result<ExitCode, Failure> {
-    answer_with(folder, step, kinds, |_| Ok(answer))
+    let alone = matches!(answer, Answer::BreakGlass { .. });
+    answer_as(folder, step, kinds, alone, |_| Ok(answer))
 }
 
 /// The same with an answer that depends on the question.
@@ -37,6 +38,17 @@ pub(crate) fn answer_with(
     folder: &RunFolder,
     step: Option<&str>,
     kinds: &[Kind],
+    answer: impl FnOnce(&QuestionStatus) -> Result<Answer, Failure>,
+) -> Result<ExitCode, Failure> {
+    answer_as(folder, step, kinds, false, answer)
+}
+
+/// `alone`: in an emergency, whoever else would have to agree.
+fn answer_as(
+    folder: &RunFolder,
+    step: Option<&str>,
+    kinds: &[Kind],
+    alone: bool,
     answer: impl FnOnce(&QuestionStatus) -> Result<Answer, Failure>,
 ) -> Result<ExitCode, Failure> {
     let seen = Seen::look(folder)?;
@@ -50,7 +62,7 @@ pub(crate) fn answer_with(
         return Err(refused(format!("an answer to the question about `{}` is stored already", question.step))
             .hint(next_step(&seen, &hints)));
     }
-    may_answer(&seen, question)?;
+    may_answer(&seen, question, alone)?;
     let lines = question::full(question, &seen.status, runbook_runtime::now().0, Paint::stderr());
     note(lines.join("\n"));
     let answer = answer(question)?;
@@ -129,22 +141,32 @@ fn commands(questions: &[&QuestionStatus], hints: &Hints) -> String {
 }
 
 /// Refuses what the engine would refuse, as far as that is known here: the engine decides when it reads the answer.
-fn may_answer(seen: &Seen, question: &QuestionStatus) -> Result<(), Failure> {
-    if question.due.is_some_and(|due| runbook_runtime::now().0 > due) {
+fn may_answer(seen: &Seen, question: &QuestionStatus, alone: bool) -> Result<(), Failure> {
+    let is_over = question.due.is_some_and(|due| runbook_runtime::now().0 > due);
+    let may_escalate = !question.escalates_to.is_empty() && !question.escalated;
+    if is_over && !may_escalate {
         return Err(refused(format!("the question about `{}` has expired", question.step)));
     }
     if question.from.is_empty() {
         return Ok(());
     }
+    if alone && question.break_glass.is_empty() {
+        return Err(refused("nobody may break the glass in this environment".to_owned())
+            .hint("an environment allows it with `break_glass: [ROLE]`".to_owned()));
+    }
+    let mut from = if alone { question.break_glass.clone() } else { question.from.clone() };
+    if !alone && (question.escalated || is_over) {
+        from.extend(question.escalates_to.iter().cloned());
+    }
     // The roles of the start may have changed since: then the engine counts those of now.
     let Some(created) = seen.created() else { return Ok(()) };
     let me = runbook_runtime::identity::me();
     let held = runbook_runtime::identity::roles_of(&me, &created.roles);
-    let holds = question.from.iter().any(|role| *role == me.name || held.iter().any(|held| held.as_str() == role));
+    let holds = from.iter().any(|role| *role == me.name || held.iter().any(|held| held.as_str() == role));
     if holds {
         return Ok(());
     }
-    let from = visible_line(&question.from.join(", "));
+    let from = visible_line(&from.join(", "));
     if created.environment_file.is_some() || created.project_file.is_some() {
         note(format!("note: you (`{}`) held none of {from} when the run started; what holds now decides", me.name));
         return Ok(());

@@ -172,9 +172,10 @@ fn undo_line(step: &StepStatus, indent: &str, paint: Paint) -> Option<String> {
 /// Who answered what: the journal knows.
 fn answered(seen: &Seen) -> Vec<String> {
     let one = |record: &runbook_journal::Record| match &record.event {
-        Event::QuestionAnswered { .. } | Event::ApprovalGiven { .. } | Event::AnswerRefused { .. } => {
-            records::of_question(record.at.0, &record.event)
-        }
+        Event::QuestionAnswered { .. }
+        | Event::ApprovalGiven { .. }
+        | Event::QuestionEscalated { .. }
+        | Event::AnswerRefused { .. } => records::of_question(record.at.0, &record.event),
         _ => None,
     };
     let lines: Vec<String> =

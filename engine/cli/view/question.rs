@@ -97,6 +97,19 @@ fn conditions(question: &QuestionStatus, now: u64) -> Vec<String> {
     if !question.from.is_empty() {
         lines.push(format!("  who may approve: {}", visible_line(&question.from.join(", "))));
     }
+    if !question.escalates_to.is_empty() {
+        let to = visible_line(&question.escalates_to.join(", "));
+        lines.push(match question.escalated {
+            true => format!("  ESCALATED: nobody answered in time; now also: {to}"),
+            false => format!("  if nobody answers in time, also: {to}"),
+        });
+    }
+    if !question.break_glass.is_empty() {
+        lines.push(format!(
+            "  alone, in an emergency (--break-glass): {}",
+            visible_line(&question.break_glass.join(", "))
+        ));
+    }
     if let Some(name) = &question.not_by {
         lines.push(format!("  not by {}, who started the run", visible_line(name)));
     }

@@ -37,6 +37,7 @@ fn one(record: &Record, batch: &[Record], run: &Run) -> Option<Line> {
         Event::QuestionAnswered { .. }
         | Event::ApprovalGiven { .. }
         | Event::AnswerRefused { .. }
+        | Event::QuestionEscalated { .. }
         | Event::QuestionExpired { .. } => of_question(at, &record.event),
         _ => of_run(record, run),
     }
@@ -171,6 +172,10 @@ pub(crate) fn of_question(at: u64, event: &Event) -> Option<Line> {
     Some(match event {
         Event::QuestionAnswered { question, answer, by, .. } => {
             let (tone, what, reason) = answered(answer);
+            let reason = match answer {
+                Answer::BreakGlass { reason } => &Some(reason.clone()),
+                _ => reason,
+            };
             let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
             Line::new(at, tone, format!("{} {what} by {}{reason}", asked_about(question), by.name))
         }
@@ -183,6 +188,12 @@ pub(crate) fn of_question(at: u64, event: &Event) -> Option<Line> {
             let text = format!("the answer of {} about {} does not count: {reason}", by.name, asked_about(question));
             Line::new(at, Tone::Bad, text)
         }
+        Event::QuestionEscalated { question, due } => {
+            let about = asked_about(question);
+            let text =
+                format!("ESCALATED: nobody answered about {about} in time; others may, too, until {}", clock(due.0));
+            Line::new(at, Tone::Bad, text)
+        }
         Event::QuestionExpired { question } => {
             Line::new(at, Tone::Bad, format!("nobody answered about {} in time", asked_about(question)))
         }
@@ -193,6 +204,7 @@ pub(crate) fn of_question(at: u64, event: &Event) -> Option<Line> {
 fn answered(answer: &Answer) -> (Tone, &'static str, &Option<String>) {
     match answer {
         Answer::Approve { reason } => (Tone::Good, "approved", reason),
+        Answer::BreakGlass { .. } => (Tone::Bad, "BREAK GLASS: approved alone", &None),
         Answer::Reject { reason } => (Tone::Bad, "rejected", reason),
         Answer::Confirm { reason } => (Tone::Good, "confirmed as done", reason),
         Answer::Values { reason, .. } => (Tone::Good, "answered", reason),

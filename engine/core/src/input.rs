@@ -136,6 +136,11 @@ pub enum Answer {
         /// Why, when said.
         reason: Option<String>,
     },
+    /// To an approval, in an emergency: go on, whoever else would have to agree.
+    BreakGlass {
+        /// Why.
+        reason: String,
+    },
     /// To an approval, or a manual step: no.
     Reject {
         /// Why, when said.

@@ -115,6 +115,12 @@ impl Environment {
             })
             .collect()
     }
+
+    /// Who may approve alone in an emergency: roles or login names.
+    pub fn break_glass(&self) -> Vec<Role> {
+        let names = self.document.break_glass.iter().flat_map(|list| &list.items);
+        names.map(|name| Role::new(name.value.clone())).collect()
+    }
 }
 
 /// Gives all templates of an environment their values.
@@ -260,6 +266,16 @@ pub(crate) fn check(doc: &EnvironmentDoc, found: &mut Collector) {
             found
                 .error(Code::WrongValue, entry.key.span, format!("nobody holds the role `{}`", entry.key.value))
                 .help("name the people by their logins, or write `[anyone]`");
+        }
+    }
+    if let Some(list) = &doc.break_glass {
+        if list.empty {
+            found
+                .error(Code::Empty, list.span, "nobody could break the glass")
+                .help("name roles or logins, or remove the key: then nobody may");
+        }
+        for name in list.items.iter().filter(|name| name.value.trim().is_empty()) {
+            found.error(Code::WrongValue, name.span, "there is nothing in it");
         }
     }
     for (_, service) in doc.services.iter().flat_map(|services| services.iter()) {

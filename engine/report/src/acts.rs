@@ -33,9 +33,10 @@ pub struct Act {
 }
 
 /// What people do, by the names that they have in an [`Act`].
-pub const ACTS: [&str; 10] = [
+pub const ACTS: [&str; 11] = [
     "started",
     "approved",
+    "broke_glass",
     "rejected",
     "confirmed",
     "gave_values",
@@ -55,6 +56,7 @@ fn act(event: &Event) -> Option<(&'static str, Option<&str>, &Identity, Option<&
         Event::QuestionAnswered { question, answer, by, .. } => {
             let name = match answer {
                 Answer::Approve { .. } => "approved",
+                Answer::BreakGlass { .. } => "broke_glass",
                 Answer::Reject { .. } => "rejected",
                 Answer::Confirm { .. } => "confirmed",
                 Answer::Values { .. } => "gave_values",
@@ -64,6 +66,7 @@ fn act(event: &Event) -> Option<(&'static str, Option<&str>, &Identity, Option<&
             };
             Some((name, Some(&question.0), by, answered(answer).1))
         }
+        Event::ApprovalGiven { question, by, reason, .. } => Some(("approved", Some(&question.0), by, reason.as_ref())),
         _ => None,
     }
 }
@@ -74,7 +77,9 @@ pub fn acts(run: &Run, records: &[Record]) -> Vec<Act> {
     let one = |record: &Record| {
         let (event, question, by, reason) = act(&record.event)?;
         let at_ms = match &record.event {
-            Event::QuestionAnswered { written_at, .. } => written_at.0.min(record.at.0),
+            Event::QuestionAnswered { written_at, .. } | Event::ApprovalGiven { written_at, .. } => {
+                written_at.0.min(record.at.0)
+            }
             _ => record.at.0,
         };
         Some(Act {

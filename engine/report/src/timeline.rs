@@ -28,6 +28,7 @@ pub(crate) fn person(identity: &Identity) -> Person {
 pub(crate) fn answered(answer: &Answer) -> (&'static str, Option<&String>) {
     match answer {
         Answer::Approve { reason } => ("approved", reason.as_ref()),
+        Answer::BreakGlass { reason } => ("approved alone: BREAK GLASS", Some(reason)),
         Answer::Reject { reason } => ("rejected", reason.as_ref()),
         Answer::Confirm { reason } => ("confirmed", reason.as_ref()),
         Answer::Values { reason, .. } => ("gave values", reason.as_ref()),
@@ -98,6 +99,7 @@ impl Teller<'_> {
             | Event::QuestionAnswered { .. }
             | Event::ApprovalGiven { .. }
             | Event::AnswerRefused { .. }
+            | Event::QuestionEscalated { .. }
             | Event::QuestionExpired { .. }
             | Event::QuestionWithdrawn { .. } => {
                 let (what, by) = of_question(&record.event)?;
@@ -245,7 +247,9 @@ fn of_question(event: &Event) -> Option<(String, Option<&Identity>)> {
             let (what, reason) = answered(answer);
             let about = about_id(&question.0);
             let text = match answer {
-                Answer::Approve { .. } | Answer::Reject { .. } => format!("{about} {what}"),
+                Answer::Approve { .. } | Answer::BreakGlass { .. } | Answer::Reject { .. } => {
+                    format!("{about} {what}")
+                }
                 Answer::Confirm { .. } => format!("{about} confirmed as done"),
                 Answer::Values { values, .. } => {
                     let names: Vec<&str> = values.keys().map(String::as_str).collect();
@@ -261,6 +265,11 @@ fn of_question(event: &Event) -> Option<(String, Option<&Identity>)> {
         }
         Event::AnswerRefused { question, by, reason } => {
             (format!("an answer about {} does not count: {reason}", about_id(&question.0)), Some(by))
+        }
+        Event::QuestionEscalated { question, due } => {
+            let text =
+                format!("nobody answered about {} in time: escalated, until {}", about_id(&question.0), instant(due.0));
+            (text, None)
         }
         Event::QuestionExpired { question } => {
             (format!("nobody answered about {} in time", about_id(&question.0)), None)
@@ -305,6 +314,7 @@ fn about(event: &Event) -> Option<String> {
         Event::QuestionAnswered { question, .. }
         | Event::ApprovalGiven { question, .. }
         | Event::AnswerRefused { question, .. }
+        | Event::QuestionEscalated { question, .. }
         | Event::QuestionExpired { question }
         | Event::QuestionWithdrawn { question, .. } => Some(step_of_question(&question.0).to_owned()),
         _ => None,

@@ -83,8 +83,9 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
     }
     plan.secrets.extend(secrets);
     let roles = merge(project_roles, roles);
+    let break_glass = environment.map(Environment::break_glass).unwrap_or_default();
     let plans = std::iter::once(&plan).chain(plan.runbooks.values());
-    let unanswerable: Vec<String> = plans.flat_map(|plan| unanswerable(plan, &by, &roles)).collect();
+    let unanswerable: Vec<String> = plans.flat_map(|plan| unanswerable(plan, &by, &roles, &break_glass)).collect();
     if !unanswerable.is_empty() {
         return Err(unanswerable);
     }
@@ -99,6 +100,7 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
         project_file: project_file.map(|file| file.display().to_string()),
         environment: values,
         roles,
+        break_glass,
         services,
         env,
         dir: dir.display().to_string(),
@@ -165,14 +167,18 @@ fn free_ports(count: usize) -> Result<Vec<u16>, String> {
     Ok(held.into_iter().map(|(port, _)| port).collect())
 }
 
-/// The approvals that nobody who can reach the run could give. Only its own user can, as the folder is private.
-fn unanswerable(plan: &Plan, by: &Identity, roles: &Roles) -> Vec<String> {
+/// The approvals that nobody who can reach the run could give. Only its own user can, as the folder is private. Who may
+/// break the glass can give all.
+fn unanswerable(plan: &Plan, by: &Identity, roles: &Roles, break_glass: &[Role]) -> Vec<String> {
     let held: BTreeSet<Role> = roles_of(by, roles);
     let mut found = vec![];
     for step in &plan.steps {
         let Some(approval) = &step.approval else { continue };
         let fits = |role: &Role| held.contains(role) || role.as_str() == by.name;
-        if !approval.from.iter().any(fits) {
+        if break_glass.iter().any(fits) {
+            continue;
+        }
+        if !approval.from.iter().chain(&approval.escalate_to).any(fits) {
             let who: Vec<String> = approval.from.iter().map(|role| describe(role, roles)).collect();
             let (id, name, who) = (&step.id, &by.name, who.join(" or "));
             found.push(format!("step `{id}` needs the approval of {who}, and `{name}` is neither"));

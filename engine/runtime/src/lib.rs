@@ -13,6 +13,7 @@ pub mod inbox;
 pub mod keys;
 pub mod launch;
 pub mod prune;
+mod question;
 pub mod record;
 mod regular;
 pub mod secrets;

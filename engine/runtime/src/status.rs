@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use runbook_core::event::{EndState, Phase, Question, QuestionKind};
+use runbook_core::event::{EndState, Phase};
 use runbook_core::plan::{Body, Field, Step};
 use runbook_core::rendered::Rendered;
 use runbook_core::run::{Doing, Live, Run, ServiceState, Stage, StepRun, StepState, UndoState};
@@ -14,8 +14,8 @@ use serde_json::Value;
 pub use crate::asked::{Asker, ParentStatus};
 use crate::exit_code::ExitCode;
 use crate::folder::{RunFolder, write_whole};
-use crate::foreseen::foreseen;
-use crate::given::{self, Given};
+use crate::given::Given;
+use crate::question::question_of;
 use crate::shortened::shortened;
 
 /// The version of the format below.
@@ -102,6 +102,15 @@ pub struct QuestionStatus {
     /// Who agreed so far.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approved: Vec<String>,
+    /// Who may answer, too, when nobody does in time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalates_to: Vec<String>,
+    /// Whether nobody did, so that they may.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub escalated: bool,
+    /// Who may approve alone in an emergency.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub break_glass: Vec<String>,
     /// The person who may not approve, because it is the one who started the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_by: Option<String>,
@@ -267,56 +276,6 @@ fn service_word(state: &ServiceState) -> String {
         ServiceState::Ready { pid } => format!("ready (pid {pid})"),
         ServiceState::Failed => "failed".to_owned(),
         ServiceState::Stopped => "stopped".to_owned(),
-    }
-}
-
-fn question_of(run: &Run, question: &Question) -> QuestionStatus {
-    let plan = run.step_plan(&question.step);
-    let state = run.step(&question.step);
-    let prepared = state.and_then(|state| state.prepared.as_ref()).map(|prepared| prepared.action.clone());
-    let (kind, from, digest, attempt) = match &question.kind {
-        QuestionKind::Approval { from, digest, .. } => {
-            ("approval", from.iter().map(ToString::to_string).collect(), Some(digest.to_string()), None)
-        }
-        QuestionKind::Manual { attempt } => ("manual", vec![], None, Some(attempt)),
-        QuestionKind::Values { attempt, .. } => ("values", vec![], None, Some(attempt)),
-        QuestionKind::Interrupted { attempt } => ("interrupted", vec![], None, Some(attempt)),
-    };
-    let undo = plan.and_then(|plan| plan.rollback.as_ref()).zip(run.created());
-    let undo_given = undo.map(|(undo, created)| given::to_planned(&undo.action, created)).unwrap_or_default();
-    let undo = undo.map(|(undo, created)| foreseen(undo.action.clone(), created));
-    let undo = undo.and_then(|action| serde_json::to_value(action).ok());
-    let action = attempt.and_then(|attempt| run.action_of(attempt).cloned()).or(prepared);
-    let given = action.as_ref().zip(run.created()).map(|(action, created)| given::to_rendered(action, created));
-    QuestionStatus {
-        id: question.id.0.clone(),
-        step: question.step.to_string(),
-        kind: kind.to_owned(),
-        message: question.message.clone(),
-        from,
-        min: match &question.kind {
-            QuestionKind::Approval { min, .. } => Some(*min),
-            _ => None,
-        },
-        approved: run.approved_by(&question.id).map(|by| by.name.clone()).collect(),
-        not_by: match &question.kind {
-            QuestionKind::Approval { exclude_initiator: true, .. } => {
-                run.created().map(|created| created.by.name.clone())
-            }
-            _ => None,
-        },
-        digest,
-        action,
-        undo,
-        given: given.unwrap_or_default(),
-        undo_given,
-        due: question.due.map(|due| due.0),
-        fields: match &question.kind {
-            QuestionKind::Values { fields, .. } => fields.clone(),
-            _ => vec![],
-        },
-        attempt: attempt.map(ToString::to_string),
-        asker: None,
     }
 }
 

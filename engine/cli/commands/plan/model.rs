@@ -6,14 +6,15 @@ use std::path::Path;
 use runbook_core::digest_of;
 use runbook_core::plan::{Action, Body, EnvSource, OnFailure, OnInterrupt, Param, ParamKind, Plan, Step};
 use runbook_core::plan::{Retry, SecretSource, Section, Undo};
-use runbook_core::units::{Digest, Role};
+use runbook_core::units::Digest;
 use runbook_language::yaml::{Kind, Node};
 use runbook_language::{Environment, Loaded};
-use runbook_runtime::identity::{Roles, me, roles_of};
+use runbook_runtime::identity::Roles;
 use runbook_runtime::launch;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::approval::{ApprovalView, approval};
 use super::known::Known;
 use super::{order, words};
 use crate::context::shown;
@@ -134,25 +135,6 @@ pub(super) struct StepView {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct ApprovalView {
-    pub(super) from: Vec<RoleView>,
-    /// How many people must agree.
-    pub(super) min: u32,
-    /// Whether the person who starts the run does not count.
-    pub(super) exclude_initiator: bool,
-    pub(super) timeout_ms: Option<u64>,
-    /// Whether the person who asks for the plan could give it.
-    pub(super) you_may: bool,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct RoleView {
-    pub(super) role: Role,
-    /// Who holds it; none where it is not a role that is known, and so a login.
-    pub(super) people: Option<Vec<String>>,
-}
-
-#[derive(Debug, Serialize)]
 pub(super) struct UntilView {
     pub(super) condition: String,
     pub(super) every_ms: u64,
@@ -267,6 +249,7 @@ fn steps(plan: &Plan, facts: &Facts<'_>, values: &BTreeMap<String, Value>) -> Ve
     let waves = order::waves(plan);
     let roles =
         launch::merge(facts.project_roles.clone(), facts.environment.map_or_else(Roles::new, |it| it.1.roles()));
+    let break_glass = facts.environment.map(|it| it.1.break_glass()).unwrap_or_default();
     let known = Known::of(plan, values);
     let one = |step: &Step, wave: u32| {
         let (parent, case) = place(plan, step);
@@ -292,7 +275,7 @@ fn steps(plan: &Plan, facts: &Facts<'_>, values: &BTreeMap<String, Value>) -> Ve
                 _ => None,
             },
             secrets: action.map(|action| secrets_of(action, plan)).unwrap_or_default(),
-            approval: approval(step, &roles),
+            approval: approval(step, &roles, &break_glass),
             timeout_ms: step.timeout_ms,
             retry: step.retry.clone(),
             until: step
@@ -353,20 +336,6 @@ fn rollback(undo: &Undo, plan: &Plan) -> UndoView {
         retry: undo.retry.clone(),
         on_interrupt: undo.on_interrupt,
     }
-}
-
-fn approval(step: &Step, roles: &Roles) -> Option<ApprovalView> {
-    let approval = step.approval.as_ref()?;
-    let you = me();
-    let held = roles_of(&you, roles);
-    let view = |role: &Role| RoleView { role: role.clone(), people: roles.get(role).cloned() };
-    Some(ApprovalView {
-        from: approval.from.iter().map(view).collect(),
-        min: approval.min,
-        exclude_initiator: approval.exclude_initiator,
-        timeout_ms: approval.timeout_ms,
-        you_may: approval.from.iter().any(|role| held.contains(role) || role.as_str() == you.name),
-    })
 }
 
 /// The secrets that an action gets, by name.

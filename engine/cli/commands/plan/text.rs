@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use runbook_core::plan::{Action, Body, OnFailure, Plan, RunbookCall, Step};
 use runbook_core::units::{Digest, StepIx, format_duration};
 
-use super::model::{ApprovalView, ParamView, PlanView, StepView};
+use super::approval::ApprovalView;
+use super::model::{ParamView, PlanView, StepView};
 use super::order::{Flow, flow};
 use super::words;
 use crate::menu::wrapped;
@@ -342,7 +343,7 @@ impl Lines<'_> {
 }
 
 fn approval_words(approval: &ApprovalView) -> String {
-    let one = |role: &super::model::RoleView| match &role.people {
+    let one = |role: &super::approval::RoleView| match &role.people {
         None => role.role.to_string(),
         Some(people) => format!("{} ({})", role.role, people.join(", ")),
     };
@@ -353,7 +354,13 @@ fn approval_words(approval: &ApprovalView) -> String {
         text.push_str(", not who starts the run");
     }
     if let Some(ms) = approval.timeout_ms {
-        text.push_str(&format!(", within {}, else rejected", format_duration(ms)));
+        let names: Vec<&str> = approval.escalate_to.iter().map(runbook_core::units::Role::as_str).collect();
+        let then = if names.is_empty() { "rejected".to_owned() } else { format!("also by {}", names.join(" or ")) };
+        text.push_str(&format!(", within {}, else {then}", format_duration(ms)));
+    }
+    if !approval.break_glass.is_empty() {
+        let names: Vec<&str> = approval.break_glass.iter().map(runbook_core::units::Role::as_str).collect();
+        text.push_str(&format!("; in an emergency by {} alone (--break-glass)", names.join(" or ")));
     }
     if !approval.you_may {
         text.push_str("; not you, so that `exec` would refuse");

@@ -31,7 +31,7 @@ impl Run {
                     Doing::Executing => *why,
                     Doing::Interrupted if matches!(why, StopReason::Interrupted(_)) => *why,
                     // The first reason is the one that counts; nothing is harder than to be killed.
-                    Doing::Stopping { force: false, why, .. } => why,
+                    Doing::Stopping { force: false, why, .. } if *force => why,
                     _ => return Err(self.illegal_at(key.0, event)),
                 };
                 self.set_doing(key, Doing::Stopping { force: *force, why, kill_at: *kill_at });

@@ -58,6 +58,7 @@ impl Run {
             | Event::QuestionAnswered { .. }
             | Event::ApprovalGiven { .. }
             | Event::AnswerRefused { .. }
+            | Event::QuestionEscalated { .. }
             | Event::QuestionExpired { .. }
             | Event::QuestionWithdrawn { .. } => self.apply_question(event),
             Event::AttemptStarted { .. }

@@ -17,6 +17,16 @@ impl Run {
                 let counts = matches!(is_open, Some(QuestionKind::Approval { min, .. }) if *min > 1);
                 return self.must(is_new && counts, event);
             }
+            Event::QuestionEscalated { question, due } => {
+                let Some(open) = self.questions.get_mut(question) else { return Err(self.illegal(event)) };
+                let QuestionKind::Approval { escalation: Some(escalation), .. } = &mut open.kind else {
+                    return Err(self.illegal(event));
+                };
+                let is_first = escalation.since.is_none();
+                escalation.since = open.due;
+                open.due = Some(*due);
+                return self.must(is_first, event);
+            }
             Event::AnswerRefused { .. } => return Ok(()),
             Event::QuestionAnswered { question, .. }
             | Event::QuestionExpired { question }
@@ -25,7 +35,8 @@ impl Run {
         };
         let Some(question) = self.questions.remove(id) else { return Err(self.illegal(event)) };
         self.approvals.remove(id);
-        let approved = matches!(event, Event::QuestionAnswered { answer: Answer::Approve { .. }, .. });
+        let agreed = |answer: &Answer| matches!(answer, Answer::Approve { .. } | Answer::BreakGlass { .. });
+        let approved = matches!(event, Event::QuestionAnswered { answer, .. } if agreed(answer));
         if approved && matches!(question.kind, QuestionKind::Approval { .. }) {
             let at = self.at(&question.step, event)?;
             self.steps[at.at()].state = StepState::Cleared;

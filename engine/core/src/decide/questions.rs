@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::scope::Locals;
 use super::{Decided, Deciding};
+use crate::apply::IllegalEvent;
 use crate::event::{
-    AfterLoss, AttemptId, BlockReason, Event, Failure, Identity, Phase, Question, QuestionId, QuestionKind,
+    AfterLoss, AttemptId, BlockReason, Escalation, Event, Failure, Identity, Phase, Question, QuestionId, QuestionKind,
 };
 use crate::input::{Answer, Answered};
 use crate::plan::Field;
@@ -33,6 +34,10 @@ impl Deciding<'_> {
                 digest,
                 min: approval.min,
                 exclude_initiator: approval.exclude_initiator,
+                escalation: approval
+                    .timeout_ms
+                    .filter(|_| !approval.escalate_to.is_empty())
+                    .map(|timeout_ms| Escalation { to: approval.escalate_to, timeout_ms, since: None }),
             },
             message,
             due: approval.timeout_ms.map(|ms| self.now.after(ms)),
@@ -81,11 +86,13 @@ impl Deciding<'_> {
 
     /// A person answered. An answer to a question that is not open changes nothing: it may have been read twice.
     pub(super) fn answered(&mut self, answered: Answered) -> Decided {
-        let Some(question) = self.run.questions.get(&answered.question).cloned() else { return Ok(()) };
         if self.was_counted(&answered) {
             return Ok(());
         }
-        let refused = refusal(&question, &answered).or_else(|| self.cannot_agree(&question, &answered));
+        self.escalate_before(&answered)?;
+        let Some(question) = self.run.questions.get(&answered.question).cloned() else { return Ok(()) };
+        let refused = refusal(&question, &answered, &self.made.created.break_glass);
+        let refused = refused.or_else(|| self.cannot_agree(&question, &answered));
         let fitting = match refused {
             Some(reason) => Err(reason),
             None => self.fitted(&question.kind, &answered.answer),
@@ -112,7 +119,7 @@ impl Deciding<'_> {
         self.emit(accepted)?;
         let Some(at) = self.made.index.get(&question.step).copied() else { return Ok(()) };
         match (question.kind, answer) {
-            (QuestionKind::Approval { .. }, Answer::Approve { .. }) => self.approved(at),
+            (QuestionKind::Approval { .. }, Answer::Approve { .. } | Answer::BreakGlass { .. }) => self.approved(at),
             (QuestionKind::Approval { .. }, Answer::Reject { reason }) => {
                 self.fail_unstarted(at, Failure::Rejected { by, reason })
             }
@@ -197,6 +204,9 @@ impl Deciding<'_> {
         if question.due.is_none_or(|due| self.now < due) {
             return Ok(());
         }
+        if self.escalate(&question)? {
+            return Ok(());
+        }
         self.emit(Event::QuestionExpired { question: id.clone() })?;
         let Some(at) = self.made.index.get(&question.step).copied() else { return Ok(()) };
         match question.kind {
@@ -206,6 +216,28 @@ impl Deciding<'_> {
             }
             QuestionKind::Interrupted { .. } => Ok(()),
         }
+    }
+
+    /// An answer that was written after the time was over, and is read before anything else: others may answer by then.
+    fn escalate_before(&mut self, answered: &Answered) -> Decided {
+        let is_over = |due: Timestamp| answered.written_at > due && self.now >= due;
+        let question = self.run.questions.get(&answered.question).filter(|question| question.due.is_some_and(is_over));
+        if let Some(question) = question.cloned() {
+            self.escalate(&question)?;
+        }
+        Ok(())
+    }
+
+    /// Lets others answer, too, once, when the time for an approval is over and the plan names them. Whether it does.
+    fn escalate(&mut self, question: &Question) -> Result<bool, IllegalEvent> {
+        let QuestionKind::Approval { escalation: Some(Escalation { timeout_ms, since: None, .. }), .. } = question.kind
+        else {
+            return Ok(false);
+        };
+        // From now: those who are asked only now have the whole time, however long no engine was there.
+        let due = self.now.after(timeout_ms);
+        self.emit(Event::QuestionEscalated { question: question.id.clone(), due })?;
+        Ok(true)
     }
 
     /// Withdraws the open questions about a step.
@@ -241,18 +273,25 @@ impl Deciding<'_> {
 }
 
 /// Why an answer does not count.
-fn refusal(question: &Question, answered: &Answered) -> Option<String> {
+fn refusal(question: &Question, answered: &Answered, break_glass: &[Role]) -> Option<String> {
     if question.due.is_some_and(|due| answered.written_at > due) {
         return Some("it came too late".to_owned());
     }
     match (&question.kind, &answered.answer) {
-        (QuestionKind::Approval { from, digest, .. }, Answer::Approve { .. } | Answer::Reject { .. }) => {
-            let login = Role::new(answered.by.name.clone());
-            if !from.iter().any(|role| answered.roles.contains(role) || *role == login) {
-                let from: Vec<_> = from.iter().map(Role::as_str).collect();
-                return Some(format!("`{}` holds none of: {}", answered.by.name, from.join(", ")));
+        (QuestionKind::Approval { digest, .. }, Answer::BreakGlass { reason }) => {
+            if break_glass.is_empty() {
+                return Some("nobody may break the glass in this environment".to_owned());
             }
-            (answered.digest.as_ref() != Some(digest)).then(|| "it was given for something else".to_owned())
+            if reason.trim().is_empty() {
+                return Some("the glass is broken only with a reason".to_owned());
+            }
+            let unless = |held: String| format!("{held}, who may break the glass");
+            holds_none_of(break_glass.iter(), answered).map(unless).or_else(|| for_something_else(digest, answered))
+        }
+        (QuestionKind::Approval { from, digest, escalation, .. }, Answer::Approve { .. } | Answer::Reject { .. }) => {
+            let later = |it: &&Escalation| it.since.is_some_and(|since| answered.written_at > since);
+            let more = escalation.as_ref().filter(later).into_iter().flat_map(|it| &it.to);
+            holds_none_of(from.iter().chain(more), answered).or_else(|| for_something_else(digest, answered))
         }
         (QuestionKind::Manual { .. }, Answer::Confirm { .. } | Answer::Reject { .. }) => None,
         (QuestionKind::Values { .. }, Answer::Values { .. } | Answer::Reject { .. }) => None,
@@ -267,4 +306,18 @@ fn refusal(question: &Question, answered: &Answered) -> Option<String> {
             Some("it does not say whether the attempt took effect, did not, or is to run again".to_owned())
         }
     }
+}
+
+/// Says so when a person neither holds one of these roles nor has one of these names.
+fn holds_none_of<'r>(allowed: impl Iterator<Item = &'r Role> + Clone, answered: &Answered) -> Option<String> {
+    let login = Role::new(answered.by.name.clone());
+    if allowed.clone().any(|role| answered.roles.contains(role) || *role == login) {
+        return None;
+    }
+    let allowed: Vec<_> = allowed.map(Role::as_str).collect();
+    Some(format!("`{}` holds none of: {}", answered.by.name, allowed.join(", ")))
+}
+
+fn for_something_else(digest: &Digest, answered: &Answered) -> Option<String> {
+    (answered.digest.as_ref() != Some(digest)).then(|| "it was given for something else".to_owned())
 }

@@ -32,6 +32,9 @@ pub struct Created {
     pub environment: Value,
     /// Who holds which role, as it was at the start; answers are judged by what holds when they are read.
     pub roles: BTreeMap<Role, Vec<String>>,
+    /// Roles or login names that may approve alone, whatever an approval asks for, with a reason, in an emergency.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub break_glass: Vec<Role>,
     /// The services to start, with their ports and folders.
     pub services: Vec<ServicePlan>,
     /// The document's `env`, rendered; secrets by name.

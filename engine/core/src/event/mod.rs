@@ -16,7 +16,7 @@ use serde_json::Value;
 
 pub use attempt::{AttemptId, Phase, Survivor};
 pub use created::{Created, Host, Identity, Parent, ServicePlan};
-pub use question::{Question, QuestionId, QuestionKind, Timer};
+pub use question::{Escalation, Question, QuestionId, QuestionKind, Timer};
 pub use reason::{AfterLoss, BlockReason, Cause, ChildEnd, EndState, Failure, SkipReason, StopReason};
 
 use crate::input::{Answer, Exit};
@@ -140,6 +140,13 @@ pub enum Event {
         by: Identity,
         /// Why.
         reason: String,
+    },
+    /// Nobody answered in time, and now others may, too. The question is open, has an escalation, and has had none yet.
+    QuestionEscalated {
+        /// Which question.
+        question: QuestionId,
+        /// When it expires now.
+        due: Timestamp,
     },
     /// Nobody answered in time. The question is open.
     QuestionExpired {

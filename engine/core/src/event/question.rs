@@ -49,6 +49,19 @@ pub struct Question {
     pub due: Option<Timestamp>,
 }
 
+/// Who may answer, too, when nobody did in time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// Roles or login names.
+    pub to: Vec<Role>,
+    /// How long the question stays open after that, in milliseconds.
+    pub timeout_ms: u64,
+    /// The time that was over when it came to that: these people's answers count if they were written later. None before
+    /// that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
 /// The kinds of questions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -65,6 +78,9 @@ pub enum QuestionKind {
         /// Whether the approval of the person who started the run does not count.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         exclude_initiator: bool,
+        /// Who may answer, too, when nobody did in time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        escalation: Option<Escalation>,
     },
     /// Has a person done this?
     Manual {

@@ -180,6 +180,10 @@ pub struct Approval {
     pub exclude_initiator: bool,
     /// How long the question stays open, in milliseconds.
     pub timeout_ms: Option<u64>,
+    /// Roles or login names who may answer, too, once that time is over; the question then stays open as long again.
+    /// Empty where nobody's answer in time is a rejection.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalate_to: Vec<Role>,
     /// Shown with the question.
     pub message: Option<Template>,
 }

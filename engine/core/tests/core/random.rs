@@ -54,6 +54,9 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
     made.max_parallel = if style.rich { 1 + rng.below(4) as u32 } else { 100 };
     made.on_failure = if rng.percent(60) { OnFailure::Rollback } else { OnFailure::Stop };
     made.cancel_grace_ms = if rng.percent(50) { 10_000 } else { rng.below(900) };
+    if rng.percent(60) {
+        made.break_glass = vec!["boss".into()];
+    }
     if rng.percent(20) {
         made = made.service("db");
     }
@@ -218,6 +221,9 @@ impl Making {
             let timeout = self.rng.percent(60).then(|| 500 + self.rng.below(1_500));
             let several = 1 + self.rng.below(3) as u32;
             spec = spec.approval(&["chief"], timeout).several(several, self.rng.percent(30));
+            if self.rng.percent(30) {
+                spec = spec.escalates_to(&["boss"]);
+            }
         }
         if self.rng.percent(45) {
             let any = [OnInterrupt::Rerun, OnInterrupt::Ask];

@@ -26,6 +26,10 @@ record! {
         pub secrets: Option<Entries<SecretDoc>>,
         /// Who holds which role: login names, or `anyone`.
         pub roles: Option<Entries<List<Text>>>,
+        /// Who may approve alone, whatever an approval asks for, with `runbook approve --break-glass --reason TEXT`: roles
+        /// or login names. Nobody where nothing is written.
+        #[schemars(extend("minItems" = 1))]
+        pub break_glass: Option<List<Text>>,
         /// Programs that are started before a run, waited for, and stopped after it, by name.
         #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
         pub services: Option<Entries<ServiceDoc>>,

@@ -166,8 +166,11 @@ record! {
         pub exclude_initiator: Option<Flag>,
         /// How long the question stays open; without it, until it is answered.
         pub timeout: Option<DurationText>,
-        /// What happens then.
+        /// What happens then; `reject` where nothing is written.
         pub on_timeout: Option<OnTimeoutWord>,
+        /// With `on_timeout: escalate`: the roles or login names that may answer, too, when nobody did in time.
+        #[schemars(extend("minItems" = 1))]
+        pub escalate_to: Option<List<Text>>,
         /// Shown with the question. May hold `{{ … }}`.
         pub message: Option<Written>,
     }
@@ -175,9 +178,11 @@ record! {
 
 words! {
     /// What happens when nobody answers in time.
-    pub enum OnTimeoutWord ("what happens when nobody answers", later: &["escalate"]) {
+    pub enum OnTimeoutWord ("what happens when nobody answers", later: &[]) {
         /// It counts as a no.
         Reject = "reject",
+        /// Those in `escalate_to` may answer, too, and the question stays open as long again; then it counts as a no.
+        Escalate = "escalate",
     }
 }
 

@@ -14,8 +14,8 @@ use crate::check::outline::Inside;
 use crate::code::Code;
 use crate::decode::DurationText;
 use crate::document::{
-    ApprovalDoc, BackoffWord, OnInterruptWord, OnStepFailureWord, OutputsDoc, RetryDoc, RetryOnDoc, StepDoc, UndoDoc,
-    UndoWhenWord,
+    ApprovalDoc, BackoffWord, OnInterruptWord, OnStepFailureWord, OnTimeoutWord, OutputsDoc, RetryDoc, RetryOnDoc,
+    StepDoc, UndoDoc, UndoWhenWord,
 };
 
 /// From TERM to KILL where nothing is written, in milliseconds.
@@ -200,6 +200,7 @@ impl<'d> Lowering<'d, '_> {
                 .error(Code::Misplaced, span, "`on_timeout` makes no sense without `timeout`")
                 .help("add `timeout`");
         }
+        let escalate_to = self.escalate_to(doc);
         let message = doc.message.as_ref().and_then(|text| self.template(&text.0, &Site::step(at)));
         for role in from.iter().flat_map(|list| &list.items).filter(|role| role.value.trim().is_empty()) {
             self.found.error(Code::WrongValue, role.span, "there is nothing in it");
@@ -210,8 +211,35 @@ impl<'d> Lowering<'d, '_> {
             min: doc.min.as_ref().map_or(1, |min| min.value),
             exclude_initiator: doc.exclude_initiator.as_ref().is_some_and(|flag| flag.value),
             timeout_ms,
+            escalate_to,
             message,
         })
+    }
+
+    /// Who may answer, too, when nobody did in time: named where, and only where, the question is to escalate.
+    fn escalate_to(&mut self, doc: &ApprovalDoc) -> Vec<Role> {
+        let escalates = doc.on_timeout == Some(OnTimeoutWord::Escalate);
+        let named = doc.escalate_to.as_ref();
+        if escalates && doc.place.key("escalate_to").is_none() {
+            let span = doc.place.key_or_start("on_timeout");
+            self.found
+                .error(Code::Misplaced, span, "`on_timeout: escalate` makes no sense without `escalate_to`")
+                .help("say to whom: `escalate_to: [head-of-operations]`");
+        }
+        if let Some(list) = named.filter(|list| list.empty) {
+            self.found.error(Code::Empty, list.span, "there is nobody to escalate to");
+        }
+        if doc.escalate_to.is_some() && !escalates {
+            let span = doc.place.key_or_start("escalate_to");
+            self.found
+                .error(Code::Misplaced, span, "`escalate_to` makes no sense without `on_timeout: escalate`")
+                .help("add `on_timeout: escalate`, and a `timeout`");
+        }
+        let roles = named.iter().flat_map(|list| &list.items);
+        for role in roles.clone().filter(|role| role.value.trim().is_empty()) {
+            self.found.error(Code::WrongValue, role.span, "there is nothing in it");
+        }
+        roles.map(|role| Role::new(role.value.clone())).collect()
     }
 
     fn undo(&mut self, at: usize, doc: &'d UndoDoc) -> Option<Undo> {

@@ -1,5 +1,6 @@
 //! The language as its users see it: texts in, plans and diagnostics out.
 
+mod approvals;
 mod invalid;
 mod pages;
 mod robust;

@@ -58,6 +58,7 @@ impl Sim {
             project_file: None,
             environment: json!({}),
             roles: BTreeMap::new(),
+            break_glass: vec![],
             services: vec![],
             env: BTreeMap::new(),
             dir: "/srv".to_owned(),

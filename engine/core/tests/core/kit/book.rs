@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use runbook_core::digest_of;
 use runbook_core::event::{Created, Host, Identity, ServicePlan};
 use runbook_core::plan::{About, OnFailure, PLAN_VERSION, Plan};
-use runbook_core::units::{Digest, RunId, ServiceName};
+use runbook_core::units::{Digest, Role, RunId, ServiceName};
 use serde_json::{Value, json};
 
 use super::build::{Spec, lower, template};
@@ -22,6 +22,7 @@ pub(crate) struct Book {
     pub(crate) params: Value,
     pub(crate) services: Vec<String>,
     pub(crate) outputs: Vec<(String, String)>,
+    pub(crate) break_glass: Vec<Role>,
 }
 
 /// A runbook of these steps, one after the other.
@@ -36,6 +37,7 @@ pub(crate) fn book(main: Vec<Spec>) -> Book {
         params: json!({"kind": "a"}),
         services: vec![],
         outputs: vec![],
+        break_glass: vec![],
     }
 }
 
@@ -135,6 +137,7 @@ impl Book {
             "dir": "/work",
             "file": "test.yaml",
             "by": person("starter"),
+            "break_glass": self.break_glass,
         });
         let service = |name: &String| ServicePlan {
             name: ServiceName::new(name.clone()),

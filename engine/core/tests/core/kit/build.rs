@@ -221,7 +221,8 @@ impl Spec {
 
     pub(crate) fn approval(mut self, from: &[&str], timeout_ms: Option<u64>) -> Self {
         let from = from.iter().map(|role| Role::new(*role)).collect();
-        self.step.approval = Some(Approval { from, min: 1, exclude_initiator: false, timeout_ms, message: None });
+        self.step.approval =
+            Some(Approval { from, min: 1, exclude_initiator: false, timeout_ms, escalate_to: vec![], message: None });
         self
     }
 
@@ -229,6 +230,14 @@ impl Spec {
     pub(crate) fn several(mut self, min: u32, exclude_initiator: bool) -> Self {
         if let Some(approval) = &mut self.step.approval {
             (approval.min, approval.exclude_initiator) = (min, exclude_initiator);
+        }
+        self
+    }
+
+    /// Who may answer, too, when nobody did in time.
+    pub(crate) fn escalates_to(mut self, to: &[&str]) -> Self {
+        if let Some(approval) = &mut self.step.approval {
+            approval.escalate_to = to.iter().map(|role| Role::new(*role)).collect();
         }
         self
     }

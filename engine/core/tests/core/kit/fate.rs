@@ -159,8 +159,9 @@ impl Fate {
             }
         }
         if rng.percent(20) {
-            replies.push(Reply { after_ms: fine.after_ms + rng.below(900), ..fine });
+            replies.push(Reply { after_ms: fine.after_ms + rng.below(900), ..fine.clone() });
         }
+        replies.extend(in_need(question, &fine, &mut rng));
         replies
     }
 
@@ -189,6 +190,22 @@ impl Fate {
         }
         cancels
     }
+}
+
+/// Somebody to whom an approval is escalated, perhaps too early; and somebody who breaks the glass, allowed to or not.
+fn in_need(question: &Question, fine: &Reply, rng: &mut Rng) -> Vec<Reply> {
+    let QuestionKind::Approval { escalation, .. } = &question.kind else { return vec![] };
+    let mut replies = vec![];
+    if escalation.is_some() && rng.percent(70) {
+        let (after_ms, roles) = (fine.after_ms + rng.below(3_000), vec!["boss".to_owned()]);
+        replies.push(Reply { after_ms, by: "eve".to_owned(), roles, ..fine.clone() });
+    }
+    if rng.percent(25) {
+        let answer = Answer::BreakGlass { reason: "all hands".to_owned() };
+        let roles = vec![if rng.percent(60) { "boss".to_owned() } else { "guest".to_owned() }];
+        replies.push(Reply { after_ms: 1 + rng.below(2_500), by: "eve".to_owned(), roles, answer, ..fine.clone() });
+    }
+    replies
 }
 
 /// The others whom an approval needs, each a little later than the first.
