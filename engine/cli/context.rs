@@ -19,6 +19,9 @@ pub(crate) struct Global {
     /// A folder to look for runbooks in, before those of `runbook.toml`; may be given more than once
     #[arg(long, global = true, value_name = "DIR")]
     runbooks: Vec<PathBuf>,
+    /// The folder of the locks of this machine [default: that of `runbook.toml`, or /run/lock]
+    #[arg(long, global = true, value_name = "DIR", env = "RUNBOOK_LOCKS")]
+    locks: Option<PathBuf>,
 }
 
 /// What every command may need.
@@ -45,6 +48,16 @@ impl Context {
         })?;
         let state = folders.state_dir().unwrap_or_else(|| folders.home_dir().join(".local/state"));
         Ok(StateFolder::new(state.join("runbook")))
+    }
+
+    /// The folder of the locks of this machine.
+    pub(crate) fn locks(&self) -> Result<PathBuf, Failure> {
+        if let Some(path) = &self.global.locks {
+            return std::path::absolute(path).map_err(|error| Failure::new(ExitCode::Internal, error));
+        }
+        let (folder, project) = self.project()?;
+        let of_project = project.locks_dir.as_ref().map(|dir| folder.join(dir));
+        Ok(of_project.unwrap_or_else(runbook_runtime::locks::default_folder))
     }
 
     /// The run with an id, a prefix of one, or `last`.

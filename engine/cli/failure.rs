@@ -4,10 +4,13 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io::ErrorKind;
 
+use runbook_core::event::LockHolder;
 use runbook_runtime::EngineError;
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::folder::FindError;
 use runbook_runtime::signing::KeyError;
+
+use crate::view::text::{moment, visible_line};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -63,6 +66,15 @@ impl From<EngineError> for Failure {
         match error {
             EngineError::InUse => Self::new(ExitCode::InUse, "an engine has this run already")
                 .hint("`runbook attach RUN` shows it, `runbook cancel RUN` ends it"),
+            EngineError::Locked { ref holder, .. } => {
+                let failure = Self::new(ExitCode::InUse, &error);
+                match holder {
+                    None => failure.hint("`runbook locks` lists who holds which lock"),
+                    Some(holder) => {
+                        failure.hint(format!("it is held since {}", moment(holder.since.0))).also(look_at(holder))
+                    }
+                }
+            }
             EngineError::Precondition(_) | EngineError::Unsigned(_) => Self::new(ExitCode::Precondition, error),
             EngineError::Journal(ref journal) => {
                 let hint = journal.hint();
@@ -74,6 +86,11 @@ impl From<EngineError> for Failure {
             }
         }
     }
+}
+
+/// The command that shows the run that holds a lock.
+pub(crate) fn look_at(holder: &LockHolder) -> String {
+    format!("runbook status {} --state {}", holder.run, visible_line(&holder.state))
 }
 
 /// An error with all its causes, each said once: what a library says first may hide why.

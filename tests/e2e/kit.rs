@@ -30,7 +30,11 @@ impl Home {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runbook"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.path());
-        command.env("RUNBOOK_STATE", self.path().join("state")).current_dir(self.path()).args(args);
+        command
+            .env("RUNBOOK_LOCKS", self.path().join("locks"))
+            .env("RUNBOOK_STATE", self.path().join("state"))
+            .current_dir(self.path())
+            .args(args);
         command.stdin(Stdio::null());
         command
     }

@@ -13,6 +13,7 @@ mod help;
 mod hosts;
 mod kit;
 mod left_behind;
+mod locks;
 mod order;
 mod planted;
 mod pruning;

@@ -129,6 +129,7 @@ impl Asked {
         super::seal::key_of(project_file.as_deref(), project.sign.as_deref())?;
         let exe = std::env::current_exe().map_err(internal)?;
         let dir = present_folder()?;
+        let locks = context.locks()?;
         let launch = Launch {
             plan: self.plan,
             file: &self.file,
@@ -140,6 +141,7 @@ impl Asked {
             dir: &dir,
             exe: &exe,
             by: me(),
+            locks_dir: &locks,
             id: RunId::new(ulid::Ulid::generate().to_string()),
             key: args.key.as_ref().map(|key| key.as_str().to_owned()),
         };

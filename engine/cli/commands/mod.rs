@@ -10,6 +10,7 @@ pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod internal;
 pub(crate) mod list;
+pub(crate) mod locks;
 pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod prune;

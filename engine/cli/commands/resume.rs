@@ -78,6 +78,7 @@ pub(crate) fn drive_engine(engine: Engine, output: Output, exit_when_waiting: bo
         Err(error) => {
             let id = folder.id();
             let next = match &error {
+                EngineError::Locked { .. } => format!("when that has ended: runbook resume {id}"),
                 EngineError::Precondition(_) => format!("put it right, then: runbook resume {id}"),
                 _ => format!("the run is as it was: runbook resume {id}, or runbook show {id}"),
             };

@@ -13,7 +13,7 @@ use runbook_runtime::status::{Status, StepStatus};
 
 use super::paint::{self, Paint, Tone};
 use super::tally::Tally;
-use super::text::{cut, duration, log_line, pad};
+use super::text::{cut, duration, log_line, pad, visible_line};
 
 /// The most steps that are shown at once.
 const STEPS_MAX: usize = 12;
@@ -57,9 +57,18 @@ pub(crate) fn frame(status: &Status, scene: &Scene<'_>) -> Vec<String> {
     let name_width = names.unwrap_or(0).min(NAME_MAX);
     lines.extend(shown.iter().map(|(step, depth)| step_line(step, *depth, name_width, scene)));
     lines.extend(services(status, paint));
+    lines.extend(locks(status, paint));
     lines.push(format!("  {}", paint.dim(&Tally::of(status).progress())));
     lines.extend(ctrl_c(status, scene).map(|text| format!("  {}", paint.tone(Tone::Asks, &text))));
     lines.iter().map(|line| cut(line, scene.width.saturating_sub(1))).collect()
+}
+
+/// The locks that the run itself waits for; those of steps are said with the steps.
+fn locks(status: &Status, paint: Paint) -> Option<String> {
+    let lock = status.locks.iter().find(|lock| lock.of == "run" && lock.awaited.is_some())?;
+    let who = lock.holder.as_ref().map(|holder| format!(", held by {holder}")).unwrap_or_default();
+    let name = lock.awaited.as_deref().unwrap_or_default();
+    Some(format!("  {}", paint.tone(Tone::Asks, &visible_line(&format!("waits for the lock `{name}`{who}")))))
 }
 
 /// The steps that matter now, in the order written: those that go on or wait for somebody, that failed, and that ended last.

@@ -1,7 +1,7 @@
 //! A run that is looked at: in short for `status`, in full for `show`, and as JSON for both.
 
 use runbook_core::event::Event;
-use runbook_runtime::status::{ParentStatus, QuestionStatus, Status, StepStatus};
+use runbook_runtime::status::{LockStatus, ParentStatus, QuestionStatus, Status, StepStatus};
 use serde_json::{Value, json};
 
 use super::hint::Hints;
@@ -11,6 +11,7 @@ use super::records;
 use super::seen::Seen;
 use super::tally::Tally;
 use super::text::{duration, moment, pad, rfc3339, value, visible_line};
+use crate::failure::look_at;
 
 /// The state in short: what it is at, what is asked, what runs.
 pub(crate) fn short(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<String> {
@@ -21,6 +22,7 @@ pub(crate) fn short(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<S
     if !seen.has_ended() {
         lines.push(format!("  at: {}, {}", status.stage, Tally::of(status).progress()));
     }
+    lines.extend(status.locks.iter().filter_map(|lock| awaited(lock, paint)));
     lines.extend(cancel(status, now));
     lines.extend(status.cause.iter().map(|cause| format!("  why: {}", visible_line(cause))));
     let runs = |step: &&StepStatus| {
@@ -95,11 +97,13 @@ pub(crate) fn full(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<St
     );
     let key = seen.created().and_then(|created| created.key.as_deref());
     lines.extend(key.map(|key| format!("  key: {}", visible_line(key))));
+    lines.extend(status.locks.iter().filter_map(|lock| awaited(lock, paint)));
     lines.extend(cancel(status, now));
     lines.extend(status.cause.iter().map(|cause| format!("  why: {}", visible_line(cause))));
     lines.extend(status.exit_code.map(|code| format!("  exit code: {code}")));
     lines.extend(pairs("params", status.params.as_object().into_iter().flatten().map(|(name, it)| (name, value(it)))));
     lines.extend(pairs("services", status.services.iter().map(|(name, state)| (name, visible_line(state)))));
+    lines.extend(pairs("locks", status.locks.iter().flat_map(held)));
     lines.push(format!("  steps: {}", Tally::of(status).words()));
     lines.extend(steps(status, now, paint));
     lines.extend(pairs("outputs", status.outputs.iter().map(|(name, it)| (name, value(it)))));
@@ -117,6 +121,25 @@ pub(crate) fn full(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<St
 
 fn child_of(parent: &ParentStatus) -> String {
     format!("  child run of step `{}` of run {}", parent.step, parent.run)
+}
+
+/// A lock that is waited for, and who holds it.
+fn awaited(lock: &LockStatus, paint: Paint) -> Option<String> {
+    let name = visible_line(lock.awaited.as_deref()?);
+    let of = if lock.of == "run" { String::new() } else { format!("{} ", visible_line(&lock.of)) };
+    let who = match &lock.holder {
+        None => String::new(),
+        Some(holder) => {
+            let since = moment(holder.since.0);
+            format!(", held by {} since {since}: {}", visible_line(&holder.to_string()), look_at(holder))
+        }
+    };
+    Some(paint.tone(Tone::Asks, &format!("  {of}waits for the lock `{name}`{who}")))
+}
+
+fn held(lock: &LockStatus) -> impl Iterator<Item = (&String, String)> {
+    let of = if lock.of == "run" { "the run".to_owned() } else { visible_line(&lock.of) };
+    lock.names.iter().filter(|_| lock.held).map(move |name| (name, format!("held by {of}")))
 }
 
 fn pairs<'n>(heading: &str, all: impl Iterator<Item = (&'n String, String)>) -> Vec<String> {

@@ -1,6 +1,8 @@
 //! From the records of the journal to lines that matter to a person.
 
-use runbook_core::event::{AttemptId, Event, Failure, Phase, QuestionId, SkipReason, StopReason};
+use runbook_core::event::{
+    AttemptId, Event, Failure, LockHolder, LockScope, Phase, QuestionId, SkipReason, StopReason,
+};
 use runbook_core::input::Answer;
 use runbook_core::plan::{Body, OnInterrupt, Section};
 use runbook_core::rendered::Rendered;
@@ -12,6 +14,7 @@ use super::line::{Line, attempt};
 use super::paint::Tone;
 use super::text::visible_line;
 use super::text::{clock, count, duration, names};
+use crate::failure::look_at;
 
 /// The lines of a batch; `run` is the state after it.
 pub(crate) fn lines(records: &[Record], run: &Run) -> Vec<Line> {
@@ -71,9 +74,32 @@ fn of_run(record: &Record, run: &Run) -> Option<Line> {
             let rest = if irreversible.is_empty() { rest } else { format!("; cannot be undone: {rest}") };
             Line::new(at, Tone::Active, first + &rest)
         }
+        Event::LockAwaited { scope, name, holder, until } => {
+            let who = held_by(holder.as_ref());
+            let text = format!("{}waits for the lock `{name}`, {who}, until {}", prefix(scope), clock(until.0));
+            Line::new(at, Tone::Asks, text)
+        }
+        Event::LockRefused { name, holder } => {
+            let text = format!("the lock `{name}` is {}: nothing of this run begins", held_by(holder.as_ref()));
+            Line::new(at, Tone::Bad, text)
+        }
         Event::ServicesStopping => Line::new(at, Tone::Quiet, "stopping services"),
         _ => return None,
     })
+}
+
+/// Who holds a lock, since when, and how to look at it.
+fn held_by(holder: Option<&LockHolder>) -> String {
+    let Some(holder) = holder else { return "held by somebody".to_owned() };
+    format!("held by {holder} since {} ({})", clock(holder.since.0), look_at(holder))
+}
+
+fn prefix(scope: &LockScope) -> String {
+    match scope {
+        LockScope::Run => String::new(),
+        LockScope::Step(step, Phase::Do) => format!("{step} "),
+        LockScope::Step(step, Phase::Undo) => format!("the rollback of {step} "),
+    }
 }
 
 fn of_attempt(at: u64, event: &Event, batch: &[Record], run: &Run) -> Option<Line> {

@@ -53,6 +53,7 @@ pub(crate) fn run(state: &str, steps: Vec<StepStatus>) -> Status {
         engine_pid: Some(4711),
         cancel: None,
         questions: vec![],
+        locks: vec![],
         services: BTreeMap::new(),
         steps,
         cause: None,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::event::{AttemptId, ChildEnd, Created, Host, Identity, QuestionId, Survivor, Timer};
+use crate::event::{AttemptId, ChildEnd, Created, Host, Identity, LockHolder, LockScope, QuestionId, Survivor, Timer};
 use crate::units::{Digest, Role, ServiceName, Timestamp};
 
 /// One thing that the world told.
@@ -31,6 +31,17 @@ pub enum Input {
     },
     /// A service is gone, as wanted.
     ServiceStopped(ServiceName),
+    /// The locks are held now.
+    LocksTaken(LockScope),
+    /// Somebody else holds a lock.
+    LockHeld {
+        /// For whom it was asked.
+        scope: LockScope,
+        /// Which.
+        name: String,
+        /// Who holds it, where that is known.
+        holder: Option<LockHolder>,
+    },
     /// An attempt ended.
     Ended {
         /// Which.

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::event::{AttemptId, QuestionId, Timer};
-use crate::run::{Doing, Run, ServiceState, Stage};
+use crate::event::{AttemptId, LockScope, QuestionId, Timer};
+use crate::run::{Doing, LockState, Run, ServiceState, Stage};
 use crate::units::{ServiceName, StepIx, Timestamp};
 
 /// Something that should be going on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
+    /// The locks of this scope are held: those of [`Run::locks`].
+    Locks(LockScope),
     /// A service runs.
     Service(ServiceName),
     /// A process or request runs. One that was never started is started once [`Run::services_answer`].
@@ -46,7 +48,10 @@ impl Run {
     pub fn wanted(&self) -> BTreeSet<Effect> {
         let mut wanted = BTreeSet::new();
         let Some(created) = self.created() else { return wanted };
-        if self.stage < Stage::Stopping {
+        self.want_locks(&mut wanted);
+        // Services are a part of what the locks protect: none starts before they are held.
+        let has_begun = self.locks.get(&None).is_none_or(|locks| locks.had) && self.lock_refused.is_none();
+        if self.stage < Stage::Stopping && has_begun {
             let running = self.services.iter().filter(|(_, state)| **state != ServiceState::Failed);
             wanted.extend(running.map(|(name, _)| Effect::Service(name.clone())));
         }
@@ -98,7 +103,7 @@ impl Run {
                 if let Some(due) = live.due {
                     timer(due, Timer::Overdue(attempt.clone()));
                 }
-                if self.services_answer() {
+                if self.is_equipped_for(&attempt) {
                     timer(next, Timer::Poll(attempt));
                 }
             }
@@ -129,6 +134,21 @@ impl Run {
             wanted.insert(Effect::EndChild { attempt: attempt.clone(), level: 1, overdue });
         }
         wanted.insert(Effect::Execute(attempt));
+    }
+
+    fn want_locks(&self, wanted: &mut BTreeSet<Effect>) {
+        if self.ends_unbegun() {
+            return;
+        }
+        for (key, locks) in self.locks.iter().filter(|(key, _)| !self.waits_within(**key)) {
+            let Some(scope) = self.lock_scope(*key) else { continue };
+            if let LockState::Awaited { until, .. } = locks.state
+                && !locks.had
+            {
+                wanted.insert(Effect::Timer { at: until, timer: Timer::Lock(scope.clone()) });
+            }
+            wanted.insert(Effect::Locks(scope));
+        }
     }
 
     /// Whether all services answer, so that steps may start.

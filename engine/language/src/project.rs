@@ -24,6 +24,8 @@ pub struct Project {
     pub environments: Vec<String>,
     /// The environment that is used when none is named.
     pub environment: Option<String>,
+    /// The folder of the locks of this machine.
+    pub locks_dir: Option<String>,
     /// Who holds which role in every environment that does not say otherwise.
     pub roles: BTreeMap<Role, Vec<String>>,
     /// The secret key that sealed records are signed with.
@@ -38,6 +40,7 @@ struct Written {
     runbooks: Option<Spanned<Vec<Spanned<String>>>>,
     environments: Option<Vec<Spanned<String>>>,
     environment: Option<Spanned<String>>,
+    locks: Option<Locks>,
     #[serde(default)]
     roles: BTreeMap<String, Spanned<Vec<String>>>,
     record: Option<WrittenRecord>,
@@ -51,11 +54,25 @@ struct WrittenRecord {
     sign: Option<Spanned<String>>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Locks {
+    dir: Spanned<String>,
+}
+
 impl Default for Project {
     fn default() -> Self {
         let (runbooks, environments) = (vec!["runbooks".to_owned()], vec!["runbooks/environments".to_owned()]);
         let retention = Retention::default();
-        Self { runbooks, environments, environment: None, roles: BTreeMap::new(), sign: None, retention }
+        Self {
+            runbooks,
+            environments,
+            environment: None,
+            locks_dir: None,
+            roles: BTreeMap::new(),
+            sign: None,
+            retention,
+        }
     }
 }
 
@@ -69,8 +86,8 @@ pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
         Ok(written) => written,
         Err(error) => {
             let span = error.span().map_or(Span::default(), |range| Span::new(range.start, range.end));
-            let help = "the keys are `runbooks`, `environments`, `environment`, and the tables `[roles]`, `[record]` \
-                        and `[retention]`";
+            let help = "the keys are `runbooks`, `environments`, `environment`, and the tables `[roles]`, `[locks]`, \
+                        `[record]` and `[retention]`";
             found.error(Code::Project, span, error.message().to_owned()).help(help);
             return Err(found.finish());
         }
@@ -83,6 +100,7 @@ pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
             .help("name a folder, or remove the key");
     }
     let folders = written.runbooks.iter().flat_map(Spanned::get_ref).chain(written.environments.iter().flatten());
+    let folders = folders.chain(written.locks.iter().map(|locks| &locks.dir));
     for folder in folders.filter(|folder| folder.get_ref().trim().is_empty()) {
         found.error(Code::Project, of(folder), "there is nothing in it");
     }
@@ -108,7 +126,8 @@ pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
         .map_or_else(|| runbooks.iter().map(|folder| format!("{folder}/environments")).collect(), texts);
     let roles = written.roles.into_iter().map(|(role, people)| (Role::new(role), people.into_inner())).collect();
     let (environment, sign) = (written.environment.map(Spanned::into_inner), sign.map(Spanned::into_inner));
-    Ok(Project { runbooks, environments, environment, roles, sign, retention })
+    let locks_dir = written.locks.map(|locks| locks.dir.into_inner());
+    Ok(Project { locks_dir, runbooks, environments, environment, roles, sign, retention })
 }
 
 pub(crate) fn of<T>(written: &Spanned<T>) -> Span {

@@ -1,7 +1,8 @@
 //! From the records to what was decided, in order, as phrases. Every event is named, so that none is left out unseen.
 
 use runbook_core::event::{
-    AttemptId, BlockReason, EndState, Event, Failure, Identity, Phase, Question, QuestionKind, SkipReason, StopReason,
+    AttemptId, BlockReason, EndState, Event, Failure, Identity, LockHolder, LockScope, Phase, Question, QuestionKind,
+    SkipReason, StopReason,
 };
 use runbook_core::input::Answer;
 use runbook_core::plan::{Body, OnInterrupt, Section};
@@ -113,6 +114,8 @@ impl Teller<'_> {
             | Event::StepCancelled { .. }
             | Event::CancelRequested { .. }
             | Event::CancelGraceOver
+            | Event::LockAwaited { .. }
+            | Event::LockRefused { .. }
             | Event::RollbackStarted { .. }
             | Event::StepUndone { .. }
             | Event::UndoFailed { .. }
@@ -123,6 +126,8 @@ impl Teller<'_> {
             }
             // How it is done, not what was decided.
             Event::ServiceStopped { .. }
+            | Event::LocksAsked { .. }
+            | Event::LocksTaken { .. }
             | Event::ServicesStopping
             | Event::BlockEntered { .. }
             | Event::SectionEntered { .. }
@@ -195,6 +200,13 @@ impl Teller<'_> {
                 (format!("the run is cancelled{how}{}", because(reason.as_ref())), None, Some(by))
             }
             Event::CancelGraceOver => ("the grace is over: what runs is told to end".to_owned(), None, None),
+            Event::LockAwaited { scope, name, holder, .. } => {
+                let (who, step) = awaits(scope);
+                (format!("{who} waits for the lock `{name}`{}", held_by(holder.as_ref())), step, None)
+            }
+            Event::LockRefused { name, holder } => {
+                (format!("the run did not get the lock `{name}`{}", held_by(holder.as_ref())), None, None)
+            }
             Event::RollbackStarted { order, irreversible } => (rolling_back(order, irreversible), None, None),
             Event::StepUndone { step } => (format!("`{step}` is undone"), Some(step), None),
             Event::UndoFailed { step, failure } => {
@@ -210,6 +222,19 @@ impl Teller<'_> {
 }
 
 type Told<'e> = (String, Option<&'e StepId>, Option<&'e Identity>);
+
+/// Who waits for a lock.
+fn awaits(scope: &LockScope) -> (String, Option<&StepId>) {
+    match scope {
+        LockScope::Run => ("the run".to_owned(), None),
+        LockScope::Step(step, Phase::Do) => (format!("`{step}`"), Some(step)),
+        LockScope::Step(step, Phase::Undo) => (format!("the undo of `{step}`"), Some(step)),
+    }
+}
+
+fn held_by(holder: Option<&LockHolder>) -> String {
+    holder.map(|holder| format!(", held by {holder}")).unwrap_or_default()
+}
 
 fn again(attempt: &AttemptId) -> Option<String> {
     let is_again = attempt.number > 1 && attempt.poll == 1;

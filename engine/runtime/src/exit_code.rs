@@ -53,6 +53,7 @@ impl ExitCode {
     pub fn of(state: EndState, cause: &Cause) -> Self {
         match (state, cause) {
             (EndState::Stuck, _) => Self::Stuck,
+            (_, Cause::Lock(_)) => Self::InUse,
             (_, Cause::Rejected(_)) => Self::Rejected,
             (_, Cause::Cancelled) => Self::Cancelled,
             (_, Cause::Service(_)) => Self::Precondition,

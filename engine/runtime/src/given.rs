@@ -141,6 +141,7 @@ steps:
             project_roles: Roles::new(),
             dir: Path::new("/"),
             exe: Path::new("/runbook"),
+            locks_dir: Path::new("/locks"),
             by: me(),
             id: RunId::new("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
             key: None,

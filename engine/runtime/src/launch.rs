@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use runbook_core::evaluate::{Evaluate, Scope};
-use runbook_core::event::{Created, Identity, Parent};
+use runbook_core::event::{Created, Identity, LockWish, Parent};
 use runbook_core::plan::{EnvSource, Plan};
 use runbook_core::rendered::RenderedSource;
 use runbook_core::units::{Role, RunId};
@@ -38,6 +38,8 @@ pub struct Launch<'a> {
     pub exe: &'a Path,
     /// Who starts it.
     pub by: Identity,
+    /// The folder of all locks of this machine.
+    pub locks_dir: &'a Path,
     /// The id of the run.
     pub id: RunId,
     /// What it is started under, so that it is started once.
@@ -50,7 +52,7 @@ pub struct Launch<'a> {
 /// Each is a sentence; the run must not be started.
 pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate) -> Result<Created, Vec<String>> {
     let Launch { mut plan, file, params, environment, environment_file, project_file, project_roles, .. } = launch;
-    let Launch { dir, exe, by, id, key, .. } = launch;
+    let Launch { dir, exe, by, id, key, locks_dir, .. } = launch;
     let one = |reason: String| vec![reason];
     let folder = state.run(&id);
     let facts = RunFacts {
@@ -90,7 +92,11 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
         return Err(unanswerable);
     }
     let env = render_env(&plan, &params, &values, &id, &by, evaluate).map_err(one)?;
+    let locks = render_locks(&plan, &params, &values, &id, &by, evaluate).map_err(one)?;
     let created = Created {
+        locks,
+        locks_above: vec![],
+        locks_dir: locks_dir.display().to_string(),
         plan_digest: digest_of(&plan),
         plan,
         run: id,
@@ -123,11 +129,16 @@ pub fn child(
     plan: Plan,
     params: &Value,
     parent: Parent,
+    locks_above: Vec<String>,
     id: &RunId,
     evaluate: &dyn Evaluate,
 ) -> Result<Created, String> {
     let env = render_env(&plan, params, &of.environment, id, &of.by, evaluate)?;
+    let mut locks = render_locks(&plan, params, &of.environment, id, &of.by, evaluate)?;
+    locks.retain(|wish| !locks_above.contains(&wish.name));
     let created = Created {
+        locks,
+        locks_above,
         plan_digest: digest_of(&plan),
         plan,
         run: id.clone(),
@@ -200,6 +211,31 @@ fn describe(role: &Role, roles: &Roles) -> String {
         Some(people) => format!("`{role}` ({})", people.join(", ")),
         None => format!("`{role}`"),
     }
+}
+
+/// The locks of the run, by name, each once.
+fn render_locks(
+    plan: &Plan,
+    params: &Value,
+    environment: &Value,
+    id: &RunId,
+    by: &Identity,
+    evaluate: &dyn Evaluate,
+) -> Result<Vec<LockWish>, String> {
+    let run = json!({"id": id.as_str(), "runbook": plan.about.id, "started_by": by.name});
+    let locals = BTreeMap::new();
+    let scope = Scope { params, environment, run: &run, steps: &|_| None, locals: &locals, failure: false };
+    let mut wishes: BTreeMap<String, u64> = BTreeMap::new();
+    for lock in &plan.locks {
+        let name = evaluate.template(&lock.name, &scope).map_err(|error| format!("`locks`: {error}"))?;
+        let name = runbook_core::as_text(name);
+        if name.trim().is_empty() {
+            return Err("`locks`: a name is empty".to_owned());
+        }
+        let longest = wishes.entry(name).or_default();
+        *longest = (*longest).max(lock.wait_ms.unwrap_or(0));
+    }
+    Ok(wishes.into_iter().map(|(name, wait_ms)| LockWish { name, wait_ms }).collect())
 }
 
 fn render_env(

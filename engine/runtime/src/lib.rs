@@ -1,6 +1,7 @@
 //! The shell round the pure core: it runs what the core decided, and tells it what happened.
 
 mod asked;
+mod awaited;
 pub mod bundle;
 mod engine;
 pub mod exit_code;
@@ -12,6 +13,7 @@ pub mod identity;
 pub mod inbox;
 pub mod keys;
 pub mod launch;
+pub mod locks;
 pub mod prune;
 mod question;
 pub mod record;

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use crate::asked::{Asker, ParentStatus};
+pub use crate::awaited::LockStatus;
+use crate::awaited::{self, awaits_locks};
 use crate::exit_code::ExitCode;
 use crate::folder::{RunFolder, write_whole};
 use crate::given::Given;
@@ -54,6 +56,9 @@ pub struct Status {
     pub cancel: Option<CancelStatus>,
     /// What a person must answer.
     pub questions: Vec<QuestionStatus>,
+    /// The locks that it, its steps and undos hold or wait for.
+    #[serde(default)]
+    pub locks: Vec<LockStatus>,
     /// Its services.
     pub services: BTreeMap<String, String>,
     /// Its steps, in the order written.
@@ -203,6 +208,7 @@ impl Status {
                 level: cancel.level,
                 term_at: cancel.at.after(created.plan.cancel_grace_ms).0,
             }),
+            locks: run.locks().map(awaited::of).collect(),
             questions: run.questions().values().map(|question| question_of(run, question)).collect(),
             services: run.services().iter().map(|(name, state)| (name.to_string(), service_word(state))).collect(),
             steps: steps_of(run),
@@ -253,6 +259,7 @@ pub fn state_of(run: &Run) -> &'static str {
     match run.stage() {
         Stage::New => "pending",
         Stage::RollingBack => "rolling_back",
+        Stage::Main if awaits_locks(run) => "waiting",
         _ if run.live().any(acts) || run.questions().is_empty() => "running",
         _ => "waiting",
     }
@@ -261,6 +268,7 @@ pub fn state_of(run: &Run) -> &'static str {
 fn stage_word(run: &Run) -> &'static str {
     match run.stage() {
         Stage::New => "new",
+        Stage::Main if awaits_locks(run) => "waiting for a lock",
         Stage::Main if !run.services_answer() => "starting services",
         Stage::Main => "steps",
         Stage::RollingBack => "rollback",
@@ -324,7 +332,7 @@ fn detail_of(run: &Run, step: &Step, state: &StepRun, live: Option<&Live>) -> Op
         StepState::Blocked(reason) => Some(crate::words::blocked(reason)),
         StepState::Skipped(reason) => Some(crate::words::skipped(reason)),
         StepState::Asked => Some("waits for approval".to_owned()),
-        StepState::Cleared => Some("waits for a place".to_owned()),
+        StepState::Cleared => Some(crate::words::cleared(run, step)),
         StepState::Retrying => {
             let of = step.retry.as_ref().map_or(1, |retry| retry.attempts_max);
             run.retry_due(&step.id, Phase::Do).map(|_| format!("attempt {} of {of} next", state.failures + 1))

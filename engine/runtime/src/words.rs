@@ -1,8 +1,8 @@
 //! The reasons of the core as phrases: the same words in the status, the live view, messages and reports.
 
-use runbook_core::event::{BlockReason, Cause, SkipReason, StopReason};
+use runbook_core::event::{BlockReason, Cause, LockScope, Phase, SkipReason, StopReason};
 use runbook_core::plan::{Section, Step};
-use runbook_core::run::{Doing, Live, Run, StepRun, StepState, UndoState};
+use runbook_core::run::{Doing, Live, LockState, Run, StepRun, StepState, UndoState};
 use runbook_core::units::StepId;
 
 /// Why a step was blocked.
@@ -13,6 +13,7 @@ pub fn blocked(reason: &BlockReason) -> String {
         BlockReason::Cancelled => "not started: the run was cancelled".to_owned(),
         BlockReason::Parent(step) => format!("`{step}` around it did not start"),
         BlockReason::Service(service) => format!("service `{service}` did not come up"),
+        BlockReason::Lock(name) => format!("the lock `{name}` is held"),
         BlockReason::Rollback => "the run is rolled back".to_owned(),
     }
 }
@@ -59,6 +60,19 @@ pub fn doing(live: &Live) -> Option<String> {
     })
 }
 
+/// What a step waits for that may start.
+pub fn cleared(run: &Run, step: &Step) -> String {
+    let own = run.locks().find(|(scope, _)| *scope == LockScope::Step(step.id.clone(), Phase::Do));
+    match own.map(|(_, locks)| &locks.state) {
+        Some(LockState::Awaited { name, holder: Some(holder), .. }) => {
+            format!("waits for the lock `{name}`, held by {holder}")
+        }
+        Some(LockState::Awaited { name, holder: None, .. }) => format!("waits for the lock `{name}`"),
+        Some(LockState::Asked) => "waits for its locks".to_owned(),
+        Some(LockState::Held) | None => "waits for a place".to_owned(),
+    }
+}
+
 /// Why a run ended as it did; nothing for one that succeeded.
 pub fn cause(run: &Run, cause: &Cause) -> Option<String> {
     let failure = |id| match run.step(id).map(|step| &step.state) {
@@ -84,5 +98,6 @@ pub fn cause(run: &Run, cause: &Cause) -> Option<String> {
         }
         Cause::Service(service) => format!("service `{service}` did not come up"),
         Cause::Outputs(reason) => reason.clone(),
+        Cause::Lock(name) => format!("the lock `{name}` was held by another run: this one did not begin"),
     })
 }

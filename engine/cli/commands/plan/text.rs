@@ -88,6 +88,9 @@ fn head(view: &PlanView, width: usize, paint: Paint) -> Vec<String> {
         },
     );
     add("at once", &format!("at most {}", count(view.max_parallel as usize, "command")));
+    if !view.locks.is_empty() {
+        add("locks", &view.locks.join("; "));
+    }
     add("digest", &view.digest);
     if !view.params.is_empty() {
         out.push(format!("  {}", paint.dim("params")));
@@ -259,6 +262,9 @@ impl<'a> Tree<'a> {
             let needs =
                 if view.needs.is_empty() { "nothing: starts at once".to_owned() } else { view.needs.join(", ") };
             add.line("needs", &needs);
+        }
+        if !view.locks.is_empty() {
+            add.line("locks", &view.locks.join("; "));
         }
         if let Some(approval) = &view.approval {
             add.line("approval", &approval_words(approval));

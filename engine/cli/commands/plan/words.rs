@@ -1,6 +1,6 @@
 //! The parts of a step in words.
 
-use runbook_core::plan::{Action, Body, OnInterrupt, Retry, RetryOn, Wait};
+use runbook_core::plan::{Action, Body, Lock, OnInterrupt, Retry, RetryOn, Wait};
 use runbook_core::units::format_duration;
 
 use crate::view::action::{command_line, template};
@@ -27,6 +27,15 @@ pub(super) fn action_kind(action: &Action) -> &'static str {
         Action::Manual(_) => "manual",
         Action::Ask(_) => "ask",
         Action::Runbook(_) => "runbook",
+    }
+}
+
+/// A lock and how long is waited for it.
+pub(super) fn lock(lock: &Lock) -> String {
+    let name = visible_line(&template(&lock.name));
+    match lock.wait_ms {
+        None => format!("{name}, or not at all"),
+        Some(ms) => format!("{name}, waits up to {}", format_duration(ms)),
     }
 }
 

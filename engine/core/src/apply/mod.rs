@@ -8,6 +8,7 @@
 
 mod attempts;
 mod failures;
+mod locks;
 mod questions;
 mod stages;
 mod steps;
@@ -15,7 +16,7 @@ mod steps;
 use std::sync::Arc;
 
 use crate::event::{Created, Event};
-use crate::run::{Made, Run, ServiceState, Stage, StepRun};
+use crate::run::{Locks, Made, Run, ServiceState, Stage, StepRun};
 use crate::units::{ServiceName, StepId, StepIx, Timestamp};
 
 /// An event that the state does not accept: the journal was changed, or the engine has a bug.
@@ -46,6 +47,10 @@ impl Run {
             | Event::ServiceReady { .. }
             | Event::ServiceFailed { .. }
             | Event::ServiceStopped { .. } => self.apply_host(event),
+            Event::LocksAsked { .. }
+            | Event::LocksTaken { .. }
+            | Event::LockAwaited { .. }
+            | Event::LockRefused { .. } => self.apply_lock(event),
             Event::BlockEntered { .. }
             | Event::SectionEntered { .. }
             | Event::StepSkipped { .. }
@@ -93,6 +98,9 @@ impl Run {
         self.unsettled_main = count(false).unwrap_or(u32::MAX);
         self.unsettled_always = count(true).unwrap_or(u32::MAX);
         self.services = made.created.services.iter().map(|it| (it.name.clone(), ServiceState::Starting)).collect();
+        if !made.created.locks.is_empty() {
+            self.locks.insert(None, Locks::new(made.created.locks.clone()));
+        }
         self.stage = Stage::Main;
         self.started_at = at;
         let top = plan.iter().filter(|(_, step)| step.parent.is_none() && !step.always && step.needs.is_empty());
@@ -105,6 +113,7 @@ impl Run {
         match event {
             Event::EngineStarted { host } => {
                 self.host = Some(host.clone());
+                self.ask_locks_again();
                 for state in self.services.values_mut() {
                     if matches!(state, ServiceState::Ready { .. }) {
                         *state = ServiceState::Starting;

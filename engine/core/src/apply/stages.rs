@@ -49,6 +49,7 @@ impl Run {
         if !fits || !self.is_being_undone(at) {
             return Err(self.illegal_at(at, event));
         }
+        self.locks.remove(&Some((at, Phase::Undo)));
         self.drop_live((at, Phase::Undo));
         self.drop_retry((at, Phase::Undo));
         if let Some(rollback) = &mut self.rollback {
@@ -97,6 +98,7 @@ impl Run {
                 let last = matches!(self.stage, Stage::Always | Stage::Stopping);
                 self.must(last && stopped && self.is_settled(), event)?;
                 self.stage = Stage::Ended;
+                self.locks.clear();
                 let (cause, irreversible) = (cause.clone(), irreversible.clone());
                 self.end = Some(End { state: *state, cause, irreversible, outputs: outputs.clone(), at });
             }

@@ -153,6 +153,7 @@ impl Run {
         self.cleared.remove(&at);
         self.closing.remove(&at);
         self.cleaning.remove(&at);
+        self.locks.remove(&Some((at, Phase::Do)));
         self.drop_live((at, Phase::Do));
         self.drop_retry((at, Phase::Do));
         let unsettled = if step.always { &mut self.unsettled_always } else { &mut self.unsettled_main };

@@ -39,7 +39,8 @@ impl Deciding<'_> {
                 irreversible.push(step.id.clone());
             }
         }
-        if found.is_empty() && irreversible.is_empty() && self.run.service_failed.is_some() {
+        let never_began = self.run.service_failed.is_some() || self.run.lock_refused.is_some();
+        if found.is_empty() && irreversible.is_empty() && never_began {
             return self.emit(Event::AlwaysStarted);
         }
         found.sort_unstable_by(|a, b| b.cmp(a));
@@ -63,6 +64,14 @@ impl Deciding<'_> {
         }
         if !self.may_start() {
             return Ok(());
+        }
+        match self.undo_has_locks(at)? {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) => {
+                let failure = Failure::Evaluate(format!("`locks`: {error}"));
+                return self.emit(Event::UndoFailed { step, failure });
+            }
         }
         let Some(undo) = self.plan().step(at).rollback.clone() else { return Ok(()) };
         match self.prepare(at, &undo.action, &self.undo_locals(at, Phase::Undo)) {
@@ -114,6 +123,9 @@ fn verdict(run: &Run) -> (EndState, Cause) {
     }
     if let Some(service) = run.service_failed.clone() {
         return (EndState::Failed, Cause::Service(service));
+    }
+    if let Some(name) = run.lock_refused.clone() {
+        return (EndState::Failed, Cause::Lock(name));
     }
     let cancelled = run.cancel.as_ref().is_some_and(|cancel| cancel.in_main);
     let failed = run.failing.get(&None).cloned();

@@ -9,6 +9,7 @@ mod cancel;
 mod child;
 mod close;
 mod finish;
+mod locks;
 mod lost;
 mod prepare;
 mod questions;
@@ -88,6 +89,7 @@ impl Deciding<'_> {
             Event::StepFailed { .. }
                 | Event::CancelRequested { .. }
                 | Event::ServiceFailed { .. }
+                | Event::LockRefused { .. }
                 | Event::EngineStarted { .. }
         );
         self.events.push(event);
@@ -121,6 +123,8 @@ impl Deciding<'_> {
                 };
                 if unwanted { self.emit(Event::ServiceStopped { service }) } else { Ok(()) }
             }
+            Input::LocksTaken(scope) => self.locks_taken(scope),
+            Input::LockHeld { scope, name, holder } => self.lock_held(scope, name, holder),
             Input::Ended { attempt, result } => self.ended(&attempt, *result),
             Input::Lost(lost) => self.lost(*lost),
             Input::Answered(answered) => self.answered(*answered),
@@ -139,6 +143,7 @@ impl Deciding<'_> {
             Timer::Poll(attempt) => self.poll_due(attempt),
             Timer::Wait(attempt) => self.wait_due(attempt),
             Timer::CancelGrace => self.cancel_grace_due(),
+            Timer::Lock(scope) => self.lock_due(scope),
         }
     }
 
@@ -158,9 +163,9 @@ impl Deciding<'_> {
         }
     }
 
-    /// Whether commands may start: an engine has the run, and the services answer.
+    /// Whether commands may start: an engine has the run, its locks are held, and the services answer.
     fn may_start(&self) -> bool {
-        self.run.host.is_some() && self.run.services_answer()
+        self.run.host.is_some() && self.run.is_equipped()
     }
 
     /// Why nothing more may start when a service did not come up.

@@ -196,7 +196,7 @@ impl Deciding<'_> {
 
     fn approved(&mut self, at: StepIx) -> Decided {
         let external = self.run.steps[at.at()].prepared.as_ref().is_some_and(|it| it.action.is_external());
-        if external || !self.may_start() { Ok(()) } else { self.start(at) }
+        if external || !self.plan().step(at).locks.is_empty() || !self.may_start() { Ok(()) } else { self.start(at) }
     }
 
     pub(super) fn question_due(&mut self, id: &QuestionId) -> Decided {

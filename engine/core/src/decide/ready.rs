@@ -2,7 +2,7 @@
 
 use super::scope::Locals;
 use super::{Decided, Deciding};
-use crate::event::{BlockReason, Event, Failure, SkipReason};
+use crate::event::{BlockReason, Event, Failure, Phase, SkipReason};
 use crate::plan::{Body, Condition, Section};
 use crate::rendered::Rendered;
 use crate::run::{Stage, StepState};
@@ -37,13 +37,14 @@ impl Deciding<'_> {
         if left == 0 { self.leave_steps() } else { Ok(()) }
     }
 
-    /// A ready step that a request to cancel, or a service that did not come up, keeps from starting.
+    /// A ready step that a request to cancel, a lock that was refused, or a service that did not come up, keeps from
+    /// starting.
     fn next_held_back(&self) -> Option<(StepIx, BlockReason)> {
-        if self.run.service_failed.is_none() && self.run.cancel.is_none() {
+        if self.run.service_failed.is_none() && self.run.cancel.is_none() && !self.run.ends_unbegun() {
             return None;
         }
         let held = |at: &StepIx| match self.held_back(*at)? {
-            reason @ (BlockReason::Cancelled | BlockReason::Service(_)) => Some((*at, reason)),
+            reason @ (BlockReason::Cancelled | BlockReason::Service(_) | BlockReason::Lock(_)) => Some((*at, reason)),
             _ => None,
         };
         self.run.ready.iter().find_map(held)
@@ -61,8 +62,9 @@ impl Deciding<'_> {
                 Err(error) => return self.fail_unstarted(at, Failure::Evaluate(format!("`if`: {error}"))),
             }
         }
-        let is_block = !matches!(self.plan().step(at).body, Body::Action(_));
-        if is_block && self.plan().step(at).approval.is_none() {
+        let step = self.plan().step(at);
+        let is_block = !matches!(step.body, Body::Action(_));
+        if is_block && step.approval.is_none() && step.locks.is_empty() {
             return self.enter(at);
         }
         match self.prepare_step(at) {
@@ -79,17 +81,22 @@ impl Deciding<'_> {
         if self.plan().step(at).approval.is_some() {
             return self.ask_approval(at, digest);
         }
-        if external { Ok(()) } else { self.start(at) }
+        let waits = external || !self.plan().step(at).locks.is_empty();
+        if waits { Ok(()) } else { self.start(at) }
     }
 
     /// Why a step that is otherwise ready must not start.
     pub(super) fn held_back(&self, at: StepIx) -> Option<BlockReason> {
         let step = self.plan().step(at);
-        if self.cancel_holds_back(at) {
+        let unbegun = self.run.ends_unbegun() && self.run.lock_refused.is_none();
+        if unbegun || self.cancel_holds_back(at) {
             return Some(BlockReason::Cancelled);
         }
         if let Some(service) = &self.run.service_failed {
             return Some(BlockReason::Service(service.clone()));
+        }
+        if let Some(name) = &self.run.lock_refused {
+            return Some(BlockReason::Lock(name.clone()));
         }
         if step.asks_status() || step.runs_anyway() {
             return None;
@@ -140,8 +147,10 @@ impl Deciding<'_> {
             }
             self.start_attempt(key.0, key.1)?;
         }
+        self.ask_locks()?;
         while self.run.has_place() && !self.recheck {
-            let Some(at) = self.run.cleared.first().copied() else { return Ok(()) };
+            let has_locks = |at: &StepIx| self.run.holds_locks((*at, Phase::Do));
+            let Some(at) = self.run.cleared.iter().copied().find(has_locks) else { return Ok(()) };
             self.start(at)?;
         }
         Ok(())

@@ -52,7 +52,7 @@ impl Deciding<'_> {
         let Some((_, live)) = self.live(attempt) else { return Ok(()) };
         let Some(host) = self.run.host.clone() else { return Ok(()) };
         match live.doing {
-            Doing::Polling { next } if self.now >= next && self.may_start() => {
+            Doing::Polling { next } if self.now >= next && self.run.is_equipped_for(attempt) => {
                 self.emit(Event::AttemptStarted { attempt: attempt.next_poll(), due: live.due, host, child: None })
             }
             _ => Ok(()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::AttemptId;
+use super::{AttemptId, LockWish};
 use crate::plan::Plan;
 use crate::units::{Digest, Role, RunId, ServiceName};
 
@@ -37,6 +37,15 @@ pub struct Created {
     pub break_glass: Vec<Role>,
     /// The services to start, with their ports and folders.
     pub services: Vec<ServicePlan>,
+    /// The locks of the run; none where it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<LockWish>,
+    /// The locks that the runs around it, and their steps, hold for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks_above: Vec<String>,
+    /// The folder that all locks lie in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub locks_dir: String,
     /// The document's `env`, rendered; secrets by name.
     pub env: BTreeMap<String, crate::rendered::RenderedSource>,
     /// The folder that `dir` defaults to.

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod created;
+mod lock;
 mod question;
 mod reason;
 mod words;
@@ -16,6 +17,7 @@ use serde_json::Value;
 
 pub use attempt::{AttemptId, Phase, Survivor};
 pub use created::{Created, Host, Identity, Parent, ServicePlan};
+pub use lock::{LockHolder, LockScope, LockWish};
 pub use question::{Escalation, Question, QuestionId, QuestionKind, Timer};
 pub use reason::{AfterLoss, BlockReason, Cause, ChildEnd, EndState, Failure, SkipReason, StopReason};
 
@@ -53,6 +55,37 @@ pub enum Event {
     ServiceStopped {
         /// Which.
         service: ServiceName,
+    },
+    /// A step, or its undo, wants these locks before it starts; those that the run or a block around it holds are not among
+    /// them. The step is cleared, or to be undone next.
+    LocksAsked {
+        /// For whom.
+        scope: LockScope,
+        /// By name.
+        locks: Vec<LockWish>,
+    },
+    /// The locks are held from now on. They were asked for.
+    LocksTaken {
+        /// For whom.
+        scope: LockScope,
+    },
+    /// Somebody else holds a lock. It was asked for.
+    LockAwaited {
+        /// For whom.
+        scope: LockScope,
+        /// Which.
+        name: String,
+        /// Who holds it, where that is known.
+        holder: Option<LockHolder>,
+        /// Until when it is waited for; what had the lock before a crash waits as long as it takes.
+        until: Timestamp,
+    },
+    /// The run does not get a lock, and so does not begin. It never held its locks.
+    LockRefused {
+        /// Which.
+        name: String,
+        /// Who holds it, where that is known.
+        holder: Option<LockHolder>,
     },
     /// A block or switch was entered. The step is pending and ready.
     BlockEntered {

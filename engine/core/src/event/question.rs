@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptId, Phase};
+use super::{AttemptId, LockScope, Phase};
 use crate::plan::Field;
 use crate::plan::step::{is_one, one};
 use crate::units::{Digest, Role, StepId, Timestamp};
@@ -119,4 +119,6 @@ pub enum Timer {
     Wait(AttemptId),
     /// The grace after the first request to cancel is over.
     CancelGrace,
+    /// A lock was waited for long enough.
+    Lock(LockScope),
 }

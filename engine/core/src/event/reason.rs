@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Identity;
+use super::{Identity, LockHolder};
 use crate::input::Exit;
 use crate::units::{RunId, ServiceName, StepId};
 
@@ -36,6 +36,8 @@ pub enum BlockReason {
     Service(ServiceName),
     /// The rollback begins.
     Rollback,
+    /// Somebody else holds this lock of the run.
+    Lock(String),
 }
 
 /// Why an attempt is being ended.
@@ -93,6 +95,13 @@ pub enum Failure {
     Steps(Vec<StepId>),
     /// No case fits the value, and there is no default.
     NoCase(String),
+    /// Somebody else holds this lock.
+    Lock {
+        /// Its name.
+        name: String,
+        /// Who holds it, where that is known.
+        holder: Option<Box<LockHolder>>,
+    },
     /// The child run did not succeed.
     Child(ChildEnd),
 }
@@ -152,6 +161,8 @@ pub enum Cause {
     Undo(StepId),
     /// This service did not come up.
     Service(ServiceName),
+    /// Somebody else held this lock: the run did not begin.
+    Lock(String),
     /// What the runbook hands on has no value: why, in one sentence.
     Outputs(String),
 }

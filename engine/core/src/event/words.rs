@@ -34,6 +34,8 @@ impl std::fmt::Display for Failure {
                 write!(out, "{} failed", names.join(", "))
             }
             Self::NoCase(value) => write!(out, "no case fits `{value}`"),
+            Self::Lock { name, holder: None } => write!(out, "the lock `{name}` is held"),
+            Self::Lock { name, holder: Some(holder) } => write!(out, "the lock `{name}` is held by {holder}"),
             Self::Child(end) => end.fmt(out),
         }
     }
@@ -56,6 +58,7 @@ impl std::fmt::Display for ChildEnd {
             Cause::Rejected(step) => write!(out, ": `{step}` was not approved"),
             Cause::Undo(step) => write!(out, ": the undo of `{step}` failed"),
             Cause::Service(service) => write!(out, ": the service `{service}` did not come up"),
+            Cause::Lock(name) => write!(out, ": the lock `{name}` was held by another run"),
             Cause::Outputs(reason) => write!(out, ": {reason}"),
         }
     }

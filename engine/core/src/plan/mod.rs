@@ -17,7 +17,7 @@ use serde_json::Value;
 pub use action::{Action, Argv, Ask, Check, Field, Http, HttpBody, RunbookCall, Script, Wait};
 pub use check::BrokenPlan;
 pub use child::CHILD_DEPTH_MAX;
-pub use step::{Approval, Body, Case, Condition, OnInterrupt, Retry, RetryOn, Section, Step, Undo, Until};
+pub use step::{Approval, Body, Case, Condition, Lock, OnInterrupt, Retry, RetryOn, Section, Step, Undo, Until};
 pub use template::{EnvSource, Expression, SecretCommand, SecretSource, Template};
 
 use crate::units::{Digest, SecretName, StepIx};
@@ -42,6 +42,9 @@ pub struct Plan {
     pub max_parallel: u32,
     /// What happens after a step failed.
     pub on_failure: OnFailure,
+    /// What the run holds from its first step to its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<Lock>,
     /// From the first request to cancel to TERM, in milliseconds.
     pub cancel_grace_ms: u64,
     /// All steps: those of `steps`, then those of `always`; parents before children.

@@ -39,6 +39,9 @@ pub struct Step {
     pub until: Option<Until>,
     /// Who must agree before it starts.
     pub approval: Option<Approval>,
+    /// What it holds from its start until it settles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<Lock>,
     /// What happens to an attempt whose fate is unknown.
     pub on_interrupt: OnInterrupt,
     /// `on_failure: continue`: its failure counts as done.
@@ -196,6 +199,15 @@ pub(crate) fn one() -> u32 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 pub(crate) fn is_one(number: &u32) -> bool {
     *number == 1
+}
+
+/// A name that one run or step at a time holds, on the whole machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lock {
+    /// Its name.
+    pub name: Template,
+    /// How long to wait for it, in milliseconds; without it, it is refused at once.
+    pub wait_ms: Option<u64>,
 }
 
 /// What happens to an attempt whose fate is unknown.

@@ -1,5 +1,6 @@
 //! The state of a run: the fold of its events.
 
+mod locks;
 mod parts;
 mod step;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use locks::{LockState, Locks};
 pub use parts::{Cancel, Doing, End, Interrupted, Live, Rollback, ServiceState, Stage};
 pub use step::{Child, Prepared, StepRun, StepState, UndoRun, UndoState};
 
@@ -16,6 +18,8 @@ use crate::event::{AttemptId, Created, Host, Identity, Phase, Question, Question
 use crate::plan::{Plan, Section, Step};
 use crate::rendered::Rendered;
 use crate::units::{ServiceName, StepId, StepIx, Timestamp};
+
+pub(crate) use locks::LockKey;
 
 /// The state of a run. Empty until [`RunCreated`](crate::event::Event::RunCreated) is applied.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,6 +55,10 @@ pub struct Run {
     pub(crate) cancel: Option<Cancel>,
     pub(crate) rollback: Option<Rollback>,
     pub(crate) service_failed: Option<ServiceName>,
+    /// The locks that are wanted or held.
+    pub(crate) locks: BTreeMap<LockKey, Locks>,
+    /// The lock that the run did not get.
+    pub(crate) lock_refused: Option<String>,
     pub(crate) unsettled_main: u32,
     pub(crate) unsettled_always: u32,
     pub(crate) settled: u64,
@@ -176,13 +184,15 @@ impl Run {
             Phase::Do => run.prepared.as_ref().map(|prepared| &prepared.action),
             Phase::Undo => run.undo.action.as_ref(),
         };
-        self.services_answer() && (self.has_place() || !action.is_some_and(Rendered::is_external))
+        self.is_equipped()
+            && self.holds_locks((at, phase))
+            && (self.has_place() || !action.is_some_and(Rendered::is_external))
     }
 
     /// Whether the steps before `always` did not end as the author hoped.
     pub(crate) fn went_wrong(&self) -> bool {
         let cancelled = self.cancel.as_ref().is_some_and(|cancel| cancel.in_main);
-        cancelled || self.failing.contains_key(&None) || self.service_failed.is_some()
+        cancelled || self.failing.contains_key(&None) || self.service_failed.is_some() || self.lock_refused.is_some()
     }
 
     /// What exactly the attempt runs, with its values.

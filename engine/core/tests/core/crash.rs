@@ -78,7 +78,7 @@ fn every_random_run_ends_and_every_decision_holds() {
     // The runs are of some variety: nearly every event, and every way to end, is there many times.
     let (kinds, endings) = seen.into_inner().expect("no panic");
     let rare: Vec<_> = kinds.iter().filter(|(_, count)| **count < 10).collect();
-    assert!(rare.is_empty() && kinds.len() == 34, "{rare:?} of {kinds:#?}");
+    assert!(rare.is_empty() && kinds.len() == 38, "{rare:?} of {kinds:#?}");
     assert!(endings.len() >= 10, "{endings:#?}");
 }
 
@@ -116,10 +116,11 @@ fn engines_that_die_young_come_to_the_same_end_together() {
         let (_, whole, ending) = history(seed, RICH, rich_fate(seed), Checks::Few);
         let mut rng = Rng::of(seed, "lives");
         let mut sim = Sim::created(&random(seed, RICH), rich_fate(seed), Checks::Few).reborn();
-        // Each engine decides once or a few times; one more decision says that the service answers again.
+        // Each engine decides once or a few times; one more decision says that the service answers again,
+        // and one for each set of locks that it is held again.
         while sim.engine.run.end().is_none() {
             let born = sim.engine.journal.len();
-            let life = 2 + rng.below(3) as usize;
+            let life = 2 + sim.engine.run.locks().count() + rng.below(3) as usize;
             while sim.engine.journal.len() < born + life && sim.step().is_some() {}
             if rng.percent(50) {
                 sim.world.reconcile(&sim.engine.run, sim.engine.now);
@@ -146,7 +147,9 @@ fn what_was_told_before_a_crash_may_be_told_again() {
                 Input::EngineStarted(_) | Input::CancelAsked { .. } => continue,
                 input => resumed.engine.tell(input),
             };
-            let refused = |event: &Event| matches!(event, Event::AnswerRefused { .. } | Event::ServiceReady { .. });
+            let refused = |event: &Event| {
+                matches!(event, Event::AnswerRefused { .. } | Event::ServiceReady { .. } | Event::LocksTaken { .. })
+            };
             assert!(again.events.iter().all(refused), "{again:?}");
             ending.must_be(&resumed.finish(), "when it is told again");
         }

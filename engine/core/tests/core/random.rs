@@ -60,6 +60,9 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
     if rng.percent(20) {
         made = made.service("db");
     }
+    if rng.percent(15) {
+        made = made.lock("x", rng.pick(&[0, 1_000, 9_000]));
+    }
     made
 }
 
@@ -214,6 +217,10 @@ impl Making {
             let conditions = ["true", "params.kind == 'b'", "failure()", "failure()", "always()", "always()"];
             spec = spec.when(self.rng.pick(&conditions));
         }
+        if self.rng.percent(12) {
+            let name = self.rng.pick(&["x", "y", "{{ params.kind }}"]);
+            spec = spec.lock(name, self.rng.pick(&[None, Some(700), Some(9_000)]));
+        }
         if self.rng.percent(15) {
             spec = spec.keep_going();
         }
@@ -286,6 +293,7 @@ pub(crate) fn outline(book: &Book) -> String {
             (step.condition.is_some(), format!("if {:?}", step.condition.as_ref().map(|it| &it.expression.source))),
             (step.continue_on_failure, "continue".to_owned()),
             (step.approval.is_some(), format!("approval {:?}", step.approval.as_ref().map(|it| it.timeout_ms))),
+            (!step.locks.is_empty(), format!("locks {:?}", step.locks)),
             (step.retry.is_some(), format!("retry {:?}", step.retry)),
             (step.until.is_some(), format!("until {:?}", step.until.as_ref().map(|it| it.every_ms))),
             (step.timeout_ms.is_some(), format!("timeout {:?}", step.timeout_ms)),

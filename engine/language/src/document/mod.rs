@@ -2,12 +2,14 @@
 
 mod action;
 mod environment;
+mod lock;
 mod runbook;
 mod step;
 
 pub(crate) use action::is_moment;
 pub use action::{AskDoc, AssertDoc, CheckDoc, EnvDoc, ExpectDoc, HttpDoc, ResponseCodes, SecretRef, WaitDoc, WaitMap};
 pub use environment::{EnvironmentDoc, ReadyDoc, ServiceDoc};
+pub use lock::{LockDoc, LockMap};
 pub use runbook::{OnFailureWord, ParamDoc, ParamType, RunbookDoc, SecretDoc, SourceDoc};
 pub use step::{
     ApprovalDoc, BackoffWord, OnInterruptWord, OnStepFailureWord, OnTimeoutWord, OutputsDoc, RetryDoc, RetryOnDoc,

@@ -1,11 +1,11 @@
 //! `runbook/v1`.
 
 use crate::decode::{Count, DurationText, Entries, Flag, Free, List, Required, Scalar, Text, Written, record, words};
-use crate::document::{EnvDoc, StepDoc};
+use crate::document::{EnvDoc, LockDoc, StepDoc};
 
 record! {
     /// A runbook: an operations procedure that can be run, resumed and rolled back.
-    pub struct RunbookDoc ("a runbook", later: &["locks", "deadlines", "guards"]) {
+    pub struct RunbookDoc ("a runbook", later: &["deadlines", "guards"]) {
         /// The format of this file: `runbook/v1`.
         #[schemars(extend("const" = "runbook/v1"))]
         pub schema: Required<Text>,
@@ -37,6 +37,9 @@ record! {
         pub env: Option<Entries<EnvDoc>>,
         /// How many attempts may run at once; 16 where nothing is written.
         pub max_parallel: Option<Count>,
+        /// Names that one run at a time holds, on the whole machine: from its first step to its end, `always` included.
+        #[schemars(extend("minItems" = 1))]
+        pub locks: Option<List<LockDoc>>,
         /// What happens after a step failed; `stop` where nothing is written.
         pub on_failure: Option<OnFailureWord>,
         /// From the first request to cancel to TERM; `10s` where nothing is written.

@@ -5,12 +5,11 @@ use crate::decode::{
     record, words,
 };
 use crate::diagnostic::Collector;
-use crate::document::{AskDoc, AssertDoc, EnvDoc, HttpDoc, WaitDoc};
+use crate::document::{AskDoc, AssertDoc, EnvDoc, HttpDoc, LockDoc, WaitDoc};
 use crate::yaml::{Kind, Node};
 
 /// Keys of the language that later versions will know.
-const LATER: &[&str] =
-    &["for_each", "as", "max_failures", "max_parallel", "uses", "deadlines", "guards", "locks", "done_when"];
+const LATER: &[&str] = &["for_each", "as", "max_failures", "max_parallel", "uses", "deadlines", "guards", "done_when"];
 
 record! {
     /// One step: exactly one action, and what is to be known about it.
@@ -94,6 +93,10 @@ record! {
         pub until: Option<ExpressionText>,
         /// With `until`: from one poll to the next; `5s` where nothing is written.
         pub every: Option<DurationText>,
+        /// Names that one run or step at a time holds, on the whole machine: from the start of this step until it has
+        /// ended with all its attempts, and again for its undo.
+        #[schemars(extend("minItems" = 1))]
+        pub locks: Option<List<LockDoc>>,
         /// Who must agree before the step starts.
         pub approval: Option<ApprovalDoc>,
         /// What happens when nobody can know whether an attempt took effect. `rerun` where nothing is written for GET

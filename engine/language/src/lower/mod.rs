@@ -1,6 +1,7 @@
 //! From a document to a plan, checking every name on the way.
 
 mod action;
+mod lock;
 mod names;
 mod outputs;
 mod runbook;
@@ -96,6 +97,7 @@ pub(crate) fn lower(
         calls,
     };
     let env = lowering.env(doc.env.as_ref(), &Site::document());
+    let locks = lowering.locks(doc.locks.as_ref(), &Site::document());
     let steps: Vec<_> = (0..count).map(|at| lowering.step(at, &needs[at])).collect();
     let outputs = doc.outputs.as_ref().map(|outputs| lowering.named(outputs, &Site::end())).unwrap_or_default();
     lowering.check_order(&order);
@@ -107,6 +109,7 @@ pub(crate) fn lower(
         env,
         secrets: sources,
         max_parallel: doc.max_parallel.as_ref().map_or(MAX_PARALLEL, |count| count.value),
+        locks,
         on_failure: match doc.on_failure {
             Some(OnFailureWord::Rollback) => OnFailure::Rollback,
             Some(OnFailureWord::Stop) | None => OnFailure::Stop,

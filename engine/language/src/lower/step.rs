@@ -41,6 +41,7 @@ impl<'d> Lowering<'d, '_> {
         let retry = doc.retry.as_ref().and_then(|retry| self.retry(retry, &Site::step(at), Self::locals(doc)));
         let approval = doc.approval.as_ref().and_then(|approval| self.approval(at, approval));
         let timeout_ms = doc.timeout.as_ref().map(|time| self.positive(time));
+        let locks = self.locks(doc.locks.as_ref(), &Site::step(at));
         let rollback = doc.rollback.as_ref().map(|undo| self.undo(at, undo));
         let body = body?;
         let id = doc.id.get()?.0.value.clone();
@@ -60,6 +61,7 @@ impl<'d> Lowering<'d, '_> {
             retry,
             until,
             approval,
+            locks,
             continue_on_failure: doc.on_failure == Some(OnStepFailureWord::Continue),
             rollback: rollback.flatten(),
             irreversible: doc.irreversible.as_ref().is_some_and(|flag| flag.value),

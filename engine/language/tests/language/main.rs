@@ -2,6 +2,7 @@
 
 mod approvals;
 mod invalid;
+mod locks;
 mod pages;
 mod robust;
 mod runbooks;

@@ -49,6 +49,9 @@ impl Sim {
         let loaded = load_runbook(&SourceFile::new("r.yaml", yaml), None);
         let plan = loaded.expect("a valid runbook").plan;
         let created = Created {
+            locks: vec![],
+            locks_above: vec![],
+            locks_dir: String::new(),
             run: RunId::new("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
             plan_digest: digest_of(&plan),
             plan,

@@ -39,6 +39,7 @@ impl Driver {
         let is_resumed = engine.run.host().is_some();
         let mut driver = Self {
             services: Services::new(is_resumed),
+            locks: super::locks::LocksAtWork::default(),
             finished: mpsc::unbounded_channel(),
             running: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -68,6 +69,7 @@ impl Driver {
         let (client, welcome) = SupervisorClient::connect_or_start(&folder, &self.options.exe, &withhold).await?;
         self.supervisor = client;
         self.running.clear();
+        self.locks.forget();
         self.stopping.clear();
         self.adopt(welcome)
     }

@@ -1,14 +1,16 @@
 //! What is checked before a run exists: that nothing is begun which is known not to get far.
 
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use runbook_core::event::Created;
 use runbook_core::rendered::RenderedSource;
 use runbook_language::exported_name;
 
 use super::command::VARIABLE_MAX;
-use super::{needed, params};
+use super::{EngineError, needed, params};
 use crate::folder::RunFolder;
+use crate::locks::{self, InUse};
 use crate::secrets::Secrets;
 
 /// Checks all that can be known before the first event: each reason is a sentence.
@@ -30,6 +32,21 @@ fn missing(folder: &RunFolder, created: &Created, secrets: &Secrets) -> Vec<Stri
     match looked {
         Ok(Ok(missing) | Err(missing)) => missing,
         Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// A run that would not wait for its locks does not begin where somebody holds one.
+pub(super) fn check_locks(created: &Created) -> Result<(), EngineError> {
+    let asked = created.locks.iter().filter(|wish| wish.wait_ms == 0).map(|wish| wish.name.clone());
+    let asked: Vec<String> = asked.collect();
+    // A child run has a record in any case: it says there that it did not begin.
+    if created.locks.is_empty() || created.parent.is_some() {
+        return Ok(());
+    }
+    let unusable = |error: std::io::Error| EngineError::Precondition(vec![error.to_string()]);
+    match locks::first_in_use(Path::new(&created.locks_dir), &asked).map_err(unusable)? {
+        None => Ok(()),
+        Some(InUse { name, holder }) => Err(EngineError::Locked { name, holder: holder.map(Box::new) }),
     }
 }
 

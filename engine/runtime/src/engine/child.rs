@@ -81,7 +81,8 @@ impl Driver {
         let folder = state.run(&child.run);
         if !folder.path().is_dir() {
             let parent = Parent { run: created.run.clone(), attempt: attempt.clone(), depth };
-            let launched = launch::child(created, plan, params, parent, &child.run, &*self.engine.evaluate)?;
+            let above = self.engine.run.locks_over(attempt);
+            let launched = launch::child(created, plan, params, parent, above, &child.run, &*self.engine.evaluate)?;
             let bytes = serde_json::to_vec(&launched).map_err(|error| error.to_string())?;
             create(&folder, &bytes).map_err(|error| format!("cannot launch the child run: {error}"))?;
         }

@@ -3,6 +3,7 @@
 use std::io;
 
 use runbook_core::IllegalEvent;
+use runbook_core::event::LockHolder;
 use runbook_journal::JournalError;
 
 use crate::supervisor::ClientError;
@@ -16,6 +17,14 @@ pub enum EngineError {
     /// Something outside must be put right first; each is a sentence.
     #[error("{}", .0.join("\n"))]
     Precondition(Vec<String>),
+    /// Another run holds a lock that this one needs.
+    #[error("the lock `{name}` is held{}", .holder.as_ref().map(|holder| format!(" by {holder}")).unwrap_or_default())]
+    Locked {
+        /// Its name.
+        name: String,
+        /// Who holds it, where that is known.
+        holder: Option<Box<LockHolder>>,
+    },
     /// The journal cannot be read or written.
     #[error(transparent)]
     Journal(#[from] JournalError),

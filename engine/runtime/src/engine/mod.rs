@@ -17,6 +17,7 @@ mod child;
 mod command;
 mod error;
 mod http;
+mod locks;
 mod lookup;
 mod needed;
 pub(crate) mod params;
@@ -48,6 +49,7 @@ use crate::supervisor::SupervisorClient;
 
 pub use child::{CHILD_SUBCOMMAND, leave_end};
 pub use error::EngineError;
+use locks::LocksAtWork;
 use lookup::Lookups;
 use services::Services;
 use told::{Inbox, Signals};
@@ -116,6 +118,7 @@ impl Engine {
     /// journal cannot be written.
     pub fn create(state: &StateFolder, created: Created, evaluate: Box<dyn Evaluate>) -> Result<Self, EngineError> {
         let precondition = |reason: String| EngineError::Precondition(vec![reason]);
+        before::check_locks(&created)?;
         let secrets = Secrets::of(&created);
         before::check(&state.run(&created.run), &created, &secrets).map_err(EngineError::Precondition)?;
         let folder = state.create_run(&created.run).map_err(|error| precondition(error.to_string()))?;
@@ -244,6 +247,7 @@ struct Driver {
     secrets: Secrets,
     supervisor: SupervisorClient,
     services: Services,
+    locks: LocksAtWork,
     /// What runs, by the key that the supervisor knows it by.
     running: BTreeMap<String, AttemptId>,
     requests: BTreeMap<AttemptId, tokio::task::JoinHandle<()>>,
@@ -267,15 +271,20 @@ impl Driver {
         self.read_inbox()?;
         loop {
             self.reconcile().await?;
+            self.must_not_have_lost_locks()?;
             self.publish(false);
             if let Some(end) = self.engine.run.end().cloned() {
                 self.publish(true);
+                self.free_locks().await;
                 self.supervisor.send(&crate::supervisor::Request::Leave);
                 self.engine.seal_or_warn(&*self.options.sign);
                 return Ok(Outcome::Ended(end));
             }
             if self.options.exit_when_waiting && self.only_questions_remain() {
                 self.publish(true);
+                if self.engine.run.services().is_empty() {
+                    self.free_locks().await;
+                }
                 return Ok(Outcome::Waiting);
             }
             self.wait_for_news().await?;
@@ -319,15 +328,17 @@ impl Driver {
     fn only_questions_remain(&self) -> bool {
         let run = &self.engine.run;
         let asks = |effect: &runbook_core::Effect| {
-            use runbook_core::Effect::{Ask, Execute, Service, Timer as At};
+            use runbook_core::Effect::{Ask, Execute, Locks, Service, Timer as At};
             match effect {
-                Ask(_) | Service(_) | At { timer: Timer::Question(_), .. } => true,
+                Ask(_) | Service(_) | Locks(_) | At { timer: Timer::Question(_), .. } => true,
                 Execute(attempt) | At { timer: Timer::Overdue(attempt), .. } => self.child_waits(attempt),
                 _ => false,
             }
         };
+        let is_held = |locks: &runbook_core::run::Locks| locks.state == runbook_core::run::LockState::Held;
+        let has_locks = run.locks().all(|(_, locks)| is_held(locks));
         let asks_somebody = !run.questions().is_empty() || run.live().any(|live| self.child_waits(&live.attempt));
-        asks_somebody && run.services_answer() && run.wanted().iter().all(asks)
+        asks_somebody && run.is_equipped() && has_locks && run.wanted().iter().all(asks)
     }
 }
 

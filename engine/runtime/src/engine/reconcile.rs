@@ -19,13 +19,18 @@ impl Driver {
                 Effect::Service(name) => Some(name.clone()),
                 _ => None,
             });
+            let scopes = wanted.iter().filter_map(|effect| match effect {
+                Effect::Locks(scope) => Some(scope.clone()),
+                _ => None,
+            });
+            self.reconcile_locks(&scopes.collect());
             self.reconcile_services(services.collect()).await?;
             for effect in wanted {
                 match effect {
                     Effect::Execute(attempt) => self.execute(attempt)?,
                     Effect::Stop { attempt, force } => self.stop(attempt, force)?,
                     Effect::EndChild { attempt, level, overdue } => self.end_child(&attempt, level, overdue)?,
-                    Effect::Service(_) | Effect::Ask(_) | Effect::Timer { .. } => {}
+                    Effect::Locks(_) | Effect::Service(_) | Effect::Ask(_) | Effect::Timer { .. } => {}
                 }
             }
             // What could not even be started has changed the state: look again.
@@ -46,8 +51,8 @@ impl Driver {
         if self.engine.run.live().any(stops) && !goes_on {
             return self.give_up_lookup(&attempt);
         }
-        // An attempt that was never started before a crash waits for the services like any other.
-        if !self.engine.run.services_answer() {
+        // An attempt that was never started before a crash waits for locks and services like any other.
+        if !self.engine.run.is_equipped_for(&attempt) {
             return Ok(());
         }
         let Some(action) = self.engine.run.action_of(&attempt).filter(|action| action.is_external()).cloned() else {

@@ -135,6 +135,13 @@ impl Driver {
                 self.services.runs(&key, started.process.pid);
                 Ok(())
             }
+            Notification::Locked { scope } => self.locked(&scope),
+            Notification::LockInUse { scope, name, holder } => self.lock_in_use(&scope, name, holder),
+            Notification::LockFailed { message } => Err(EngineError::Precondition(vec![message])),
+            Notification::Unlocked { scope } => {
+                self.locks.unlocked(&scope);
+                Ok(())
+            }
             Notification::Welcome(_) | Notification::Refused(_) => Ok(()),
         }
     }
@@ -190,6 +197,7 @@ impl Driver {
         let timer = self.timers().map(|(at, _)| at).min();
         let until = timer.map_or(LOOK_AGAIN, |at| Duration::from_millis(at.0.saturating_sub(now.0)));
         let until = if self.is_stale { until.min(self.publish_pause) } else { until };
+        let until = self.locks.until_next().map_or(until, |ask| until.min(ask));
         let until = self.services.until_next_kill(now).map_or(until, |kill| until.min(kill));
         until.min(LOOK_AGAIN)
     }

@@ -16,6 +16,7 @@ mod command;
 mod descriptors;
 mod forms;
 mod forms_in_urls;
+mod locks;
 mod mask;
 mod output;
 mod process;
@@ -32,11 +33,11 @@ mod tree;
 
 pub use client::{ClientError, Lost, SupervisorClient};
 pub use mask::{MASK_MIN_BYTES, MaskError, Masker};
-pub use process::{boot_id, command_line, is_alive, wait_gone};
+pub use process::{boot_id, command_line, is_alive, own as own_process, wait_gone};
 pub use program::{ProgramNotFound, resolve_program};
 pub use protocol::{
-    CommandKind, CommandState, Ended, Exit, Identity, InvalidKey, Key, KnownCommand, Notification, PROTOCOL_VERSION,
-    ProcessId, Refusal, Request, Secret, Span, SpawnErrorKind, StartRequest, Started, Stop, Welcome,
+    CommandKind, CommandState, Ended, Exit, Identity, InvalidKey, Key, KnownCommand, LockRequest, Notification,
+    PROTOCOL_VERSION, ProcessId, Refusal, Request, Secret, Span, SpawnErrorKind, StartRequest, Started, Stop, Welcome,
 };
 pub use server::{SupervisorError, read_identity, serve};
 pub use status::{AttemptStatus, read_status};

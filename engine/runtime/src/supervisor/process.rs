@@ -149,7 +149,7 @@ pub(super) fn now_ms() -> u64 {
 }
 
 /// This process.
-pub(super) fn own() -> io::Result<ProcessId> {
+pub fn own() -> io::Result<ProcessId> {
     let stat = stat(std::process::id()).ok_or_else(|| io::Error::other("/proc does not show this process"))?;
     Ok(stat.id)
 }

@@ -11,7 +11,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use runbook_core::event::LockHolder;
 use serde::{Deserialize, Serialize};
+
+use crate::locks::Claim;
 
 /// Version of these messages. A supervisor refuses an engine that speaks another one.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -131,8 +134,28 @@ pub enum Request {
         /// `false`: TERM, which a process may ignore. `true`: KILL.
         force: bool,
     },
+    /// Hold these locks. Answered with `Locked`, `LockInUse` or `LockFailed`.
+    Lock(Box<LockRequest>),
+    /// Let go of locks. Answered with `Unlocked`.
+    Unlock {
+        /// Those asked for by this name.
+        scope: String,
+    },
     /// The run is over: the supervisor leaves at once, whatever still runs.
     Leave,
+}
+
+/// Locks to hold, all or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockRequest {
+    /// The name that they are let go by.
+    pub scope: String,
+    /// The folder of the locks of this machine.
+    pub folder: PathBuf,
+    /// Which.
+    pub names: Vec<String>,
+    /// For whom, as others are told.
+    pub claim: Claim,
 }
 
 /// Whether a command is a step's or a service of the environment.
@@ -330,6 +353,30 @@ pub enum Notification {
         key: Key,
         /// How.
         ended: Ended,
+    },
+    /// The locks are held.
+    Locked {
+        /// By which name they were asked for.
+        scope: String,
+    },
+    /// Somebody else holds a lock; none of those that were asked for with it is held.
+    LockInUse {
+        /// By which name they were asked for.
+        scope: String,
+        /// Which lock.
+        name: String,
+        /// Who holds it, where that is known.
+        holder: Option<LockHolder>,
+    },
+    /// The locks are free again.
+    Unlocked {
+        /// By which name they were asked for.
+        scope: String,
+    },
+    /// The locks cannot be used at all.
+    LockFailed {
+        /// Why.
+        message: String,
     },
     /// A signal was asked for a command that was never started.
     Unknown {

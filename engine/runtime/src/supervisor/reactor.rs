@@ -1,5 +1,6 @@
 //! The one loop of the supervisor: waits for processes, pipes and the engine at once, and never blocks on any of them.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,6 +16,7 @@ use super::protocol::{Identity, Notification, ProcessId};
 use super::socket::{self, Connection};
 use super::status::StatusFolder;
 use super::tree::{self, Orphans};
+use crate::locks::Held;
 
 /// Requests taken in one turn, so that the ends of commands are seen between the starts of many.
 const REQUESTS_A_TURN: usize = 8;
@@ -55,6 +57,8 @@ pub(super) struct Supervisor {
     pub(super) listener: Option<UnixListener>,
     /// Held while this is the run's supervisor.
     pub(super) lock: Option<File>,
+    /// The locks of the machine that the run holds, by the names that they were asked for by.
+    pub(super) locks: BTreeMap<String, Vec<Held>>,
     pub(super) engine: Option<Connection>,
     pub(super) newcomers: Vec<Newcomer>,
     /// Readable after SIGCHLD.
@@ -81,6 +85,7 @@ impl Supervisor {
             self.obey_engine();
             self.admit();
             self.look_at_processes();
+            self.let_go_of_locks();
             if let Some(engine) = &mut self.engine {
                 engine.flush();
             }
@@ -107,6 +112,7 @@ impl Supervisor {
         self.newcomers.clear();
         socket::remove(&self.folder);
         self.listener = None;
+        self.locks.clear();
         self.lock = None;
     }
 

@@ -62,6 +62,8 @@ impl Supervisor {
             Request::Hello { .. } => self.welcome(),
             Request::Start(request) => self.start(&request),
             Request::Signal { key, force } => self.stop(key, if force { Stop::Kill } else { Stop::Term }),
+            Request::Lock(request) => self.lock(*request),
+            Request::Unlock { scope } => self.unlock(scope),
             Request::Leave => self.leave(),
         }
     }

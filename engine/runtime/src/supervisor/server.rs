@@ -1,5 +1,6 @@
 //! How a process becomes the supervisor of a run.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -79,6 +80,7 @@ fn set_up(run_folder: &Path) -> io::Result<Option<Supervisor>> {
         scratch: Scratch::default(),
         listener: Some(listener),
         lock: Some(lock),
+        locks: BTreeMap::new(),
         engine: None,
         newcomers: Vec::new(),
         child_signal,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use runbook_core::digest_of;
-use runbook_core::event::{Created, Host, Identity, ServicePlan};
+use runbook_core::event::{Created, Host, Identity, LockWish, ServicePlan};
 use runbook_core::plan::{About, OnFailure, PLAN_VERSION, Plan};
 use runbook_core::units::{Digest, Role, RunId, ServiceName};
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ pub(crate) struct Book {
     pub(crate) services: Vec<String>,
     pub(crate) outputs: Vec<(String, String)>,
     pub(crate) break_glass: Vec<Role>,
+    pub(crate) locks: Vec<LockWish>,
 }
 
 /// A runbook of these steps, one after the other.
@@ -38,6 +39,7 @@ pub(crate) fn book(main: Vec<Spec>) -> Book {
         services: vec![],
         outputs: vec![],
         break_glass: vec![],
+        locks: vec![],
     }
 }
 
@@ -89,6 +91,11 @@ impl Book {
         self
     }
 
+    pub(crate) fn lock(mut self, name: &str, wait_ms: u64) -> Self {
+        self.locks.push(LockWish { name: name.to_owned(), wait_ms });
+        self
+    }
+
     fn bare_plan(&self) -> Plan {
         Plan {
             version: PLAN_VERSION,
@@ -107,6 +114,7 @@ impl Book {
             secrets: BTreeMap::new(),
             max_parallel: self.max_parallel,
             on_failure: self.on_failure,
+            locks: vec![],
             cancel_grace_ms: self.cancel_grace_ms,
             steps: lower(&self.main, self.parallel, &self.always),
             outputs: self.outputs.iter().map(|(name, text)| (name.clone(), template(text))).collect(),
@@ -149,6 +157,7 @@ impl Book {
             ready_timeout_ms: 1_000,
             kill_grace_ms: 1_000,
         };
+        created["locks"] = json!(self.locks);
         created["services"] = json!(self.services.iter().map(service).collect::<Vec<_>>());
         serde_json::from_value(created).expect("a whole first event")
     }

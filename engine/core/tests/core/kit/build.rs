@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use runbook_core::plan::{
-    Action, Approval, Argv, Ask, Body, Case, Check, Condition, EnvSource, Expression, Field, Http, OnInterrupt, Param,
-    ParamKind, Retry, RetryOn, RunbookCall, Script, Section, Step, Template, Undo, Until, Wait,
+    Action, Approval, Argv, Ask, Body, Case, Check, Condition, EnvSource, Expression, Field, Http, Lock, OnInterrupt,
+    Param, ParamKind, Retry, RetryOn, RunbookCall, Script, Section, Step, Template, Undo, Until, Wait,
 };
 use runbook_core::units::{Role, StepIx};
 
@@ -70,6 +70,7 @@ fn spec(id: &str, action: Action) -> Spec {
         retry: None,
         until: None,
         approval: None,
+        locks: vec![],
         on_interrupt: OnInterrupt::Ask,
         continue_on_failure: false,
         rollback: None,
@@ -182,6 +183,12 @@ impl Spec {
 
     pub(crate) fn parallel(mut self) -> Self {
         self.parallel = true;
+        self
+    }
+
+    /// Holds a lock, for which it waits so long; none: not at all.
+    pub(crate) fn lock(mut self, name: &str, wait_ms: Option<u64>) -> Self {
+        self.step.locks.push(Lock { name: template(name), wait_ms });
         self
     }
 

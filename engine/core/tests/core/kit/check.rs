@@ -1,9 +1,11 @@
 //! What must hold after every decision, written down a second time and in another way than the engine does it.
 
-use runbook_core::event::{AttemptId, BlockReason, Cause, Event, Phase, QuestionKind, SkipReason, StopReason};
+use runbook_core::event::{
+    AttemptId, BlockReason, Cause, Event, LockScope, Phase, QuestionKind, SkipReason, StopReason,
+};
 use runbook_core::input::Input;
 use runbook_core::plan::{Body, Plan, Section};
-use runbook_core::run::{Doing, Run, ServiceState, Stage, StepRun, StepState, UndoState};
+use runbook_core::run::{Doing, LockState, Run, ServiceState, Stage, StepRun, StepState, UndoState};
 use runbook_core::units::{RunId, StepId, StepIx, Timestamp};
 use runbook_core::{Effect, decide};
 
@@ -93,9 +95,12 @@ fn started(run: &Run, at: StepIx, first: bool) {
     let step = plan.step(at);
     let expected = if step.always { Stage::Always } else { Stage::Main };
     assert_eq!(run.stage(), expected, "`{}` starts", step.id);
-    assert!(run.services_answer(), "`{}` starts before the services answer", step.id);
+    assert!(run.is_equipped(), "`{}` starts before the services answer and the locks are held", step.id);
     let mut chain = vec![at];
     chain.extend(around(plan, at));
+    for holder in chain.iter().filter(|at| !plan.step(**at).locks.is_empty()) {
+        assert!(holds(run, *holder), "`{}` starts without the locks of `{}`", step.id, plan.step(*holder).id);
+    }
     for inner in &chain {
         for need in &plan.step(*inner).needs {
             assert!(of(run, *need).state.is_settled(), "`{}` starts before `{}`", step.id, plan.step(*need).id);
@@ -110,6 +115,20 @@ fn started(run: &Run, at: StepIx, first: bool) {
     if step.approval.is_some() && first {
         assert_eq!(of(run, at).state, StepState::Cleared, "`{}` starts without approval", step.id);
     }
+}
+
+/// Whether a step holds its locks.
+fn holds(run: &Run, at: StepIx) -> bool {
+    let scope = LockScope::Step(plan(run).step(at).id.clone(), Phase::Do);
+    run.locks().any(|(it, locks)| it == scope && locks.state == LockState::Held)
+}
+
+/// No lock is held twice in one run.
+fn locks_are_held_once(run: &Run) {
+    let held = run.locks().filter(|(_, locks)| locks.state == LockState::Held);
+    let mut names: Vec<&String> = held.flat_map(|(_, locks)| locks.wishes.iter().map(|wish| &wish.name)).collect();
+    names.sort();
+    assert!(names.windows(2).all(|two| two[0] != two[1]), "held twice: {names:?}");
 }
 
 /// Why a step must not start, from first principles.
@@ -253,6 +272,7 @@ fn ended(run: &Run) {
                 BlockReason::Service(_) => {
                     matches!(run.end().expect("an end").cause, Cause::Service(_) | Cause::Undo(_))
                 }
+                BlockReason::Lock(_) => matches!(run.end().expect("an end").cause, Cause::Lock(_)),
                 // Entered, and one of the steps within was held back.
                 _ => of_children(run, at).any(|state| matches!(state, StepState::Blocked(_))),
             };
@@ -297,6 +317,7 @@ fn of_children(run: &Run, at: StepIx) -> impl Iterator<Item = &StepState> {
 
 /// What can be said of any state.
 pub(crate) fn state(run: &Run) {
+    locks_are_held_once(run);
     let Some(created) = run.created() else { return };
     let outside = |doing| match doing {
         Doing::Stopping { why, .. } => !matches!(why, StopReason::Interrupted(_)),

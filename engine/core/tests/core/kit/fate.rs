@@ -171,6 +171,12 @@ impl Fate {
         (rng.below(800), !(self.service_fails && rng.percent(30)))
     }
 
+    /// Until when another run holds a lock.
+    pub(crate) fn lock_free_at(&self, name: &str) -> u64 {
+        let mut rng = Rng::of(self.seed, &format!("lock {name}"));
+        if rng.percent(60) { 0 } else { rng.below(3_000) }
+    }
+
     /// When people want the run to end, and how hard.
     pub(crate) fn cancels(&self) -> Vec<(u64, u8)> {
         let mut rng = Rng::of(self.seed, "cancel");

@@ -107,7 +107,7 @@ impl Sim {
             panic!("nothing will happen any more and the run has not ended: {:#?}", self.engine.run)
         };
         self.engine.now = at;
-        let input = self.world.tell(next);
+        let input = self.world.tell(&self.engine.run, next);
         Some(self.engine.tell(input))
     }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use runbook_core::Effect;
-use runbook_core::event::{AttemptId, Cause, EndState, Phase, QuestionId, QuestionKind, Timer};
+use runbook_core::event::{AttemptId, Cause, EndState, LockScope, Phase, QuestionId, QuestionKind, Timer};
 use runbook_core::input::{Answer, Answered, AttemptResult, Exit, Input};
 use runbook_core::plan::OnInterrupt;
 use runbook_core::rendered::Rendered;
-use runbook_core::run::{Doing, Run, ServiceState, Stage};
+use runbook_core::run::{Doing, LockState, Run, ServiceState, Stage};
 use runbook_core::units::{Role, ServiceName, StepId, Timestamp};
 
 use super::book::person;
@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub(crate) fate: Fate,
     commands: BTreeMap<AttemptId, Command>,
     services: BTreeMap<ServiceName, Service>,
+    /// The locks that this run's supervisor holds.
+    locks: BTreeMap<LockScope, Vec<String>>,
     asked: BTreeSet<QuestionId>,
     letters: Vec<Letter>,
     cancels: Vec<(u64, u8)>,
@@ -58,6 +60,7 @@ pub(crate) struct World {
 /// Something that the engine will be told; the order in which this is declared breaks ties.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Next {
+    Lock(LockScope, Option<String>),
     Service(ServiceName),
     /// How it ended: as the supervisor says, or a person in this letter.
     Ended(AttemptId, Option<usize>),
@@ -73,6 +76,7 @@ impl World {
             fate,
             commands: BTreeMap::new(),
             services: BTreeMap::new(),
+            locks: BTreeMap::new(),
             asked: BTreeSet::new(),
             letters: vec![],
             cancels: fate.cancels(),
@@ -87,13 +91,14 @@ impl World {
         for effect in &wanted {
             match effect {
                 Effect::Service(name) => self.start_service(name, now),
-                Effect::Execute(attempt) if run.services_answer() => self.execute(run, attempt, now),
+                Effect::Execute(attempt) if run.is_equipped_for(attempt) => self.execute(run, attempt, now),
                 Effect::Stop { attempt, force } => self.stop(attempt, *force, now),
                 Effect::EndChild { attempt, level, .. } => self.end_child(attempt, *level, now),
                 Effect::Ask(id) => self.ask(run, id, now),
-                Effect::Execute(_) | Effect::Timer { .. } => {}
+                Effect::Execute(_) | Effect::Timer { .. } | Effect::Locks(_) => {}
             }
         }
+        self.locks.retain(|scope, _| wanted.contains(&Effect::Locks(scope.clone())));
         for (name, service) in &mut self.services {
             service.stopped |= !wanted.contains(&Effect::Service(name.clone()));
         }
@@ -203,11 +208,13 @@ impl World {
 
     /// What the engine is told next, and when.
     pub(crate) fn next(&self, run: &Run, now: u64) -> Option<(u64, Next)> {
+        let locks = self.next_locks(run, now);
         let services = self.services.iter().filter(|(_, it)| !it.told && !it.stopped);
         let services = services.map(|(name, it)| (it.ready_at, Next::Service(name.clone())));
-        let stopped = self.services.keys().filter(|name| {
+        let stopped = run.services().keys().filter(|name| {
             let state = run.services().get(*name);
-            let gone = self.services[*name].stopped && run.stage() >= Stage::Stopping;
+            let is_gone = self.services.get(*name).is_none_or(|it| it.stopped);
+            let gone = is_gone && run.stage() >= Stage::Stopping;
             gone && state != Some(&ServiceState::Stopped)
         });
         let stopped = stopped.map(|name| (now, Next::Stopped(name.clone())));
@@ -223,13 +230,52 @@ impl World {
             Effect::Timer { at, timer } => Some((at.0, Next::Timer(timer))),
             _ => None,
         });
-        let all = services.chain(stopped).chain(commands).chain(letters).chain(cancels).chain(timers);
+        let all = locks
+            .into_iter()
+            .chain(services)
+            .chain(stopped)
+            .chain(commands)
+            .chain(letters)
+            .chain(cancels)
+            .chain(timers);
         all.map(|(at, next)| (at.max(now), next)).min()
     }
 
+    /// Locks are taken as soon as neither another run nor another step holds one of them; that one does is told once.
+    fn next_locks(&self, run: &Run, now: u64) -> Vec<(u64, Next)> {
+        let wanted = run.wanted();
+        let mut found = vec![];
+        for (scope, locks) in run.locks().filter(|(scope, _)| wanted.contains(&Effect::Locks(scope.clone()))) {
+            let is_ours = |name: &String| self.locks.iter().any(|(other, it)| *other != scope && it.contains(name));
+            let names = || locks.wishes.iter().map(|wish| &wish.name);
+            let is_foreign = |name: &&String| self.fate.lock_free_at(name) > now && !self.locks.contains_key(&scope);
+            let held = names().find(|name| is_foreign(name) || is_ours(name));
+            match (&locks.state, held) {
+                (LockState::Held, _) => {}
+                (_, None) => found.push((now, Next::Lock(scope, None))),
+                (LockState::Asked, Some(name)) => found.push((now, Next::Lock(scope, Some(name.clone())))),
+                (LockState::Awaited { .. }, Some(_)) if names().any(is_ours) => {}
+                (LockState::Awaited { .. }, Some(_)) => {
+                    let free_at = names().map(|name| self.fate.lock_free_at(name)).max();
+                    found.push((free_at.unwrap_or(now), Next::Lock(scope, None)));
+                }
+            }
+        }
+        found
+    }
+
     /// The words for what the engine is told.
-    pub(crate) fn tell(&mut self, next: Next) -> Input {
+    pub(crate) fn tell(&mut self, run: &Run, next: Next) -> Input {
+        if let Next::Lock(scope, None) = &next {
+            let (_, locks) = run.locks().find(|(it, _)| it == scope).expect("locks");
+            let names: Vec<String> = locks.wishes.iter().map(|wish| wish.name.clone()).collect();
+            let taken = |name: &String| self.locks.iter().any(|(other, it)| other != scope && it.contains(name));
+            assert!(!names.iter().any(taken), "{names:?} are held by another step");
+            self.locks.insert(scope.clone(), names);
+        }
         match next {
+            Next::Lock(scope, Some(name)) => Input::LockHeld { scope, name, holder: None },
+            Next::Lock(scope, None) => Input::LocksTaken(scope),
             Next::Service(service) => {
                 let known = self.services.get_mut(&service).expect("a service");
                 known.told = true;
@@ -273,6 +319,7 @@ impl World {
     /// The supervisor and all commands are gone too; statuses that were written are still there. Gives the attempts of
     /// which nobody knows how they ended, and those among them about which a person is to be asked.
     pub(crate) fn all_lost(&mut self, run: &Run, now: u64) -> Vec<(AttemptId, OnInterrupt)> {
+        self.locks.clear();
         let mut lost = vec![];
         for live in run.live().filter(|live| matches!(live.doing, Doing::Executing | Doing::Stopping { .. })) {
             let Some(command) = self.commands.get_mut(&live.attempt) else { continue };

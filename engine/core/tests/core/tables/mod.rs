@@ -10,6 +10,7 @@ mod failure;
 mod interruption;
 mod journal;
 mod left_behind;
+mod locks;
 mod manual;
 mod order;
 mod outputs;
