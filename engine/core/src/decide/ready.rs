@@ -16,7 +16,7 @@ impl Deciding<'_> {
             self.leave_questions()?;
         }
         if self.may_start() {
-            while let Some(at) = self.run.ready.first().copied() {
+            while let Some(at) = self.next_ready() {
                 self.consider(at)?;
             }
             self.start_cleared()?;
@@ -35,6 +35,12 @@ impl Deciding<'_> {
         }
         let left = if self.run.stage == Stage::Main { self.run.unsettled_main } else { self.run.unsettled_always };
         if left == 0 { self.leave_steps() } else { Ok(()) }
+    }
+
+    /// A step to decide about. After a crash those within a block wait until its locks are taken again.
+    fn next_ready(&self) -> Option<StepIx> {
+        let is_next = |at: &StepIx| self.run.holds_locks_around(*at) || self.held_back(*at).is_some();
+        self.run.ready.iter().copied().find(is_next)
     }
 
     /// A ready step that a request to cancel, a lock that was refused, or a service that did not come up, keeps from

@@ -94,10 +94,16 @@ impl Run {
 
     /// Whether the locks of a step and of the blocks around it are held, or those of its undo.
     pub(crate) fn holds_locks(&self, (at, phase): (StepIx, Phase)) -> bool {
-        self.lock_places(at, phase).all(|place| {
-            let is_held = |locks: &Locks| locks.state == LockState::Held;
-            self.locks.get(&Some((place, phase))).is_some_and(is_held)
-        })
+        self.lock_places(at, phase).all(|place| self.is_held((place, phase)))
+    }
+
+    /// Whether the locks of the blocks around a step are held.
+    pub(crate) fn holds_locks_around(&self, at: StepIx) -> bool {
+        self.lock_places(at, Phase::Do).filter(|place| *place != at).all(|place| self.is_held((place, Phase::Do)))
+    }
+
+    fn is_held(&self, key: (StepIx, Phase)) -> bool {
+        self.locks.get(&Some(key)).is_some_and(|locks| locks.state == LockState::Held)
     }
 
     /// The steps whose locks must be held for a step: itself and those around it that have some; of an undo, itself.
