@@ -29,15 +29,16 @@ fn appending(chance: &mut Chance) -> String {
     text
 }
 
-/// The attempts that were started and left no status, as the supervisor's own files tell.
+/// The attempts that were started and left no status, as the supervisor's own files tell. A file without a line is of one that
+/// the supervisor had not begun to start: it was killed between making the file and its first line.
 fn without_status(home: &Home) -> BTreeSet<String> {
     let folder = home.run_folder().expect("a run").join("attempts");
     let lost = |path: std::path::PathBuf| {
         let key = path.file_name()?.to_str()?.strip_suffix(".jsonl")?.to_owned();
         let text = std::fs::read_to_string(&path).ok()?;
-        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let has_ended = lines.into_iter().any(|line| line["phase"].get("ended").is_some());
-        (!has_ended).then_some(key)
+        let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let has_ended = lines.iter().any(|line| line["phase"].get("ended").is_some());
+        (!lines.is_empty() && !has_ended).then_some(key)
     };
     std::fs::read_dir(folder).expect("a folder").flatten().filter_map(|entry| lost(entry.path())).collect()
 }
