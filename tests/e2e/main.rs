@@ -14,6 +14,7 @@ mod hosts;
 mod kit;
 mod left_behind;
 mod locks;
+mod loops;
 mod order;
 mod planted;
 mod pruning;

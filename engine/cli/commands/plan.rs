@@ -2,6 +2,7 @@
 
 mod approval;
 mod known;
+mod loops;
 mod model;
 mod order;
 mod text;
@@ -72,7 +73,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         Format::Text => {
             let terminal = console::Term::stdout();
             let width = if terminal.is_term() { usize::from(terminal.size().1) } else { 80 };
-            output::line(text::lines(&view, &loaded.plan, args.full, width, Paint::stdout()).join("\n"));
+            output::line(text::lines(&view, &loaded.plan.once(), args.full, width, Paint::stdout()).join("\n"));
         }
     }
     Ok(ExitCode::Succeeded)

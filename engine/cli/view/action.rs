@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use super::text::{moment, visible, visible_line};
 
+/// So many items of a loop are shown in a question.
+const ITEMS_SHOWN: usize = 40;
+
 /// The most that is shown of the value of a variable, in bytes.
 const VALUE_MAX: usize = 1_000;
 
@@ -53,6 +56,7 @@ pub(crate) fn rendered(action: &Rendered) -> Vec<String> {
             lines.extend(params.map(|(name, value)| format!("  with {name} = {}", visible_line(&canonical(value)))));
             lines
         }
+        Rendered::Items(items) => repeats(items),
         Rendered::Steps(steps) => {
             let names: Vec<String> = steps.iter().map(|step| format!("`{step}`")).collect();
             vec![format!("runs the steps {}", names.join(", "))]
@@ -109,6 +113,17 @@ pub(crate) fn planned(action: &Action) -> Vec<String> {
             lines
         }
     }
+}
+
+/// The items of a loop: all of a short list, else the first of them, each as one line.
+fn repeats(items: &[Value]) -> Vec<String> {
+    let mut lines = vec![format!("repeats for {}:", super::text::count(items.len(), "item"))];
+    let one = |(number, item): (usize, &Value)| format!("  {number}. {}", shortened(&super::text::value(item)));
+    lines.extend((1..).zip(items).take(ITEMS_SHOWN).map(one));
+    if items.len() > ITEMS_SHOWN {
+        lines.push(format!("  … and {} more: `status --output json` has all", items.len() - ITEMS_SHOWN));
+    }
+    lines
 }
 
 fn asks(prompt: &str, fields: &[Field]) -> Vec<String> {

@@ -2,6 +2,8 @@
 //!
 //! Between two snapshots a step may have failed and be running again; then only what came of it is told.
 
+use std::collections::BTreeMap;
+
 use runbook_runtime::status::{Status, StepStatus};
 
 use super::line::{Line, attempt};
@@ -12,8 +14,9 @@ use super::text::{duration, names};
 pub(crate) fn lines(before: Option<&Status>, after: &Status) -> Vec<Line> {
     let at = after.updated_at;
     let mut lines = vec![];
-    for (position, step) in after.steps.iter().enumerate() {
-        let old = before.and_then(|before| before.steps.get(position));
+    let known = by_id(before);
+    for step in &after.steps {
+        let old = known.get(step.id.as_str()).copied();
         lines.extend(do_line(at, old, step, before.is_none()));
         lines.extend(undo_line(at, old, step, before.is_none()));
     }
@@ -22,6 +25,11 @@ pub(crate) fn lines(before: Option<&Status>, after: &Status) -> Vec<Line> {
         lines.extend(run_lines(before, after));
     }
     lines
+}
+
+/// The steps by their ids: a loop that is entered brings new ones among those that were there.
+fn by_id(status: Option<&Status>) -> BTreeMap<&str, &StepStatus> {
+    status.into_iter().flat_map(|status| &status.steps).map(|step| (step.id.as_str(), step)).collect()
 }
 
 fn do_line(at: u64, old: Option<&StepStatus>, step: &StepStatus, is_first: bool) -> Option<Line> {
@@ -70,16 +78,11 @@ fn undo_line(at: u64, old: Option<&StepStatus>, step: &StepStatus, is_first: boo
 
 fn not_started(before: Option<&Status>, after: &Status) -> Option<Line> {
     let before = before?;
-    let newly = |(position, step): (usize, &'_ StepStatus)| {
-        step.state == "blocked" && before.steps.get(position).is_none_or(|old| old.state != "blocked")
+    let known = by_id(Some(before));
+    let newly = |step: &&StepStatus| {
+        step.state == "blocked" && known.get(step.id.as_str()).is_none_or(|old| old.state != "blocked")
     };
-    let steps: Vec<&str> = after
-        .steps
-        .iter()
-        .enumerate()
-        .filter(|(at, step)| newly((*at, step)))
-        .map(|(_, step)| step.id.as_str())
-        .collect();
+    let steps: Vec<&str> = after.steps.iter().filter(newly).map(|step| step.id.as_str()).collect();
     (!steps.is_empty())
         .then(|| Line::new(after.updated_at, Tone::Quiet, format!("not started: {}", names(steps.into_iter()))))
 }

@@ -107,7 +107,7 @@ fn rank(step: &StepStatus) -> Option<u8> {
     match step.state.as_str() {
         _ if undoes => Some(0),
         "waiting" => Some(0),
-        "running" | "retrying" if !step.is_block => Some(1),
+        "running" | "retrying" if !step.is_block || step.each.is_some() => Some(1),
         "failed" if !step.is_block => Some(2),
         "succeeded" | "cancelled" if !step.is_block => Some(3),
         _ => None,
@@ -170,6 +170,8 @@ fn ctrl_c(status: &Status, scene: &Scene<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use runbook_runtime::looped::LoopStatus;
+
     use super::super::samples;
     use super::*;
 
@@ -208,6 +210,31 @@ mod tests {
         let mut status = samples::waiting();
         status.steps[1].parent = Some("assess".to_owned());
         assert!(draw(&status).contains("  ▶ running     probe"), "{}", draw(&status));
+    }
+
+    #[test]
+    fn a_loop_has_one_line_and_its_items_that_run() {
+        let mut steps = vec![samples::step("restart", "running")];
+        steps[0].is_block = true;
+        steps[0].each = Some(LoopStatus { items: 40, done: 12, failed: 1 });
+        steps[0].detail = steps[0].each.map(|each| each.to_string());
+        for number in 1..=40 {
+            let state = if number <= 12 {
+                "succeeded"
+            } else if number <= 14 {
+                "running"
+            } else {
+                "pending"
+            };
+            let mut step = samples::step(&format!("restart-{number}"), state);
+            step.parent = Some("restart".to_owned());
+            step.ended_at = (number <= 12).then_some(samples::START + number);
+            steps.push(step);
+        }
+        let text = draw(&samples::run("running", steps));
+        assert!(text.contains("restart") && text.contains("12 of 40 done, 1 failed"), "{text}");
+        assert!(text.contains("restart-13") && text.contains("restart-14") && !text.contains("restart-15"), "{text}");
+        assert!(text.lines().count() <= 8, "{text}");
     }
 
     #[test]

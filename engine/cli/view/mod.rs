@@ -15,6 +15,7 @@ mod diff;
 mod feed;
 mod frame;
 pub(crate) mod hint;
+mod items;
 mod json;
 mod line;
 mod live;

@@ -5,12 +5,13 @@ use runbook_runtime::status::{LockStatus, ParentStatus, QuestionStatus, Status, 
 use serde_json::{Value, json};
 
 use super::hint::Hints;
+use super::items;
 use super::paint::{self, Paint, Tone};
 use super::question;
 use super::records;
 use super::seen::Seen;
 use super::tally::Tally;
-use super::text::{duration, moment, pad, rfc3339, value, visible_line};
+use super::text::{count, duration, moment, pad, rfc3339, value, visible_line};
 use crate::failure::look_at;
 
 /// The state in short: what it is at, what is asked, what runs.
@@ -151,7 +152,8 @@ fn steps(status: &Status, now: u64, paint: Paint) -> Vec<String> {
     let parents: std::collections::BTreeMap<&str, Option<&str>> =
         status.steps.iter().map(|step| (step.id.as_str(), step.parent.as_deref())).collect();
     let mut lines = vec![];
-    for step in &status.steps {
+    let (hidden, left_out) = items::hidden(status);
+    for (step, _) in status.steps.iter().zip(hidden).filter(|(_, is_hidden)| !is_hidden) {
         let up = |parent: &&str| parents.get(*parent).copied().flatten();
         let depth = std::iter::successors(step.parent.as_deref(), up).take(status.steps.len()).count();
         lines.push(step_line(step, depth, now, paint));
@@ -162,6 +164,11 @@ fn steps(status: &Status, now: u64, paint: Paint) -> Vec<String> {
             format!("{indent}{name} = {}{}", value(it), cut.unwrap_or_default())
         }));
         lines.extend(undo_line(step, &indent, paint));
+        lines.extend(left_out.get(step.id.as_str()).map(|items| {
+            let text =
+                format!("… {} that went well or did not begin: `--output json` has all", count(*items, "more item"));
+            format!("{indent}{}", paint.dim(&text))
+        }));
     }
     lines
 }

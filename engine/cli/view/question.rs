@@ -1,5 +1,6 @@
 //! A question to a person: what is asked, about exactly what, and the commands that answer it.
 
+use runbook_runtime::looped::BodyStatus;
 use runbook_runtime::status::{QuestionStatus, Status};
 
 use super::action;
@@ -72,14 +73,28 @@ pub(crate) fn full(question: &QuestionStatus, status: &Status, now: u64, paint: 
         lines.extend(action::given(&question.given).into_iter().map(|line| format!("    {line}")));
         lines.extend(titles_of(action, status));
     }
+    lines.extend(question.body.iter().flat_map(for_each_item));
     if let Some(undo) = question.undo.as_ref().filter(|_| !is_undo(question)) {
         lines.push("  how it would be undone:".to_owned());
         lines.extend(action::undo(undo).into_iter().map(|line| format!("    {line}")));
         lines.extend(action::given(&question.undo_given).into_iter().map(|line| format!("    {line}")));
-    } else if Kind::of(question) == Some(Kind::Approval) {
+    } else if Kind::of(question) == Some(Kind::Approval) && question.body.iter().all(|step| step.undo.is_none()) {
         lines.push("  there is no rollback for it".to_owned());
     }
     lines.extend(conditions(question, now));
+    lines
+}
+
+/// What a step of a loop does for each item, and how that would be undone.
+fn for_each_item(step: &BodyStatus) -> Vec<String> {
+    let title = if step.title == step.step { String::new() } else { format!(", {}", visible_line(&step.title)) };
+    let mut lines = vec![];
+    let mut part = |what: &str, action: &serde_json::Value| {
+        lines.push(format!("  {what} for each item (`{}`{title}):", step.step));
+        lines.extend(action::undo(action).into_iter().map(|line| format!("    {line}")));
+    };
+    step.action.iter().for_each(|action| part("what will be done", action));
+    step.undo.iter().for_each(|action| part("how it would be undone", action));
     lines
 }
 

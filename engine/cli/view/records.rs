@@ -31,6 +31,7 @@ fn one(record: &Record, batch: &[Record], run: &Run) -> Option<Line> {
         | Event::AttemptInterrupted { .. }
         | Event::RetryScheduled { .. } => of_attempt(at, &record.event, batch, run),
         Event::StepSkipped { .. }
+        | Event::LoopEntered { .. }
         | Event::SectionEntered { .. }
         | Event::StepSucceeded { .. }
         | Event::StepFailed { .. }
@@ -171,11 +172,21 @@ fn of_step(at: u64, event: &Event, run: &Run) -> Option<Line> {
         Event::StepSkipped { step, reason: SkipReason::Condition } => {
             Line::new(at, Tone::Quiet, format!("{step} skipped: its condition does not hold"))
         }
+        Event::LoopEntered { step, items, .. } => {
+            Line::start(at, format!("{step} begins, for {}", count(items.len(), "item")))
+        }
         Event::SectionEntered { step, section: Section::Rescue, trouble } => {
             let failed = names(trouble.iter().map(StepId::as_str));
             Line::new(at, Tone::Active, format!("rescue of {step} begins: {failed} failed"))
         }
         Event::SectionEntered { step, .. } => Line::new(at, Tone::Quiet, format!("always of {step} begins")),
+        Event::StepSucceeded { step, .. } if run.loop_of(step).is_some() => {
+            let failed = run.loop_of(step).map_or(0, |it| it.failed);
+            let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+            let items = run.loop_of(step).map_or(0, |it| it.items.len());
+            let text = format!("{step} succeeded{}: {}{failed}", took(at, run, step), count(items, "item"));
+            Line::new(at, Tone::Good, text)
+        }
         Event::StepSucceeded { step, .. } if is_block(run, step) => return None,
         Event::StepSucceeded { step, .. } => {
             Line::new(at, Tone::Good, format!("{step} succeeded{}", took(at, run, step)))

@@ -73,6 +73,8 @@ pub enum Rendered {
     },
     /// Other steps, for the approval of a block.
     Steps(Vec<StepId>),
+    /// The items of a loop, for its approval.
+    Items(Vec<Value>),
 }
 
 /// A value, or the secret that it comes from.
@@ -145,6 +147,7 @@ impl Rendered {
             Self::Ask { prompt: text, .. } | Self::Manual(text) => text.lines().next().unwrap_or("").to_owned(),
             Self::Runbook { name, .. } => format!("runbook {name}"),
             Self::Steps(steps) => format!("{} steps", steps.len()),
+            Self::Items(items) => format!("{} items", items.len()),
         }
     }
 }

@@ -70,7 +70,8 @@ impl Tally {
             one.newest = run.started_at().0;
             one.severity = about.severity.clone();
             let ids = |fits: fn(&Step) -> bool| {
-                created.plan.steps.iter().filter(|step| fits(step)).map(|step| step.id.to_string()).collect()
+                let written = created.plan.written().into_iter().filter(|step| fits(step));
+                written.map(|step| step.id.to_string()).collect()
             };
             one.steps = ids(|step| matches!(step.body, Body::Action(_)));
             one.undoable = ids(|step| step.rollback.is_some());
@@ -115,13 +116,13 @@ impl Tally {
 impl OfRunbook {
     fn add_step(&mut self, step: &Step, state: &StepRun) {
         if state.undo.state == UndoState::Undone {
-            self.undone.insert(step.id.to_string());
+            self.undone.insert(step.written_id().to_owned());
         }
         if state.attempts == 0 || !matches!(step.body, Body::Action(_)) {
             return;
         }
-        self.attempted.insert(step.id.to_string());
-        let times = self.times.entry(step.id.to_string()).or_default();
+        self.attempted.insert(step.written_id().to_owned());
+        let times = self.times.entry(step.written_id().to_owned()).or_default();
         times.add(state);
     }
 

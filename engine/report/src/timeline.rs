@@ -87,6 +87,10 @@ impl Teller<'_> {
                 let failed = names(trouble.iter().map(StepId::as_str));
                 (format!("the rescue of `{step}` begins: {failed} failed"), Some(step), None, Weight::Own)
             }
+            Event::LoopEntered { step, items, .. } => {
+                let items = if items.len() == 1 { "1 item".to_owned() } else { format!("{} items", items.len()) };
+                (format!("`{step}` begins, for {items}"), Some(step), None, Weight::Own)
+            }
             Event::AttemptStarted { attempt, .. } => (again(attempt)?, Some(&attempt.step), None, Weight::Own),
             Event::AttemptStopping { .. }
             | Event::AttemptEnded { .. }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use runbook_core::event::Created;
-use runbook_core::plan::{Action, Body};
+use runbook_core::plan::{Action, Step};
 use runbook_core::rendered::{Rendered, RenderedSource};
 use runbook_core::units::StepId;
 use runbook_language::exported_name;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::engine::params::export;
+use crate::looped::{action_of, within as within_loop};
 
 /// Words by which a script reaches variables that it does not name.
 const INDIRECT: [&str; 10] =
@@ -57,14 +58,23 @@ pub(crate) fn to_planned(action: &Action, created: &Created) -> Given {
     }
 }
 
+/// What the steps of the body of a loop get.
+pub(crate) fn to_body(body: &[&Step], created: &Created) -> Given {
+    united(body.iter().filter_map(|step| action_of(step)), created)
+}
+
 fn to_steps(steps: &[StepId], created: &Created) -> Given {
+    let within = created.plan.steps.iter().filter(|step| steps.contains(&step.id));
+    let in_loops = within.clone().flat_map(within_loop);
+    united(within.filter_map(action_of).chain(in_loops.filter_map(action_of)), created)
+}
+
+fn united<'a>(actions: impl Iterator<Item = &'a Action>, created: &Created) -> Given {
     let mut all = Given::default();
-    for step in created.plan.steps.iter().filter(|step| steps.contains(&step.id)) {
-        if let Body::Action(action) = &step.body {
-            let Given { shown, others } = to_planned(action, created);
-            all.shown.extend(shown);
-            all.others.extend(others);
-        }
+    for action in actions {
+        let Given { shown, others } = to_planned(action, created);
+        all.shown.extend(shown);
+        all.others.extend(others);
     }
     all.others.retain(|name| !all.shown.contains_key(name));
     all

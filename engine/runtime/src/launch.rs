@@ -183,7 +183,7 @@ fn free_ports(count: usize) -> Result<Vec<u16>, String> {
 fn unanswerable(plan: &Plan, by: &Identity, roles: &Roles, break_glass: &[Role]) -> Vec<String> {
     let held: BTreeSet<Role> = roles_of(by, roles);
     let mut found = vec![];
-    for step in &plan.steps {
+    for step in plan.written() {
         let Some(approval) = &step.approval else { continue };
         let fits = |role: &Role| held.contains(role) || role.as_str() == by.name;
         if break_glass.iter().any(fits) {

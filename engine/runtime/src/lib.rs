@@ -14,6 +14,7 @@ pub mod inbox;
 pub mod keys;
 pub mod launch;
 pub mod locks;
+pub mod looped;
 pub mod prune;
 mod question;
 pub mod record;

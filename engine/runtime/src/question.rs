@@ -6,6 +6,7 @@ use runbook_core::units::Role;
 
 use crate::foreseen::foreseen;
 use crate::given;
+use crate::looped;
 use crate::status::QuestionStatus;
 
 fn escalation(question: &Question) -> Option<&Escalation> {
@@ -37,7 +38,10 @@ pub(crate) fn question_of(run: &Run, question: &Question) -> QuestionStatus {
     let undo = undo.map(|(undo, created)| foreseen(undo.action.clone(), created));
     let undo = undo.and_then(|action| serde_json::to_value(action).ok());
     let action = attempt.and_then(|attempt| run.action_of(attempt).cloned()).or(prepared);
-    let given = action.as_ref().zip(run.created()).map(|(action, created)| given::to_rendered(action, created));
+    let given = action.as_ref().zip(run.created()).map(|(action, created)| match plan.map(looped::within) {
+        Some(body) if !body.is_empty() => given::to_body(&body, created),
+        _ => given::to_rendered(action, created),
+    });
     QuestionStatus {
         id: question.id.0.clone(),
         step: question.step.to_string(),
@@ -67,6 +71,7 @@ pub(crate) fn question_of(run: &Run, question: &Question) -> QuestionStatus {
         given: given.unwrap_or_default(),
         undo_given,
         due: question.due.map(|due| due.0),
+        body: plan.zip(run.created()).map(|(plan, created)| looped::body(plan, created)).unwrap_or_default(),
         fields: match &question.kind {
             QuestionKind::Values { fields, .. } => fields.clone(),
             _ => vec![],

@@ -17,6 +17,7 @@ use crate::awaited::{self, awaits_locks};
 use crate::exit_code::ExitCode;
 use crate::folder::{RunFolder, write_whole};
 use crate::given::Given;
+use crate::looped::{self, BodyStatus, LoopStatus};
 use crate::question::question_of;
 use crate::shortened::shortened;
 
@@ -133,6 +134,9 @@ pub struct QuestionStatus {
     pub undo_given: Given,
     /// When it expires.
     pub due: Option<u64>,
+    /// Of a loop, what it does for each item.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub body: Vec<BodyStatus>,
     /// The values that are asked for, in the order written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Field>,
@@ -156,6 +160,9 @@ pub struct StepStatus {
     pub always: bool,
     /// Whether it is a block.
     pub is_block: bool,
+    /// Of a loop that was entered: how far it is. Its items follow it, each with its own state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<LoopStatus>,
     /// pending, waiting, queued, running, retrying, succeeded, failed, skipped, blocked, cancelled.
     pub state: String,
     /// Why it is so, as a phrase.
@@ -302,6 +309,7 @@ fn steps_of(run: &Run) -> Vec<StepStatus> {
             parent: step.parent.and_then(|at| plan.map(|plan| plan.step(at).id.to_string())),
             always: step.always,
             is_block: !matches!(step.body, Body::Action(_)),
+            each: looped::of(run, &step.id),
             state: if asks(own) { "waiting".to_owned() } else { state.state.word().to_owned() },
             detail: detail_of(run, step, state, own),
             attempts: state.attempts,
@@ -316,7 +324,9 @@ fn steps_of(run: &Run) -> Vec<StepStatus> {
             child: state.child.as_ref().map(|child| child.run.to_string()),
         }
     };
-    run.steps().map(|(_, step, state)| one((step, state))).collect()
+    let all: Vec<(&Step, &StepRun)> = run.steps().map(|(_, step, state)| (step, state)).collect();
+    let order = plan.map(runbook_core::plan::Plan::in_order).unwrap_or_default();
+    order.into_iter().filter_map(|at| all.get(at.at()).copied()).map(one).collect()
 }
 
 fn asks(live: Option<&Live>) -> bool {
@@ -337,7 +347,9 @@ fn detail_of(run: &Run, step: &Step, state: &StepRun, live: Option<&Live>) -> Op
             let of = step.retry.as_ref().map_or(1, |retry| retry.attempts_max);
             run.retry_due(&step.id, Phase::Do).map(|_| format!("attempt {} of {of} next", state.failures + 1))
         }
-        StepState::Entered | StepState::Succeeded => crate::words::section(run, step, state),
+        StepState::Entered | StepState::Succeeded => {
+            looped::of(run, &step.id).map(|each| each.to_string()).or_else(|| crate::words::section(run, step, state))
+        }
         _ => None,
     }
 }

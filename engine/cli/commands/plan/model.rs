@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::approval::{ApprovalView, approval};
 use super::known::Known;
+use super::loops::{self, ForEachView};
 use super::{order, words};
 use crate::context::shown;
 use crate::view::action::planned;
@@ -115,6 +116,8 @@ pub(super) struct StepView {
     pub(super) taken: Option<bool>,
     /// `run`, `argv`, `http`, `assert`, `set`, `wait`, `manual`, `ask`, `runbook`, `steps` or `switch`.
     pub(super) kind: &'static str,
+    /// What it is repeated for.
+    pub(super) for_each: Option<ForEachView>,
     /// What is switched on.
     pub(super) on: Option<String>,
     /// The text of `run`, as written.
@@ -248,13 +251,16 @@ fn runbook(plan: &Plan, facts: &Facts<'_>) -> RunbookView {
     }
 }
 
-fn steps(plan: &Plan, facts: &Facts<'_>, values: &BTreeMap<String, Value>) -> Vec<StepView> {
+/// The steps, those of loops once.
+fn steps(written: &Plan, facts: &Facts<'_>, values: &BTreeMap<String, Value>) -> Vec<StepView> {
+    let mut loops = loops::of(written);
+    let plan = &written.once();
     let waves = order::waves(plan);
     let roles =
         launch::merge(facts.project_roles.clone(), facts.environment.map_or_else(Roles::new, |it| it.1.roles()));
     let break_glass = facts.environment.map(|it| it.1.break_glass()).unwrap_or_default();
     let known = Known::of(plan, values);
-    let one = |step: &Step, wave: u32| {
+    let mut one = |step: &Step, wave: u32| {
         let (parent, case) = place(plan, step);
         let action = action(step);
         StepView {
@@ -270,6 +276,7 @@ fn steps(plan: &Plan, facts: &Facts<'_>, values: &BTreeMap<String, Value>) -> Ve
             holds: known.holds(step),
             taken: known.taken(plan, step),
             kind: words::kind(&step.body),
+            for_each: loops.remove(step.id.as_str()),
             on: switched_on(&step.body),
             script: action.and_then(words::script),
             does: action.map(planned).unwrap_or_default(),
@@ -308,14 +315,14 @@ fn outputs(step: &Step) -> Vec<String> {
 fn switched_on(body: &Body) -> Option<String> {
     match body {
         Body::Switch { on, .. } => Some(on.source.clone()),
-        Body::Action(_) | Body::Block { .. } => None,
+        Body::Action(_) | Body::Block { .. } | Body::ForEach(_) => None,
     }
 }
 
 fn action(step: &Step) -> Option<&Action> {
     match &step.body {
         Body::Action(action) => Some(action),
-        Body::Block { .. } | Body::Switch { .. } => None,
+        Body::Block { .. } | Body::Switch { .. } | Body::ForEach(_) => None,
     }
 }
 

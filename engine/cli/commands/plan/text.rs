@@ -190,7 +190,7 @@ impl<'a> Tree<'a> {
         self.about(step, view, &rails, by_needs);
         match &step.body {
             Body::Action(Action::Runbook(call)) => self.child(call, &rails),
-            Body::Action(_) => {}
+            Body::Action(_) | Body::ForEach(_) => {}
             Body::Block { children, rescue, always } => {
                 let sections = [("rescue, when one failed", rescue), ("always, in the end", always)];
                 let sections: Vec<_> = sections.into_iter().filter(|(_, list)| !list.is_empty()).collect();
@@ -269,6 +269,9 @@ impl<'a> Tree<'a> {
         if let Some(approval) = &view.approval {
             add.line("approval", &approval_words(approval));
         }
+        if let Some(each) = &view.for_each {
+            add.line("for each", &words::for_each(each));
+        }
         match &step.body {
             Body::Action(action) => {
                 add.action(view.kind, action, self.is_full);
@@ -281,6 +284,7 @@ impl<'a> Tree<'a> {
             }
             Body::Block { children, .. } => add.line("do", &flow_words(self.plan, children)),
             Body::Switch { on, .. } => add.line("switch", &on.source),
+            Body::ForEach(_) => {}
         }
         add.line("secrets", &view.secrets.join(", "));
         add.line("outputs", &view.outputs.join(", "));

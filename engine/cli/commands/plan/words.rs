@@ -1,8 +1,9 @@
 //! The parts of a step in words.
 
-use runbook_core::plan::{Action, Body, Lock, OnInterrupt, Retry, RetryOn, Wait};
+use runbook_core::plan::{Action, Body, FailuresMax, Lock, OnInterrupt, Retry, RetryOn, Wait};
 use runbook_core::units::format_duration;
 
+use super::loops::ForEachView;
 use crate::view::action::{command_line, template};
 use crate::view::text::visible_line;
 
@@ -12,7 +13,23 @@ pub(super) fn kind(body: &Body) -> &'static str {
         Body::Action(action) => action_kind(action),
         Body::Block { .. } => "steps",
         Body::Switch { .. } => "switch",
+        Body::ForEach(_) => "for_each",
     }
+}
+
+/// What a loop runs for, and how: `each item of params.hosts, one after the other; the first failure ends it`.
+pub(super) fn for_each(each: &ForEachView) -> String {
+    let pace = match each.max_parallel {
+        Some(1) => "one after the other".to_owned(),
+        Some(most) => format!("{most} at once"),
+        None => "at once, as many as the runbook may".to_owned(),
+    };
+    let failures = match each.max_failures {
+        FailuresMax::Count(0) => "after a failed one no other begins".to_owned(),
+        FailuresMax::Count(most) => format!("{most} of them may fail"),
+        FailuresMax::Percent(most) => format!("{most} % of them may fail"),
+    };
+    format!("{} of {}: {pace}; {failures}", each.name, visible_line(&each.over))
 }
 
 /// The key of an action.

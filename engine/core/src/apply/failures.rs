@@ -18,9 +18,11 @@ impl Run {
         };
         let id = within.as_ref().unwrap_or(own);
         // A person may also say no to a manual step, which has started: that is a failure like any other.
-        let unapproved = match failure {
-            Failure::Rejected { .. } | Failure::Expired => self.steps[at.at()].state == StepState::Asked,
-            Failure::Child(end) => matches!(end.cause, Cause::Rejected(_)),
+        let unapproved = match (&within, failure) {
+            // An item fails the loop for what failed in it, which was contained until then.
+            (Some(inner), _) if plan.step(at).is_root() => self.was_refused(inner),
+            (_, Failure::Rejected { .. } | Failure::Expired) => self.steps[at.at()].state == StepState::Asked,
+            (_, Failure::Child(end)) => matches!(end.cause, Cause::Rejected(_)),
             _ => false,
         };
         let mut place = at;
@@ -37,7 +39,11 @@ impl Run {
                 }
                 break;
             };
-            if plan.step(parent).bounds_failures() {
+            // What fails within an item is a matter of the item until that has settled.
+            if step.is_root() && (place != at || !self.item_failed(parent)) {
+                return;
+            }
+            if plan.step(parent).bounds_failures() || step.is_root() {
                 self.failing.entry(Some((parent, step.section))).or_insert_with(|| id.clone());
             }
             if step.section == Section::Main && plan.step(parent).can_rescue() {
@@ -48,6 +54,13 @@ impl Run {
         if unapproved {
             self.rejected.get_or_insert_with(|| id.clone());
         }
+    }
+
+    /// Whether a step failed because its approval was refused or expired.
+    fn was_refused(&self, step: &StepId) -> bool {
+        let refused =
+            |state: &StepState| matches!(state, StepState::Failed(Failure::Rejected { .. } | Failure::Expired));
+        self.step(step).is_some_and(|run| refused(&run.state) && run.started_at.is_none())
     }
 
     /// The step, among all that this one builds on, that keeps it from starting.

@@ -9,6 +9,7 @@
 mod attempts;
 mod failures;
 mod locks;
+mod loops;
 mod questions;
 mod stages;
 mod steps;
@@ -52,6 +53,7 @@ impl Run {
             | Event::LockAwaited { .. }
             | Event::LockRefused { .. } => self.apply_lock(event),
             Event::BlockEntered { .. }
+            | Event::LoopEntered { .. }
             | Event::SectionEntered { .. }
             | Event::StepSkipped { .. }
             | Event::StepBlocked { .. }

@@ -2,13 +2,14 @@
 
 use super::Applied;
 use crate::event::{Event, Phase, QuestionId};
-use crate::plan::{Plan, Section};
+use crate::plan::{Body, Plan, Section};
 use crate::run::{Prepared, Run, Stage, StepState};
 use crate::units::{StepIx, Timestamp};
 
 impl Run {
     pub(super) fn apply_step(&mut self, event: &Event, now: Timestamp) -> Applied {
         let (Event::BlockEntered { step, .. }
+        | Event::LoopEntered { step, .. }
         | Event::SectionEntered { step, .. }
         | Event::StepSkipped { step, .. }
         | Event::StepBlocked { step, .. }
@@ -23,6 +24,12 @@ impl Run {
         self.must_accept(at, event)?;
         match event {
             Event::BlockEntered { case, .. } => self.enter(at, *case, now),
+            Event::LoopEntered { items, failures_max, .. } => {
+                let plan = self.plan().map(|plan| &plan.step(at).body);
+                let is_new = matches!(plan, Some(Body::ForEach(each)) if each.roots.is_empty());
+                self.must(is_new, event)?;
+                self.enter_loop(at, items, *failures_max, now);
+            }
             Event::SectionEntered { section, trouble, .. } => {
                 let later = *section > self.steps[at.at()].section && self.steps[at.at()].state == StepState::Entered;
                 self.must(later, event)?;
@@ -60,8 +67,20 @@ impl Run {
         let interrupted = live.is_none_or(|live| live.doing == crate::run::Doing::Interrupted);
         let (ready, closing) = (self.ready.contains(&at), self.closing.contains(&at));
         let fits = match (&self.steps[at.at()].state, event) {
-            (Pending, Event::BlockEntered { .. } | Event::StepPrepared { .. } | Event::StepFailed { .. }) => ready,
-            (Cleared, Event::BlockEntered { .. } | Event::StepBlocked { .. } | Event::StepFailed { .. }) => true,
+            (
+                Pending,
+                Event::BlockEntered { .. }
+                | Event::LoopEntered { .. }
+                | Event::StepPrepared { .. }
+                | Event::StepFailed { .. },
+            ) => ready,
+            (
+                Cleared,
+                Event::BlockEntered { .. }
+                | Event::LoopEntered { .. }
+                | Event::StepBlocked { .. }
+                | Event::StepFailed { .. },
+            ) => true,
             (Pending, Event::StepSkipped { .. } | Event::StepBlocked { .. }) => true,
             (Asked, Event::StepBlocked { .. } | Event::StepFailed { .. }) => !self.is_asked(at),
             (
@@ -84,7 +103,7 @@ impl Run {
         self.plan().is_some_and(|plan| self.questions.contains_key(&QuestionId::approval(&plan.step(at).id)))
     }
 
-    fn enter(&mut self, at: StepIx, case: Option<u32>, now: Timestamp) {
+    pub(super) fn enter(&mut self, at: StepIx, case: Option<u32>, now: Timestamp) {
         let Some(made) = self.made.clone() else { return };
         let step = made.created.plan.step(at);
         // Whoever enters a block in spite of a failure wants its steps to run.
@@ -97,6 +116,8 @@ impl Run {
         for child in step.section(Section::Main) {
             self.steps[child.at()].inherited.clone_from(&inherited);
             let taken = made.created.plan.step(child).case == case;
+            // How many items of a loop begin at once is its own affair.
+            let taken = taken && !made.created.plan.step(child).is_root();
             if taken && self.steps[child.at()].unmet == 0 && self.steps[child.at()].state == StepState::Pending {
                 self.ready.insert(child);
             }
@@ -166,6 +187,11 @@ impl Run {
             }
         }
         if let Some(parent) = step.parent
+            && step.is_root()
+        {
+            self.item_settled(parent, at);
+        }
+        if let Some(parent) = step.parent
             && self.steps[parent.at()].section == step.section
         {
             let open = &mut self.steps[parent.at()].open_children;
@@ -180,6 +206,9 @@ impl Run {
     fn is_reachable(&self, plan: &Plan, at: StepIx) -> bool {
         let step = plan.step(at);
         let in_stage = !step.always || self.stage == Stage::Always;
+        if step.is_root() {
+            return false;
+        }
         let in_parent = step.parent.is_none_or(|parent| {
             let parent = &self.steps[parent.at()];
             parent.state == StepState::Entered && parent.section == step.section

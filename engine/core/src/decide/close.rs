@@ -53,7 +53,12 @@ impl Deciding<'_> {
     }
 
     fn settle_block(&mut self, at: StepIx, step: StepId) -> Decided {
-        let outcome = self.outcome_before_always(at).and(self.outcome(at, Section::Always));
+        let mut outcome = self.outcome_before_always(at).and(self.outcome(at, Section::Always));
+        let looped = self.run.loops.get(&at);
+        if looped.is_some_and(|run| run.failed <= run.failures_max) {
+            outcome.failed.clear();
+        }
+        let outputs = looped.is_some().then(|| self.loop_outputs(at));
         if !outcome.failed.is_empty() {
             return self.emit(Event::StepFailed { step, failure: Failure::Steps(outcome.failed) });
         }
@@ -63,7 +68,7 @@ impl Deciding<'_> {
         if let Some(reason) = outcome.blocked {
             return self.emit(Event::StepBlocked { step, reason });
         }
-        match self.block_outputs(at) {
+        match outputs.map_or_else(|| self.block_outputs(at), Ok) {
             Ok(outputs) => self.emit(Event::StepSucceeded { step, outputs }),
             Err(failure) => self.emit(Event::StepFailed { step, failure }),
         }

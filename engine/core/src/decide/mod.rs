@@ -10,6 +10,7 @@ mod child;
 mod close;
 mod finish;
 mod locks;
+mod loops;
 mod lost;
 mod prepare;
 mod questions;
@@ -83,7 +84,14 @@ struct Deciding<'e> {
 
 impl Deciding<'_> {
     fn emit(&mut self, event: Event) -> Decided {
+        if matches!(event, Event::LoopEntered { .. }) {
+            // The plan grows, in place where nobody else holds it.
+            self.made = Arc::default();
+        }
         self.run.apply(&event, self.now)?;
+        if let (Event::LoopEntered { .. }, Some(made)) = (&event, &self.run.made) {
+            self.made = made.clone();
+        }
         self.recheck |= matches!(
             event,
             Event::StepFailed { .. }

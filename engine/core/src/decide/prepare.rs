@@ -19,6 +19,7 @@ impl Deciding<'_> {
     pub(super) fn prepare_step(&self, at: StepIx) -> Result<Rendered, EvaluateError> {
         match &self.plan().step(at).body {
             Body::Action(action) => self.prepare(at, action, &Locals::new()),
+            Body::ForEach(each) => self.items(at, each).map(Rendered::Items),
             Body::Block { .. } | Body::Switch { .. } => {
                 let within = self.subtree(at).into_iter().map(|at| self.plan().step(at).id.clone());
                 Ok(Rendered::Steps(within.collect()))
@@ -105,15 +106,14 @@ impl Deciding<'_> {
     pub(super) fn approval_digest(&self, at: StepIx, action: &Rendered) -> Digest {
         let created = &self.made.created;
         let step = self.plan().step(at);
-        let within: Vec<_> = self.subtree(at).into_iter().map(|at| self.plan().step(at)).collect();
-        let secrets: BTreeMap<_, _> = created.plan.secrets.iter().collect();
+        let mut within: Vec<_> = self.subtree(at).into_iter().map(|at| self.plan().step(at)).collect();
+        if let Body::ForEach(each) = &step.body {
+            within.extend(&each.body);
+        }
         digest_of(&json!({
             "action": action,
             "undo": step.rollback,
-            "dir": created.dir,
-            "env": created.env,
-            "params": created.params,
-            "secrets": secrets,
+            "given": self.made.given,
             "steps": within,
             "environment": if within.is_empty() { &Value::Null } else { &created.environment },
         }))

@@ -165,8 +165,10 @@ impl Deciding<'_> {
     /// Enters a block; in a switch, takes the case that fits.
     pub(super) fn enter(&mut self, at: StepIx) -> Decided {
         let step = self.plan().step(at).id.clone();
-        let Body::Switch { on, cases, default } = self.plan().step(at).body.clone() else {
-            return self.emit(Event::BlockEntered { step, case: None });
+        let (on, cases, default) = match self.plan().step(at).body.clone() {
+            Body::ForEach(each) => return self.enter_loop(at, &each),
+            Body::Action(_) | Body::Block { .. } => return self.emit(Event::BlockEntered { step, case: None }),
+            Body::Switch { on, cases, default } => (on, cases, default),
         };
         let failure = match self.value(at, &on, &Locals::new()) {
             Err(error) => Failure::Evaluate(format!("`switch`: {error}")),

@@ -19,12 +19,14 @@ impl Deciding<'_> {
     fn with_scope<T>(&self, at: StepIx, locals: &Locals, then: impl FnOnce(&Scope<'_>) -> T) -> T {
         let run = &self.run;
         let created = &self.made.created;
+        let with_items = self.plan().step(at).item.map(|_| self.add_items(at, locals));
+        let in_item = |id: &StepId| self.plan().in_same_item(at, id.as_str()).map(|it| &self.plan().step(it).id);
         then(&Scope {
             params: &created.params,
             environment: &created.environment,
             run: &self.made.run,
-            steps: &|id| run.view(id),
-            locals,
+            steps: &|id| run.view(in_item(id).unwrap_or(id)),
+            locals: with_items.as_ref().unwrap_or(locals),
             failure: run.sees_failure(at),
         })
     }

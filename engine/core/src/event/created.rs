@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::units::{Digest, Role, RunId, ServiceName};
 
 /// The first event: all that a run is made of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Created {
     /// The run.
     pub run: RunId,
@@ -104,7 +104,7 @@ pub struct Host {
 }
 
 /// A person, as the operating system knows them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Identity {
     /// The user id.
     pub uid: u32,

@@ -94,6 +94,15 @@ pub enum Event {
         /// The case that was taken, counted from 0, the default last; none for a block.
         case: Option<u32>,
     },
+    /// A loop was entered: the plan grows by the steps of its items. The step is pending and ready, or prepared.
+    LoopEntered {
+        /// Which.
+        step: StepId,
+        /// The list.
+        items: Vec<Value>,
+        /// How many items may fail before the loop fails.
+        failures_max: u32,
+    },
     /// The `rescue` or `always` of a block begins. All steps of the sections before it have settled.
     SectionEntered {
         /// Of which block.

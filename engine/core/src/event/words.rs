@@ -4,6 +4,9 @@ use super::{Cause, ChildEnd, EndState, Failure};
 use crate::input::Exit;
 use crate::units::format_duration;
 
+/// So many failed steps are named; the record has all.
+const NAMED_MAX: usize = 10;
+
 /// How a process or request ended, as a phrase.
 impl std::fmt::Display for Exit {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -30,8 +33,12 @@ impl std::fmt::Display for Failure {
             Self::Interrupted => out.write_str("interrupted"),
             Self::Cancelled => out.write_str("cancelled"),
             Self::Steps(steps) => {
-                let names: Vec<_> = steps.iter().map(|step| format!("`{step}`")).collect();
-                write!(out, "{} failed", names.join(", "))
+                let names: Vec<_> = steps.iter().take(NAMED_MAX).map(|step| format!("`{step}`")).collect();
+                let more = match steps.len().saturating_sub(NAMED_MAX) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                write!(out, "{}{more} failed", names.join(", "))
             }
             Self::NoCase(value) => write!(out, "no case fits `{value}`"),
             Self::Lock { name, holder: None } => write!(out, "the lock `{name}` is held"),

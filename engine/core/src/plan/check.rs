@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Body, CHILD_DEPTH_MAX, Plan, Section};
+use super::{Body, CHILD_DEPTH_MAX, Plan, Section, Step};
 use crate::units::{StepId, StepIx};
 
 /// Why a plan cannot be run. The language makes no such plan: this is for what was stored and came back.
@@ -26,7 +26,7 @@ pub enum BrokenPlan {
 }
 
 impl Plan {
-    /// Checks that the steps hold together.
+    /// Checks that the steps hold together, those of loops among themselves.
     ///
     /// # Errors
     /// Says what does not.
@@ -41,23 +41,56 @@ impl Plan {
 
     fn check_steps(&self) -> Result<(), BrokenPlan> {
         let mut ids = BTreeSet::new();
+        List(&self.steps).check(&mut ids)
+    }
+}
+
+/// The steps of a plan, or of one item of a loop.
+struct List<'p>(&'p [Step]);
+
+impl<'p> List<'p> {
+    fn check(&self, ids: &mut BTreeSet<&'p StepId>) -> Result<(), BrokenPlan> {
         for (at, step) in self.iter() {
             if !ids.insert(&step.id) {
                 return Err(BrokenPlan::TwiceThere(step.id.clone()));
             }
-            let exists = |other: &StepIx| self.steps.get(other.at()).is_some_and(|other| other.always == step.always);
+            let exists = |other: &StepIx| self.0.get(other.at()).is_some_and(|other| other.always == step.always);
             let before = step.parent.is_none_or(|parent| parent < at);
             if !before || !step.needs.iter().all(exists) || !step.children().all(|child| exists(&child)) {
                 return Err(BrokenPlan::NotThere(step.id.clone()));
             }
         }
         self.check_places()?;
-        self.check_cycles()
+        self.check_cycles()?;
+        for (_, step) in self.iter() {
+            if let Body::ForEach(each) = &step.body {
+                let one_root = each.body.first().is_some_and(|root| root.parent.is_none() && root.needs.is_empty());
+                let all_in_it = each.body.iter().skip(1).all(|step| step.parent.is_some());
+                if !one_root || !all_in_it || !each.roots.is_empty() {
+                    return Err(BrokenPlan::Misplaced(step.id.clone()));
+                }
+                // The first step is called like the loop itself.
+                ids.remove(&step.id);
+                List(&each.body).check(ids)?;
+            }
+            if step.item.is_some() {
+                return Err(BrokenPlan::Misplaced(step.id.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (StepIx, &'p Step)> + use<'p> {
+        (0u32..).map(StepIx).zip(self.0)
+    }
+
+    fn step(&self, at: StepIx) -> &'p Step {
+        &self.0[at.at()]
     }
 
     /// Each step is a child of its parent exactly once, and of no other step.
     fn check_places(&self) -> Result<(), BrokenPlan> {
-        let mut seen = vec![false; self.steps.len()];
+        let mut seen = vec![false; self.0.len()];
         for (at, step) in self.iter() {
             for (case, section, child) in step.places() {
                 let of = self.step(child);
@@ -75,7 +108,7 @@ impl Plan {
     /// after the other, a step starts after the end of what it needs. Each step has nodes for its start, its end, and the
     /// begin of its `rescue` and of its `always`; what cannot be sorted is a cycle.
     fn check_cycles(&self) -> Result<(), BrokenPlan> {
-        let count = self.steps.len();
+        let count = self.0.len();
         let (start, end) = (|at: StepIx| 4 * at.at(), |at: StepIx| 4 * at.at() + 1);
         let begin = |at: StepIx, section: Section| match section {
             Section::Main => 4 * at.at(),
@@ -124,11 +157,11 @@ impl Plan {
     }
 }
 
-impl super::Step {
+impl Step {
     /// Its direct children with the case and section that they lie in.
     fn places(&self) -> Vec<(Option<u32>, Section, StepIx)> {
         match &self.body {
-            Body::Action(_) => vec![],
+            Body::Action(_) | Body::ForEach(_) => vec![],
             Body::Block { children, rescue, always } => {
                 let lists = [(Section::Main, children), (Section::Rescue, rescue), (Section::Always, always)];
                 lists.into_iter().flat_map(|(section, list)| list.iter().map(move |at| (None, section, *at))).collect()

@@ -11,9 +11,9 @@ use crate::units::Digest;
 pub const CHILD_DEPTH_MAX: u32 = 10;
 
 impl Plan {
-    /// The child runs that its own steps start.
+    /// The child runs that its own steps start, each that is written once.
     pub fn calls(&self) -> impl Iterator<Item = &RunbookCall> {
-        self.steps.iter().filter_map(|step| match &step.body {
+        self.written().into_iter().filter_map(|step| match &step.body {
             Body::Action(Action::Runbook(call)) => Some(call),
             _ => None,
         })

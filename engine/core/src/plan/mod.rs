@@ -6,6 +6,8 @@
 mod action;
 mod check;
 mod child;
+mod grow;
+mod once;
 pub(crate) mod step;
 mod template;
 
@@ -17,7 +19,10 @@ use serde_json::Value;
 pub use action::{Action, Argv, Ask, Check, Field, Http, HttpBody, RunbookCall, Script, Wait};
 pub use check::BrokenPlan;
 pub use child::CHILD_DEPTH_MAX;
-pub use step::{Approval, Body, Case, Condition, Lock, OnInterrupt, Retry, RetryOn, Section, Step, Undo, Until};
+pub use step::{
+    Approval, Body, Case, Condition, FailuresMax, ForEach, ItemOf, Lock, OnInterrupt, Retry, RetryOn, Section, Step,
+    Undo, Until,
+};
 pub use template::{EnvSource, Expression, SecretCommand, SecretSource, Template};
 
 use crate::units::{Digest, SecretName, StepIx};
@@ -26,7 +31,7 @@ use crate::units::{Digest, SecretName, StepIx};
 pub const PLAN_VERSION: u32 = 1;
 
 /// A runbook, checked and lowered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// [`PLAN_VERSION`] of the engine that lowered it.
     pub version: u32,
@@ -58,7 +63,7 @@ pub struct Plan {
 }
 
 /// What a runbook says about itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct About {
     /// The id, such as `p0-response`.
     pub id: String,
@@ -123,10 +128,11 @@ pub enum ParamKind {
 }
 
 /// What a run does after a step failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// Start nothing more (but `failure()` and `always()`), then end as failed.
+    #[default]
     Stop,
     /// The same, then undo what succeeded.
     Rollback,
@@ -141,6 +147,19 @@ impl Plan {
     /// The places and steps, in order.
     pub fn iter(&self) -> impl Iterator<Item = (StepIx, &Step)> {
         (0u32..).map(StepIx).zip(&self.steps)
+    }
+
+    /// All steps that are written: also those of the bodies of loops, each once.
+    pub fn written(&self) -> Vec<&Step> {
+        let mut found: Vec<&Step> = self.steps.iter().filter(|step| step.item.is_none()).collect();
+        let mut next = 0;
+        while let Some(step) = found.get(next).copied() {
+            if let Body::ForEach(each) = &step.body {
+                found.extend(&each.body);
+            }
+            next += 1;
+        }
+        found
     }
 
     /// Where a step stands.

@@ -52,6 +52,20 @@ pub struct Step {
     pub irreversible: bool,
     /// Values for later steps, computed from the result.
     pub outputs: BTreeMap<String, Template>,
+    /// Of which item of a loop it is; only in the plan of a run, as loops are entered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<ItemOf>,
+}
+
+/// Of which item of which loop a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemOf {
+    /// The loop.
+    pub of: StepIx,
+    /// The first step of the item, which all others of it lie in.
+    pub root: StepIx,
+    /// Counted from 1.
+    pub number: u32,
 }
 
 /// The `if` of a step.
@@ -89,6 +103,47 @@ pub enum Body {
         /// The steps for any other value. Without it, an unknown value fails the step.
         default: Option<Vec<StepIx>>,
     },
+    /// It repeats steps for each item of a list.
+    ForEach(Box<ForEach>),
+}
+
+/// A loop. The plan of a run grows by the steps of its items when it is entered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForEach {
+    /// Whose value is the list.
+    pub over: Expression,
+    /// What an item is called in expressions.
+    pub name: String,
+    /// Most items at once; none means as many as the runbook's attempts.
+    pub width: Option<u32>,
+    /// How many items may fail before the loop fails.
+    pub failures_max: FailuresMax,
+    /// The steps of one item, the first around all others. They are placed within this list; a first step that is an
+    /// action is alone.
+    pub body: Vec<Step>,
+    /// The first steps of the items; empty until the loop is entered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<StepIx>,
+}
+
+/// How many items of a loop may fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailuresMax {
+    /// So many.
+    Count(u32),
+    /// So many of a hundred, rounded down.
+    Percent(u32),
+}
+
+impl FailuresMax {
+    /// Of a list of this length.
+    pub fn of(self, items: usize) -> u32 {
+        match self {
+            Self::Count(count) => count,
+            Self::Percent(percent) => u32::try_from(items as u64 * u64::from(percent) / 100).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 /// Which list of a block a step lies in. They run in this order.
@@ -240,6 +295,12 @@ pub struct Undo {
 }
 
 impl Step {
+    /// Its id as it is written: of a step of an item of a loop, without the numbers behind it.
+    pub fn written_id(&self) -> &str {
+        let id = self.id.as_str();
+        if self.item.is_none() { id } else { id.split('-').next().unwrap_or(id) }
+    }
+
     /// Whether its `if` calls `failure()` or `always()`, so that it may start after a failure.
     pub(crate) fn asks_status(&self) -> bool {
         self.condition.as_ref().is_some_and(|condition| condition.asks_status)
@@ -250,14 +311,19 @@ impl Step {
         self.section == Section::Always || (self.always && self.parent.is_none())
     }
 
-    /// The steps of one list of a block, all of a switch.
+    /// Whether it is the first step of an item of a loop.
+    pub(crate) fn is_root(&self) -> bool {
+        self.item.is_some_and(|item| self.parent == Some(item.of))
+    }
+
+    /// The steps of one list of a block, all of a switch or loop.
     pub fn section(&self, section: Section) -> Vec<StepIx> {
         match (&self.body, section) {
             (Body::Block { children, .. }, Section::Main) => children.clone(),
             (Body::Block { rescue, .. }, Section::Rescue) => rescue.clone(),
             (Body::Block { always, .. }, Section::Always) => always.clone(),
-            (Body::Switch { .. }, Section::Main) => self.children().collect(),
-            (Body::Action(_) | Body::Switch { .. }, _) => vec![],
+            (Body::Switch { .. } | Body::ForEach(_), Section::Main) => self.children().collect(),
+            (Body::Action(_) | Body::Switch { .. } | Body::ForEach(_), _) => vec![],
         }
     }
 
@@ -269,10 +335,10 @@ impl Step {
     /// Whether a failure among the steps within it holds back the others within it, whatever goes on around it.
     pub(crate) fn bounds_failures(&self) -> bool {
         let has_sections = matches!(&self.body, Body::Block { rescue, always, .. } if rescue.len() + always.len() > 0);
-        self.continue_on_failure || self.asks_status() || self.runs_anyway() || has_sections
+        self.continue_on_failure || self.asks_status() || self.runs_anyway() || has_sections || self.is_root()
     }
 
-    /// Its direct children, of all cases and sections.
+    /// Its direct children, of all cases, sections and items.
     pub fn children(&self) -> impl Iterator<Item = StepIx> {
         let lists: Vec<&[StepIx]> = match &self.body {
             Body::Action(_) => vec![],
@@ -280,6 +346,7 @@ impl Step {
             Body::Switch { cases, default, .. } => {
                 cases.iter().map(|case| case.children.as_slice()).chain(default.as_deref()).collect()
             }
+            Body::ForEach(each) => vec![&each.roots],
         };
         lists.into_iter().flatten().copied()
     }

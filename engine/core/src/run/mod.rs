@@ -10,14 +10,15 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use locks::{LockState, Locks};
-pub use parts::{Cancel, Doing, End, Interrupted, Live, Rollback, ServiceState, Stage};
+pub use parts::{Cancel, Doing, End, Interrupted, Live, LoopRun, Rollback, ServiceState, Stage};
 pub use step::{Child, Prepared, StepRun, StepState, UndoRun, UndoState};
 
+use crate::digest::digest_of;
 use crate::evaluate::StepView;
 use crate::event::{AttemptId, Created, Host, Identity, Phase, Question, QuestionId};
 use crate::plan::{Plan, Section, Step};
 use crate::rendered::Rendered;
-use crate::units::{ServiceName, StepId, StepIx, Timestamp};
+use crate::units::{Digest, ServiceName, StepId, StepIx, Timestamp};
 
 pub(crate) use locks::LockKey;
 
@@ -49,6 +50,8 @@ pub struct Run {
     pub(crate) failing: BTreeMap<Option<(StepIx, Section)>, StepId>,
     /// The blocks whose `always` runs before the end of the steps, and whether a request to cancel cut it.
     pub(crate) cleaning: BTreeMap<StepIx, bool>,
+    /// The loops that were entered.
+    pub(crate) loops: BTreeMap<StepIx, LoopRun>,
     /// The first step that failed of those that fail the run because their approval was refused or expired.
     pub(crate) rejected: Option<StepId>,
     pub(crate) always_failed: Option<StepId>,
@@ -67,13 +70,15 @@ pub struct Run {
 }
 
 /// What never changes in a run, and what is derived from it.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Made {
     pub(crate) created: Created,
     pub(crate) index: BTreeMap<StepId, StepIx>,
     pub(crate) dependents: Vec<Vec<StepIx>>,
     /// What `run` is in expressions.
     pub(crate) run: Value,
+    /// Of what every command gets: folder, environment, params, secret references. Part of what an approval is bound to.
+    pub(crate) given: Digest,
 }
 
 impl Run {
@@ -124,6 +129,11 @@ impl Run {
         let failed = |at: &StepIx| matches!(self.steps[at.at()].state, StepState::Failed(_));
         let children = block.section(Section::Main).into_iter().filter(failed).map(|at| plan.step(at));
         children.filter(|step| !step.continue_on_failure).map(|step| &step.id).collect()
+    }
+
+    /// How a loop stands; none before it was entered.
+    pub fn loop_of(&self, step: &StepId) -> Option<&LoopRun> {
+        self.loops.get(self.made.as_ref()?.index.get(step)?)
     }
 
     /// The running attempts.
@@ -224,6 +234,11 @@ impl Run {
         self.step(&attempt.step).filter(|_| is_child)?.child.as_ref()
     }
 
+    /// Whether a step belongs to what happens in the end of the run, or of a block, whatever became of it.
+    pub fn is_cleanup(&self, at: StepIx) -> bool {
+        self.is_cut(at).is_some() || self.plan().is_some_and(|plan| plan.step(at).always)
+    }
+
     pub(crate) fn plan(&self) -> Option<&Plan> {
         self.created().map(|created| &created.plan)
     }
@@ -244,18 +259,39 @@ impl Run {
 impl Made {
     pub(crate) fn new(created: Created) -> Self {
         let plan = &created.plan;
-        let mut dependents = vec![vec![]; plan.steps.len()];
-        for (at, step) in plan.iter() {
-            for need in &step.needs {
-                dependents[need.at()].push(at);
-            }
-        }
-        let index = plan.iter().map(|(at, step)| (step.id.clone(), at)).collect();
         let run = serde_json::json!({
             "id": created.run.as_str(),
             "runbook": plan.about.id,
             "started_by": created.by.name,
         });
-        Self { created, index, dependents, run }
+        let secrets: BTreeMap<_, _> = plan.secrets.iter().collect();
+        let given = digest_of(&serde_json::json!({
+            "dir": created.dir,
+            "env": created.env,
+            "params": created.params,
+            "secrets": secrets,
+        }));
+        let mut made = Self { created, index: BTreeMap::new(), dependents: vec![], run, given };
+        made.note_steps(0);
+        made
+    }
+
+    /// Adds the steps of the items of a loop.
+    pub(crate) fn grow(&mut self, at: StepIx, items: usize) {
+        let from = self.created.plan.steps.len();
+        self.created.plan.grow(at, items);
+        self.note_steps(from);
+    }
+
+    /// Notes the steps from this place on: where they stand, and who waits for them.
+    fn note_steps(&mut self, from: usize) {
+        let plan = &self.created.plan;
+        self.dependents.resize(plan.steps.len(), vec![]);
+        for (at, step) in plan.iter().skip(from) {
+            for need in &step.needs {
+                self.dependents[need.at()].push(at);
+            }
+            self.index.insert(step.id.clone(), at);
+        }
     }
 }

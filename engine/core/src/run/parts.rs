@@ -132,6 +132,21 @@ pub struct Cancel {
     pub messages: BTreeSet<String>,
 }
 
+/// A loop that was entered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoopRun {
+    /// The list.
+    pub items: Vec<Value>,
+    /// How many items may fail before the loop fails.
+    pub failures_max: u32,
+    /// How many have failed.
+    pub failed: u32,
+    /// How many ran and have ended in any way.
+    pub settled: u32,
+    /// How many of them were let go so far.
+    pub(crate) begun: usize,
+}
+
 /// The way back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rollback {

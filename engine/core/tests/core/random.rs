@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::plan::{Body, OnFailure, OnInterrupt, Step};
+use runbook_core::plan::{Body, FailuresMax, OnFailure, OnInterrupt, Step};
 
 use crate::kit::book::{Book, book};
 use crate::kit::build::{Spec, argv, ask, assert_that, block, child, http, manual, run, script, set, switch, wait};
@@ -50,6 +50,7 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
     };
     let rng = &mut making.rng;
     let mut made = book(main).always(always);
+    made = made.param("hosts", serde_json::json!(["a", {"name": "b"}, 3])).param("none", serde_json::json!([]));
     made.parallel = rng.percent(35);
     made.max_parallel = if style.rich { 1 + rng.below(4) as u32 } else { 100 };
     made.on_failure = if rng.percent(60) { OnFailure::Rollback } else { OnFailure::Stop };
@@ -84,6 +85,9 @@ impl Making {
         let id = format!("s{}", self.next);
         self.next += 1;
         let needs = self.needs();
+        if depth < 3 && self.rng.percent(9) {
+            return self.repeated(&id, needs, depth);
+        }
         let spec = match self.rng.below(if depth < 3 { 20 } else { 16 }) {
             0..=6 => self.command(run(&id)),
             7 => self.child(&id),
@@ -111,6 +115,24 @@ impl Making {
             None => spec,
         };
         self.around(spec)
+    }
+
+    /// A loop, over an action or a block; what lies within and what lies outside do not name each other.
+    fn repeated(&mut self, id: &str, needs: Option<Vec<String>>, depth: u32) -> Spec {
+        let before = std::mem::take(&mut self.before);
+        let spec = match self.rng.below(4) {
+            0 => self.command(argv(id, &["echo", "{{ item }}"])),
+            1 => self.command(run(id)),
+            _ => self.block(id, depth),
+        };
+        self.before = before;
+        self.before.push(id.to_owned());
+        let over = ["params.hosts", "params.hosts", "params.hosts", "params.none", "params.kind"];
+        let width = self.rng.pick(&[Some(1), Some(2), None]);
+        let failures = [FailuresMax::Count(0), FailuresMax::Count(1), FailuresMax::Percent(70)];
+        let (over, failures) = (self.rng.pick(&over), self.rng.pick(&failures));
+        let spec = spec.for_each(over).wide(width).may_fail(failures);
+        self.around(Spec { needs, ..spec })
     }
 
     fn needs(&mut self) -> Option<Vec<String>> {
@@ -279,6 +301,9 @@ pub(crate) fn outline(book: &Book) -> String {
             Body::Action(action) => serde_json::to_string(action).expect("JSON").chars().take(60).collect(),
             Body::Block { .. } => "block".to_owned(),
             Body::Switch { on, .. } => format!("switch {}", on.source),
+            Body::ForEach(each) => {
+                format!("for each of {} {:?} {:?} {:#?}", each.over.source, each.width, each.failures_max, each.body)
+            }
         };
         out += &format!(
             "{} in {:?}.{:?}.{:?} needs {:?} {body}",

@@ -47,7 +47,9 @@ pub(crate) fn check(item: &Item<'_>, found: &mut Collector) {
     let Some(action) = only_action(&doc.place, &ACTIONS, "a step", found) else { return };
     for (key, fitting) in FITS {
         let Some(span) = doc.place.key(key) else { continue };
-        if fitting.contains(&action) {
+        // These are about the loop, whatever is repeated.
+        let of_loop = doc.for_each.is_some() && matches!(*key, "parallel" | "approval");
+        if of_loop || fitting.contains(&action) {
             continue;
         }
         match (*key, item.holds_steps()) {
@@ -94,6 +96,13 @@ fn only_action<'k>(place: &Place, actions: &[&'k str], what: &str, found: &mut C
 }
 
 fn check_pairs(doc: &StepDoc, action: &str, found: &mut Collector) {
+    for key in ["as", "max_parallel", "max_failures"] {
+        if let (Some(span), None) = (doc.place.key(key), doc.place.key("for_each")) {
+            found
+                .error(Code::Misplaced, span, format!("`{key}` makes no sense without `for_each`"))
+                .help("add `for_each: <list expression>`, or remove it");
+        }
+    }
     let irreversible = doc.irreversible.as_ref().is_some_and(|flag| flag.value);
     if let (Some(span), true) = (doc.place.key("rollback"), irreversible) {
         found

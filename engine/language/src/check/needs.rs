@@ -74,6 +74,18 @@ fn reachable(outline: &Outline<'_>, at: usize, on: usize, name: &Text, found: &m
             format!("`{id}` is no step of `always`")
         };
         (message, "the steps of `always` start when all others have ended: remove the name".to_owned())
+    } else if let Some(around) = outline.loop_without(on, Some(at)) {
+        let around = outline.name(around);
+        (
+            format!("`{id}` lies in the loop `{around}`, and is there once for each item"),
+            format!("wait for the whole loop: `needs: [{around}]`"),
+        )
+    } else if let Some(around) = outline.loop_without(at, Some(on)) {
+        let around = outline.name(around);
+        (
+            format!("`{id}` lies outside of the loop `{around}`"),
+            format!("let the loop wait for it: `needs: [{id}]` on `{around}`"),
+        )
     } else if let Some((block, there, here)) = foreign_section(outline, at, on) {
         let (block, there) = (outline.name(block), word(there));
         match here {

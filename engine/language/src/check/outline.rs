@@ -104,7 +104,8 @@ impl<'d> Outline<'d> {
         }
         let inner = Around { parent: Some(at), case: None, section: Section::Main, always, parallel: false };
         self.items[at].inside = if let Some(steps) = &doc.steps {
-            let parallel = doc.parallel.as_ref().is_some_and(|flag| flag.value);
+            // Of a loop it speaks about the items.
+            let parallel = doc.for_each.is_none() && doc.parallel.as_ref().is_some_and(|flag| flag.value);
             let steps = self.list(steps, Around { parallel, ..inner }, found);
             let mut section = |list: &'d Option<List<StepDoc>>, section| {
                 list.as_ref().map(|list| self.list(list, Around { section, ..inner }, found)).unwrap_or_default()
@@ -157,6 +158,17 @@ impl<'d> Outline<'d> {
         self.outwards(at).any(|one| one == outer)
     }
 
+    /// The loops that a step lies in, and itself if it is one, from the inside out.
+    pub(crate) fn loops(&self, at: usize) -> impl Iterator<Item = usize> {
+        self.outwards(at).filter(|one| self.items[*one].is_loop())
+    }
+
+    /// The outermost loop that a step lies in, and not another.
+    pub(crate) fn loop_without(&self, at: usize, other: Option<usize>) -> Option<usize> {
+        let is_around = |one: &usize| other.is_some_and(|other| self.within(other, *one));
+        self.loops(at).filter(|one| *one != at && !is_around(one)).last()
+    }
+
     /// In which section of a block a step lies; none where it does not lie in it.
     pub(crate) fn section_in(&self, at: usize, block: usize) -> Option<Section> {
         self.outwards(at).find(|one| self.items[*one].parent == Some(block)).map(|one| self.items[one].section)
@@ -172,6 +184,11 @@ impl Item<'_> {
     /// Where the id is written, or else the step.
     pub(crate) fn id_span(&self) -> Span {
         self.doc.id.get().map_or(self.doc.place.span, |id| id.0.span)
+    }
+
+    /// Whether it is repeated for the items of a list.
+    pub(crate) fn is_loop(&self) -> bool {
+        self.doc.for_each.is_some()
     }
 
     /// Whether it is a switch.

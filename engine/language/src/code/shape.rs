@@ -94,7 +94,7 @@ id: example
 title: Example
 steps:
   - id: greet
-    for_each: params.names
+    uses: greeter
     run: echo hello
 "#,
     right: r#"schema: runbook/v1

@@ -8,7 +8,7 @@ mod record;
 pub(crate) mod scalars;
 
 pub use collections::{Entries, Entry, List};
-pub use scalars::{Count, DurationText, ExpressionText, Flag, Free, Name, Scalar, Spanned, Text, Written};
+pub use scalars::{Count, DurationText, ExpressionText, Failures, Flag, Free, Name, Scalar, Spanned, Text, Written};
 
 pub(crate) use record::{Fields, record, words, wrong_word};
 pub(crate) use scalars::wrong_type;

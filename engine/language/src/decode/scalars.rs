@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use runbook_core::plan::FailuresMax;
 use runbook_core::units::parse_duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
@@ -185,6 +186,12 @@ scalar! {
 }
 
 scalar! {
+    /// How many items of a loop may fail.
+    Failures(Spanned<FailuresMax>),
+    {"anyOf": [{"type": "integer", "minimum": 0, "maximum": u32::MAX}, {"type": "string", "pattern": "^(100|[0-9]{1,2})%$"}]}
+}
+
+scalar! {
     /// A text, with the way it is written.
     Written(Node),
     {"type": "string"}
@@ -302,6 +309,27 @@ impl Decode for ExpressionText {
                 None
             }
         }
+    }
+}
+
+impl Decode for Failures {
+    fn decode(node: &Node, found: &mut Collector) -> Option<Self> {
+        let value = match &node.kind {
+            Kind::Number(number) => number.as_u64().and_then(|count| u32::try_from(count).ok()).map(FailuresMax::Count),
+            Kind::Text(text) => {
+                let percent = text.strip_suffix('%').and_then(|percent| percent.trim().parse::<u32>().ok());
+                percent.filter(|percent| *percent <= 100).map(FailuresMax::Percent)
+            }
+            _ => {
+                wrong_type(node, "a number, or a part such as `20%`", found);
+                return None;
+            }
+        };
+        if value.is_none() {
+            let message = "expected a whole number, or a part of the items from `0%` to `100%`";
+            found.error(Code::WrongValue, node.span, message);
+        }
+        value.map(|value| Self(Spanned { value, span: node.span }))
     }
 }
 

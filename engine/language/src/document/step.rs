@@ -1,15 +1,15 @@
 //! One step, and what can be said of it.
 
 use crate::decode::{
-    Count, Decode, DurationText, Entries, ExpressionText, Flag, Free, List, Name, Required, Scalar, Text, Written,
-    record, words,
+    Count, Decode, DurationText, Entries, ExpressionText, Failures, Flag, Free, List, Name, Required, Scalar, Text,
+    Written, record, words,
 };
 use crate::diagnostic::Collector;
 use crate::document::{AskDoc, AssertDoc, EnvDoc, HttpDoc, LockDoc, WaitDoc};
 use crate::yaml::{Kind, Node};
 
 /// Keys of the language that later versions will know.
-const LATER: &[&str] = &["for_each", "as", "max_failures", "max_parallel", "uses", "deadlines", "guards", "done_when"];
+const LATER: &[&str] = &["uses", "deadlines", "guards", "done_when"];
 
 record! {
     /// One step: exactly one action, and what is to be known about it.
@@ -29,6 +29,17 @@ record! {
         /// An expression; when it is false the step is skipped. With `failure()` or `always()` it is also asked after a
         /// failure.
         pub condition: Option<ExpressionText> = "if",
+
+        /// An expression whose value is a list: the action, or block, is repeated for each item of it, one after the other.
+        /// `if`, `needs`, `approval` and `on_failure` are about the loop as a whole, all else about one item.
+        pub for_each: Option<ExpressionText>,
+        /// With `for_each`: what an item is called in expressions; `item` where nothing is written. `index` counts from 1.
+        pub as_name: Option<Name> = "as",
+        /// With `for_each`: how many items at once; 1 where nothing is written.
+        pub max_parallel: Option<Count>,
+        /// With `for_each`: how many items may fail, as a number or as `20%`, before no more begin and the loop fails; 0
+        /// where nothing is written.
+        pub max_failures: Option<Failures>,
 
         /// Action: a script for a shell. Its text is never templated; values reach it as environment variables.
         pub run: Option<Written>,
@@ -72,7 +83,8 @@ record! {
         /// For `switch`: the steps for any other value. Without it another value fails the step.
         #[schemars(extend("minItems" = 1))]
         pub default: Option<List<StepDoc>>,
-        /// For `steps`: whether they do not wait for each other, unless `needs` says so.
+        /// For `steps`: whether they do not wait for each other, unless `needs` says so. With `for_each`: whether the items do
+        /// not.
         pub parallel: Option<Flag>,
 
         /// Environment variables for `run` or `argv`, by name; they go before those of the runbook.

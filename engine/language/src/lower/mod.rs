@@ -2,6 +2,7 @@
 
 mod action;
 mod lock;
+mod loops;
 mod names;
 mod outputs;
 mod runbook;
@@ -54,6 +55,8 @@ pub(crate) struct Lowering<'d, 'f> {
     pub(crate) secrets_used: BTreeSet<String>,
     /// For each step, the runbook that it names.
     pub(crate) calls: Vec<Option<Rc<Child>>>,
+    /// What is said of each loop.
+    pub(crate) loops: BTreeMap<usize, loops::Loop>,
 }
 
 /// Checks a runbook and makes a plan of it. The plan is good only if `found` has no errors afterwards.
@@ -95,6 +98,7 @@ pub(crate) fn lower(
         asks_status: vec![false; count],
         secrets_used: BTreeSet::new(),
         calls,
+        loops: BTreeMap::new(),
     };
     let env = lowering.env(doc.env.as_ref(), &Site::document());
     let locks = lowering.locks(doc.locks.as_ref(), &Site::document());
@@ -102,6 +106,7 @@ pub(crate) fn lower(
     let outputs = doc.outputs.as_ref().map(|outputs| lowering.named(outputs, &Site::end())).unwrap_or_default();
     lowering.check_order(&order);
     lowering.check_unused_secrets();
+    let loops = std::mem::take(&mut lowering.loops);
     Some(Plan {
         version: PLAN_VERSION,
         about: about(doc)?,
@@ -115,7 +120,7 @@ pub(crate) fn lower(
             Some(OnFailureWord::Stop) | None => OnFailure::Stop,
         },
         cancel_grace_ms: doc.cancel_grace.as_ref().map_or(CANCEL_GRACE_MS, |grace| grace.0.value),
-        steps: steps.into_iter().collect::<Option<_>>()?,
+        steps: loops::fold(&outline, &loops, &steps.into_iter().collect::<Option<Vec<_>>>()?),
         outputs,
         runbooks: BTreeMap::new(),
     })

@@ -18,6 +18,7 @@ impl Lowering<'_, '_> {
     /// Checks one use of a name.
     pub(crate) fn check_name(&mut self, span: Span, name: &NameUse, site: &Site) {
         match name.path[0].as_str() {
+            local if self.is_of_loop(local, site) => {}
             "params" => self.check_param(name, span),
             "environment" => self.check_environment(name, span),
             "run" => self.check_run(name, span),
@@ -27,13 +28,6 @@ impl Lowering<'_, '_> {
                 self.found
                     .error(Code::SecretInTemplate, span, "a secret cannot be part of an expression")
                     .help(format!("give it to `env` or to the `headers` of `http`: `TOKEN: {{secret: {secret}}}`"));
-            }
-            "item" => {
-                self.found.error(
-                    Code::NotYet,
-                    span,
-                    "`item` belongs to `for_each`, which is not supported by this version",
-                );
             }
             "outputs" if site.locals == Locals::Undo => self.check_own_output(name, span, site),
             local if site.locals.names().contains(&local) => {}
@@ -52,6 +46,9 @@ impl Lowering<'_, '_> {
             Some(_) if site.locals == Locals::Failed => "what a failed attempt handed back does not count".to_owned(),
             Some(_) => {
                 format!("`{root}` can be read in `until`, `outputs` and `retry.on.if` of a `run` or `argv` step only")
+            }
+            None if root == "item" || root == "index" => {
+                "it is there within a `for_each` step only, in all that is about one item".to_owned()
             }
             None if params.contains(&root) => format!("write `params.{root}`"),
             None if self.outline.find(root).is_some() => {

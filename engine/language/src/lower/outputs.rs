@@ -20,6 +20,9 @@ use crate::suggest::{did_you_mean, some_of};
 /// What expressions may read of a step, besides `outputs`.
 const RESULTS: [&str; 4] = ["succeeded", "failed", "skipped", "exit_code"];
 
+/// What a loop hands on.
+const LOOP_OUTPUTS: [&str; 2] = ["results", "failed"];
+
 impl Lowering<'_, '_> {
     /// Checks a use of `steps.…`.
     pub(crate) fn check_step(&mut self, name: &NameUse, span: Span, site: &Site) {
@@ -42,6 +45,14 @@ impl Lowering<'_, '_> {
             return;
         };
         // When the runbook hands something on, every step has ended.
+        if let Some(around) = self.outline.loop_without(target, site.step) {
+            let around = self.outline.name(around);
+            let message = format!("`{id}` lies in the loop `{around}`, and is there once for each item");
+            self.found
+                .error(Code::ReadTooEarly, span, message)
+                .help(format!("read `steps.{around}.outputs.results`, the list of what the items handed on"));
+            return;
+        }
         if let Some(reader) = site.step {
             let own = reader == target && site.undo.is_some();
             if !own && !self.can_end(site, reader, target, span) {
@@ -141,7 +152,8 @@ impl Lowering<'_, '_> {
 
     fn check_output(&mut self, target: usize, name: &NameUse, span: Span, site: &Site) {
         let id = self.outline.name(target).to_owned();
-        let declared = self.output_names(target);
+        let of_loop = self.outline.items[target].is_loop() && site.step != Some(target);
+        let declared = if of_loop { LOOP_OUTPUTS.map(str::to_owned).to_vec() } else { self.output_names(target) };
         let Some(output) = name.path.get(3) else {
             if name.dynamic {
                 self.found

@@ -11,6 +11,8 @@ pub(crate) struct Site {
     pub(crate) condition: bool,
     /// Whether the step has ended: what lies in it can be read.
     pub(crate) ended: bool,
+    /// Whether it is evaluated once for a loop, and so does not see its items.
+    pub(crate) once: bool,
     /// In a rollback: whether it may follow a failure of its step.
     pub(crate) undo: Option<bool>,
 }
@@ -54,7 +56,7 @@ impl Locals {
 impl Site {
     /// The document's `env`.
     pub(crate) fn document() -> Self {
-        Self { step: None, locals: Locals::None, condition: false, ended: false, undo: None }
+        Self { step: None, locals: Locals::None, condition: false, ended: false, once: false, undo: None }
     }
 
     /// What the runbook hands on, after all has been done.
@@ -67,9 +69,14 @@ impl Site {
         Self { step: Some(at), ..Self::document() }
     }
 
+    /// What a step says of itself as a whole: of a loop, before its items.
+    pub(crate) fn once(at: usize) -> Self {
+        Self { once: true, ..Self::step(at) }
+    }
+
     /// The `if` of a step.
     pub(crate) fn condition(at: usize) -> Self {
-        Self { condition: true, ..Self::step(at) }
+        Self { condition: true, ..Self::once(at) }
     }
 
     /// `until` and `outputs` of a step, after it was done.

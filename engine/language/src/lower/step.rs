@@ -35,6 +35,7 @@ impl<'d> Lowering<'d, '_> {
         let doc = item.doc;
         // All parts are lowered before any is found missing, so that one mistake does not hide another.
         let condition = doc.condition.as_ref().map(|text| self.condition(at, &text.0));
+        self.for_each(at);
         let body = self.body(at);
         let until = self.until(at, doc);
         let outputs = self.outputs(at, doc);
@@ -66,6 +67,7 @@ impl<'d> Lowering<'d, '_> {
             rollback: rollback.flatten(),
             irreversible: doc.irreversible.as_ref().is_some_and(|flag| flag.value),
             outputs,
+            item: None,
         })
     }
 
@@ -203,7 +205,7 @@ impl<'d> Lowering<'d, '_> {
                 .help("add `timeout`");
         }
         let escalate_to = self.escalate_to(doc);
-        let message = doc.message.as_ref().and_then(|text| self.template(&text.0, &Site::step(at)));
+        let message = doc.message.as_ref().and_then(|text| self.template(&text.0, &Site::once(at)));
         for role in from.iter().flat_map(|list| &list.items).filter(|role| role.value.trim().is_empty()) {
             self.found.error(Code::WrongValue, role.span, "there is nothing in it");
         }
@@ -300,7 +302,7 @@ fn on_interrupt(doc: &StepDoc, body: &Body) -> OnInterrupt {
         (None, _) if read_only => OnInterrupt::Rerun,
         (None, Body::Action(action)) => unless_written(action),
         // A block does nothing itself.
-        (None, Body::Block { .. } | Body::Switch { .. }) => OnInterrupt::Rerun,
+        (None, Body::Block { .. } | Body::Switch { .. } | Body::ForEach(_)) => OnInterrupt::Rerun,
     }
 }
 

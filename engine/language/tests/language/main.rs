@@ -3,6 +3,7 @@
 mod approvals;
 mod invalid;
 mod locks;
+mod loops;
 mod pages;
 mod robust;
 mod runbooks;

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use runbook_core::event::Created;
-use runbook_core::plan::{Action, Body, OnFailure, Plan, RunbookCall, SecretSource, Step};
+use runbook_core::plan::{Action, OnFailure, Plan, RunbookCall, SecretSource, Step};
 use runbook_core::run::{Run, Stage, StepState};
-use runbook_core::units::{Digest, SecretName};
+use runbook_core::units::{Digest, SecretName, StepIx};
 
 use super::uses::{EnvOfRunbook, secrets_of};
 use super::{Engine, EngineError};
 use crate::folder::RunFolder;
 use crate::inbox::{self, Message};
+use crate::looped::{action_of, within};
 use crate::secrets::Secrets;
 
 impl Engine {
@@ -28,8 +29,11 @@ impl Engine {
         let needed = needed(&self.run, &created.plan.env, is_ending);
         let plan = &created.plan;
         let mut missing = missing(plan, created, &self.folder, &self.secrets, needed, services_answer).await;
-        let calls = self.run.steps().filter(|(_, step, state)| may_run(step, &state.state, is_ending));
-        let calls = calls.filter_map(|(_, step, _)| call_of(step)).map(|call| &call.plan);
+        let may_run = self.run.steps().filter(|(at, _, state)| may_run(&self.run, *at, &state.state, is_ending));
+        let may_run = may_run.flat_map(|(_, step, state)| {
+            std::iter::once(step).chain(unentered(step, &state.state)).collect::<Vec<_>>()
+        });
+        let calls = may_run.filter_map(call_of).map(|call| &call.plan);
         missing.extend(missing_in_children(created, calls, &self.folder, services_answer).await);
         if missing.is_empty() { Ok(()) } else { Err(EngineError::Precondition(missing)) }
     }
@@ -91,8 +95,8 @@ pub(super) async fn missing_at_start(created: &Created, folder: &RunFolder, secr
 }
 
 fn call_of(step: &Step) -> Option<&RunbookCall> {
-    match &step.body {
-        Body::Action(Action::Runbook(call)) => Some(call),
+    match action_of(step) {
+        Some(Action::Runbook(call)) => Some(call),
         _ => None,
     }
 }
@@ -100,35 +104,37 @@ fn call_of(step: &Step) -> Option<&RunbookCall> {
 /// What a run may need that has not begun.
 fn at_start(plan: &Plan) -> BTreeSet<SecretName> {
     let rolls_back = plan.on_failure == OnFailure::Rollback;
-    let actions = plan.steps.iter().flat_map(|step| {
-        let own = match &step.body {
-            Body::Action(action) => Some(action),
-            Body::Block { .. } | Body::Switch { .. } => None,
-        };
-        own.into_iter().chain(step.rollback.as_ref().filter(|_| rolls_back).map(|undo| &undo.action))
+    let actions = plan.written().into_iter().flat_map(|step| {
+        let undo = step.rollback.as_ref().filter(|_| rolls_back).map(|undo| &undo.action);
+        action_of(step).into_iter().chain(undo)
     });
     actions.flat_map(|action| secrets_of(action, &plan.env)).collect()
 }
 
 fn needed(run: &Run, of_runbook: &EnvOfRunbook, is_ending: bool) -> BTreeSet<SecretName> {
     let mut needed = BTreeSet::new();
-    for (_, step, state) in run.steps() {
-        if let Body::Action(action) = &step.body
-            && may_run(step, &state.state, is_ending)
-        {
-            needed.extend(secrets_of(action, of_runbook));
+    for (at, step, state) in run.steps() {
+        if may_run(run, at, &state.state, is_ending) {
+            let own = std::iter::once(step).chain(unentered(step, &state.state));
+            needed.extend(own.filter_map(action_of).flat_map(|action| secrets_of(action, of_runbook)));
         }
-        if let Some(undo) = &step.rollback
-            && may_be_undone(run, &state.state, is_ending)
-        {
-            needed.extend(secrets_of(&undo.action, of_runbook));
+        if may_be_undone(run, &state.state, is_ending) {
+            let own = std::iter::once(step).chain(unentered(step, &state.state));
+            let undos = own.filter_map(|step| step.rollback.as_ref());
+            needed.extend(undos.flat_map(|undo| secrets_of(&undo.action, of_runbook)));
         }
     }
     needed
 }
 
-fn may_run(step: &Step, state: &StepState, is_ending: bool) -> bool {
-    !state.is_settled() && (step.always || !is_ending)
+/// The steps of the items of a loop that was not entered yet.
+fn unentered<'s>(step: &'s Step, state: &StepState) -> Vec<&'s Step> {
+    let waits = matches!(state, StepState::Pending | StepState::Asked | StepState::Cleared);
+    if waits { within(step) } else { vec![] }
+}
+
+fn may_run(run: &Run, at: StepIx, state: &StepState, is_ending: bool) -> bool {
+    !state.is_settled() && (run.is_cleanup(at) || !is_ending)
 }
 
 fn may_be_undone(run: &Run, state: &StepState, is_ending: bool) -> bool {

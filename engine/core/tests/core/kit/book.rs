@@ -8,7 +8,8 @@ use runbook_core::plan::{About, OnFailure, PLAN_VERSION, Plan};
 use runbook_core::units::{Digest, Role, RunId, ServiceName};
 use serde_json::{Value, json};
 
-use super::build::{Spec, lower, template};
+use super::build::{Spec, template};
+use super::lower::lower;
 
 /// A runbook to be.
 #[derive(Clone, Debug)]

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use runbook_core::plan::{
-    Action, Approval, Argv, Ask, Body, Case, Check, Condition, EnvSource, Expression, Field, Http, Lock, OnInterrupt,
-    Param, ParamKind, Retry, RetryOn, RunbookCall, Script, Section, Step, Template, Undo, Until, Wait,
+    Action, Approval, Argv, Ask, Body, Check, Condition, EnvSource, Expression, FailuresMax, Field, ForEach, Http,
+    Lock, OnInterrupt, Param, ParamKind, Retry, RetryOn, RunbookCall, Script, Section, Step, Template, Undo, Until,
+    Wait,
 };
-use runbook_core::units::{Role, StepIx};
+use runbook_core::units::Role;
 
 /// A step to be.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct Spec {
     pub(crate) needs: Option<Vec<String>>,
     pub(crate) inside: Inside,
     pub(crate) parallel: bool,
+    /// `for_each`, `as`, `max_parallel`, `max_failures`; the rest is lowered with the body.
+    pub(crate) each: Option<ForEach>,
 }
 
 /// The steps within.
@@ -24,6 +27,8 @@ pub(crate) enum Inside {
     /// `steps`, `rescue` and `always`.
     Block(Vec<Spec>, Vec<Spec>, Vec<Spec>),
     Switch(String, Vec<(String, Vec<Spec>)>, Option<Vec<Spec>>),
+    /// The body of a loop, that is [`whole`].
+    Item(Box<Spec>),
 }
 
 /// The names that are there after an attempt only.
@@ -76,8 +81,9 @@ fn spec(id: &str, action: Action) -> Spec {
         rollback: None,
         irreversible: false,
         outputs: BTreeMap::new(),
+        item: None,
     };
-    Spec { step, needs: None, inside: Inside::Nothing, parallel: false }
+    Spec { step, needs: None, inside: Inside::Nothing, parallel: false, each: None }
 }
 
 /// `run`.
@@ -177,6 +183,38 @@ impl Spec {
     pub(crate) fn always(mut self, steps: Vec<Spec>) -> Self {
         if let Inside::Block(_, _, always) = &mut self.inside {
             *always = steps;
+        }
+        self
+    }
+
+    /// `for_each`, one item after the other; the items are called `item`.
+    pub(crate) fn for_each(mut self, over: &str) -> Self {
+        let (over, name) = (expr(over), "item".to_owned());
+        let failures_max = FailuresMax::Count(0);
+        self.each = Some(ForEach { over, name, width: Some(1), failures_max, body: vec![], roots: vec![] });
+        self
+    }
+
+    /// `as` of a loop.
+    pub(crate) fn called(mut self, name: &str) -> Self {
+        if let Some(each) = &mut self.each {
+            name.clone_into(&mut each.name);
+        }
+        self
+    }
+
+    /// `max_parallel` of a loop.
+    pub(crate) fn wide(mut self, width: Option<u32>) -> Self {
+        if let Some(each) = &mut self.each {
+            each.width = width;
+        }
+        self
+    }
+
+    /// `max_failures` of a loop.
+    pub(crate) fn may_fail(mut self, failures_max: FailuresMax) -> Self {
+        if let Some(each) = &mut self.each {
+            each.failures_max = failures_max;
         }
         self
     }
@@ -296,94 +334,5 @@ impl Spec {
             script.env.insert(name.to_owned(), EnvSource::Template(template(text)));
         }
         self
-    }
-}
-
-/// Lays specs out in one list, parents before children, with explicit needs.
-pub(crate) fn lower(main: &[Spec], parallel: bool, always: &[Spec]) -> Vec<Step> {
-    let mut out = Lowering::default();
-    let top = Around { parent: None, case: None, section: Section::Main, parallel, always: false };
-    out.list(main, top);
-    out.list(always, Around { parallel: false, always: true, ..top });
-    for (at, names) in std::mem::take(&mut out.named) {
-        let places = names.iter().map(|name| *out.places.get(name).unwrap_or_else(|| panic!("no step `{name}`")));
-        out.steps[at].needs = places.collect();
-    }
-    out.steps
-}
-
-#[derive(Default)]
-struct Lowering {
-    steps: Vec<Step>,
-    places: BTreeMap<String, StepIx>,
-    named: Vec<(usize, Vec<String>)>,
-}
-
-/// What a list of steps lies in.
-#[derive(Clone, Copy)]
-struct Around {
-    parent: Option<StepIx>,
-    case: Option<u32>,
-    section: Section,
-    parallel: bool,
-    always: bool,
-}
-
-impl Lowering {
-    fn list(&mut self, specs: &[Spec], around: Around) -> Vec<StepIx> {
-        let Around { parent, case, section, parallel, always } = around;
-        let mut before = None;
-        let mut placed = vec![];
-        for spec in specs {
-            let at = self.steps.len();
-            let place = StepIx(at as u32);
-            let mut step = spec.step.clone();
-            (step.parent, step.case, step.section, step.always) = (parent, case, section, always);
-            self.places.insert(step.id.as_str().to_owned(), place);
-            match &spec.needs {
-                Some(names) => self.named.push((at, names.clone())),
-                None if parallel => {}
-                None => step.needs = before.into_iter().collect(),
-            }
-            self.steps.push(step);
-            let body = match &spec.inside {
-                Inside::Nothing => None,
-                Inside::Block(main, rescue, cleanup) => {
-                    let inner =
-                        Around { parent: Some(place), case: None, section: Section::Main, parallel: false, always };
-                    Some(Body::Block {
-                        children: self.list(main, Around { parallel: spec.parallel, ..inner }),
-                        rescue: self.list(rescue, Around { section: Section::Rescue, ..inner }),
-                        always: self.list(cleanup, Around { section: Section::Always, ..inner }),
-                    })
-                }
-                Inside::Switch(on, cases, default) => Some(self.switch(place, on, cases, default.as_deref(), always)),
-            };
-            if let Some(body) = body {
-                self.steps[at].body = body;
-            }
-            before = Some(place);
-            placed.push(place);
-        }
-        placed
-    }
-
-    fn switch(
-        &mut self,
-        place: StepIx,
-        on: &str,
-        cases: &[(String, Vec<Spec>)],
-        default: Option<&[Spec]>,
-        always: bool,
-    ) -> Body {
-        let inner = Around { parent: Some(place), case: None, section: Section::Main, parallel: false, always };
-        let mut taken = vec![];
-        for (case, (value, children)) in (0u32..).zip(cases) {
-            let children = self.list(children, Around { case: Some(case), ..inner });
-            taken.push(Case { value: value.clone(), children });
-        }
-        let last = cases.len() as u32;
-        let default = default.map(|children| self.list(children, Around { case: Some(last), ..inner }));
-        Body::Switch { on: expr(on), cases: taken, default }
     }
 }

@@ -10,6 +10,7 @@ use runbook_core::units::{RunId, StepId, StepIx, Timestamp};
 use runbook_core::{Effect, decide};
 
 use super::expr::Mini;
+use super::loops;
 
 pub(crate) fn plan(run: &Run) -> &Plan {
     &run.created().expect("a run").plan
@@ -40,12 +41,18 @@ pub(crate) fn event(before: &Run, event: &Event, after: &Run) {
             let cases = plan(before).step(at).children().any(|child| plan(before).step(child).case.is_some());
             assert_eq!(cases, case.is_some(), "a case is taken in a switch only: `{step}`");
         }
+        Event::LoopEntered { step, items, .. } => {
+            let at = plan(before).find(step.as_str()).expect("a step");
+            started(before, at, true);
+            loops::entered(after, at, items.len());
+        }
         Event::SectionEntered { step, section, .. } => section_entered(before, step, *section),
         Event::RunEnded { .. } => ended(after),
         _ => {}
     }
     for (at, step, now) in after.steps() {
-        if before.created().is_some() && of(before, at).state.is_settled() {
+        let is_old = before.step(&step.id).is_some_and(|old| old.state.is_settled());
+        if is_old {
             assert_eq!(of(before, at).state, now.state, "`{}` changed after it had settled", step.id);
         }
     }
@@ -166,6 +173,15 @@ fn held_back(run: &Run, at: StepIx) -> Option<String> {
         let mut reach = vec![];
         let mut to_the_top = true;
         for (block, section) in lists_around(plan, failed) {
+            if let Body::ForEach(each) = &plan.step(block).body {
+                // What fails in an item is contained until the item has failed, and that until too many have.
+                let count = |at: &StepIx| matches!(of(run, *at).state, StepState::Failed(_));
+                let failed_items = each.roots.iter().filter(|at| count(at)).count();
+                if step.parent != Some(block) || failed_items <= each.failures_max.of(each.roots.len()) as usize {
+                    to_the_top = false;
+                    break;
+                }
+            }
             reach.push((block, section));
             let rescues = section == Section::Main && has_section(plan, block, Section::Rescue);
             if plan.step(block).continue_on_failure || rescues {
@@ -176,7 +192,9 @@ fn held_back(run: &Run, at: StepIx) -> Option<String> {
         // Within a block that bounds failures, the failure of one holds back the others.
         let bounds = |at: StepIx| {
             let several = has_section(plan, at, Section::Rescue) || has_section(plan, at, Section::Always);
-            plan.step(at).continue_on_failure || free(at) || several
+            let is_of_loop = matches!(plan.step(at).body, Body::ForEach(_))
+                || plan.step(at).parent.is_some_and(|it| matches!(plan.step(it).body, Body::ForEach(_)));
+            plan.step(at).continue_on_failure || free(at) || several || is_of_loop
         };
         if let Some((block, _)) = reach.iter().find(|list| bound.contains(list) && bounds(list.0)) {
             return Some(format!("`{}` failed within `{}`", step.id, plan.step(*block).id));
@@ -258,6 +276,9 @@ fn ended(run: &Run) {
     let service_failed = matches!(run.end().expect("an end").cause, Cause::Service(_));
     for (at, step, state) in run.steps() {
         assert!(state.state.is_settled(), "`{}` is {:?} at the end", step.id, state.state);
+        if let Body::ForEach(each) = &step.body {
+            loops::ended(run, at, each);
+        }
         if matches!(step.body, Body::Block { .. }) {
             block_ended(run, at, undisturbed && !service_failed);
         }
@@ -307,7 +328,7 @@ fn block_ended(run: &Run, at: StepIx, undisturbed: bool) {
     }
 }
 
-fn state_of(run: &Run, at: StepIx) -> &StepState {
+pub(crate) fn state_of(run: &Run, at: StepIx) -> &StepState {
     &of(run, at).state
 }
 
@@ -327,6 +348,7 @@ pub(crate) fn state(run: &Run) {
     assert!(places <= created.plan.max_parallel.max(1) as usize, "{places} run at once");
     let undos = run.live().filter(|live| live.attempt.phase == Phase::Undo).count();
     assert!(undos <= 1, "{undos} undos at once");
+    loops::state(run, created.plan.max_parallel);
     let wanted = run.wanted();
     for live in run.live().filter(|live| run.child_of(&live.attempt).is_some()) {
         let killed = |effect: &Effect| matches!(effect, Effect::Stop { attempt, .. } if *attempt == live.attempt);

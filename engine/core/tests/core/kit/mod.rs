@@ -7,6 +7,8 @@ pub(crate) mod desk;
 pub(crate) mod engine;
 pub(crate) mod expr;
 pub(crate) mod fate;
+pub(crate) mod loops;
+pub(crate) mod lower;
 pub(crate) mod rng;
 pub(crate) mod sim;
 pub(crate) mod world;

@@ -11,6 +11,7 @@ mod interruption;
 mod journal;
 mod left_behind;
 mod locks;
+mod loops;
 mod manual;
 mod order;
 mod outputs;
