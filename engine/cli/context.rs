@@ -9,6 +9,7 @@ use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::folder::{RunFolder, StateFolder};
 
 use crate::failure::Failure;
+use crate::view::hint::Hints;
 
 /// Options of every command.
 #[derive(clap::Args)]
@@ -60,8 +61,19 @@ impl Context {
         Ok(of_project.unwrap_or_else(runbook_runtime::locks::default_folder))
     }
 
-    /// The run with an id, a prefix of one, or `last`.
+    /// The run with an id, a prefix of one, or `last`; one that this user can read all of.
     pub(crate) fn find_run(&self, text: &str) -> Result<RunFolder, Failure> {
+        let folder = self.find_any_run(text)?;
+        let Some(owner) = folder.other_owner() else { return Ok(folder) };
+        let id = folder.id();
+        let message = format!("run {id} belongs to `{owner}`, who alone can read its record and its logs, and go on with it");
+        Err(Failure::new(ExitCode::Precondition, message)
+            .hint(Hints::of(&folder).command("status", ""))
+            .also(format!("what else is needed of it, `{owner}` can hand on: `runbook report {id}`, `runbook bundle {id}`")))
+    }
+
+    /// The same, also when it is that of another member of the group: then only what it publishes can be seen of it.
+    pub(crate) fn find_any_run(&self, text: &str) -> Result<RunFolder, Failure> {
         Ok(self.state()?.find(text)?)
     }
 

@@ -128,7 +128,7 @@ impl From<FindError> for Failure {
             FindError::Io(_, ref cause) if is_elsewhere(cause.kind()) => Self::new(ExitCode::Precondition, error)
                 .hint("name the state folder with `--state DIR` or `RUNBOOK_STATE`"),
             FindError::Io(..) => Self::new(ExitCode::Internal, error),
-            FindError::None(..) | FindError::Empty(_) | FindError::Ambiguous(..) => {
+            FindError::None(..) | FindError::Empty(_) | FindError::NoneOfYours(_) | FindError::Ambiguous(..) => {
                 Self::new(ExitCode::Usage, error).hint(hint)
             }
         }

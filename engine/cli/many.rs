@@ -22,13 +22,19 @@ pub(crate) struct LeftOut {
     pub(crate) why: String,
 }
 
-/// Hands over each run with its records, the oldest first; those that cannot be read are given back.
+/// Hands over each run with its records, the oldest first; those that cannot be read are given back. Those of other members
+/// of a group are passed over, and their number is told.
 pub(crate) fn each_run(
     folders: impl IntoIterator<Item = RunFolder>,
     mut take: impl FnMut(&RunFolder, &Run, &[Record]),
 ) -> Vec<LeftOut> {
     let mut left_out = vec![];
+    let mut of_others = 0;
     for folder in folders {
+        if folder.other_owner().is_some() {
+            of_others += 1;
+            continue;
+        }
         match load(&folder) {
             Ok((run, records)) => take(&folder, &run, &records),
             Err(error) => {
@@ -39,6 +45,10 @@ pub(crate) fn each_run(
                 left_out.push(LeftOut { run: folder.id().to_string(), why });
             }
         }
+    }
+    if of_others > 0 {
+        let them = if of_others == 1 { "is 1 run".to_owned() } else { format!("are {of_others} runs") };
+        output::note(format!("note: left out {them} of other users: each is read by its owner alone"));
     }
     left_out
 }

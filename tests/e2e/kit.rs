@@ -11,6 +11,7 @@ use serde_json::Value;
 pub(crate) mod chance;
 pub(crate) mod processes;
 pub(crate) mod pty;
+pub(crate) mod users;
 
 /// A test that waits longer than this for something to happen has failed.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);

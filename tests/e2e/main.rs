@@ -8,6 +8,7 @@ mod commands;
 mod durability;
 mod emergency;
 mod floods;
+mod group;
 mod guide;
 mod help;
 mod hosts;

@@ -62,7 +62,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     if let Some(value) = step.take_if(|step| step.contains('=')) {
         values.insert(0, value);
     }
-    let folder = context.find_run(&run)?;
+    let folder = context.find_any_run(&run)?;
     let (kind, answer) = match what {
         What { took_effect: true, .. } => (Kind::Interrupted, Answer::TookEffect { reason }),
         What { did_not: true, .. } => (Kind::Interrupted, Answer::DidNot { reason }),

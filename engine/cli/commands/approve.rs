@@ -37,5 +37,5 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         Some(reason) if args.break_glass => Answer::BreakGlass { reason },
         reason => Answer::Approve { reason },
     };
-    answering::answer(&context.find_run(&args.run)?, args.step.as_deref(), &[Kind::Approval], answer)
+    answering::answer(&context.find_any_run(&args.run)?, args.step.as_deref(), &[Kind::Approval], answer)
 }

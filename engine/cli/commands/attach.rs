@@ -48,7 +48,7 @@ enum Left {
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
-    let folder = context.find_run(&args.run)?;
+    let folder = context.find_any_run(&args.run)?;
     let hints = Hints::of(&folder);
     let interrupted = interrupts()?;
     let output = if args.output == Shown::Human { Output::Human } else { Output::Plain };

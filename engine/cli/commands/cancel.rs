@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::note;
 use crate::view::Output;
+use crate::view::answering::unstored;
 use crate::view::hint::Hints;
 use crate::view::seen::Seen;
 
@@ -41,7 +42,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
-    let folder = context.find_run(&args.run)?;
+    let folder = context.find_any_run(&args.run)?;
     let seen = Seen::look(&folder)?;
     let hints = Hints::of(&folder);
     if seen.has_ended() {
@@ -55,7 +56,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     };
     let was_undoing = seen.status.cancel.is_some() && seen.status.stage == "rollback";
     let request = inbox::put(&folder, &Message::Cancel { level, reason: args.reason })
-        .map_err(|error| Failure::new(ExitCode::Internal, format!("cannot store the request: {error}")))?;
+        .map_err(|error| unstored("request", &error))?;
     let until = Instant::now() + WATCH;
     loop {
         // The file goes after the snapshot that knows of it is there.
@@ -66,6 +67,11 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::Succeeded);
         }
         // Also when an engine died a moment ago: its lock is not free at once.
+        if let Some(owner) = folder.other_owner().filter(|_| !folder.has_engine() && request.exists()) {
+            note(format!("stored; no engine has this run, and only `{owner}` can go on with it"));
+            note(format!("hint: {}", hints.command("resume", "")));
+            return Ok(ExitCode::Succeeded);
+        }
         if !folder.has_engine() && request.exists() {
             note(format!("no engine has run {}: this command goes on with it until it has ended", hints.run()));
             return super::resume::drive(folder, args.output);

@@ -22,6 +22,7 @@ pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod seal;
 pub(crate) mod show;
+pub(crate) mod state;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod validate;

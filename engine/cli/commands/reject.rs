@@ -28,7 +28,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let answer = Answer::Reject { reason: args.reason };
     answering::answer(
-        &context.find_run(&args.run)?,
+        &context.find_any_run(&args.run)?,
         args.step.as_deref(),
         &[Kind::Approval, Kind::Manual, Kind::Values],
         answer,

@@ -17,7 +17,7 @@ use crate::view::text::{duration, moment, rfc3339, visible_line};
 /// Lists runs, the newest first
 ///
 /// A run that has not ended and that no engine has is listed as `no engine`; one whose folder cannot be read, as
-/// `damaged`.
+/// `damaged`. In a state folder that a group shares, the runs of all its members are listed.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  runbook runs\n  runbook runs --only waiting\n  runbook runs --limit 3 --output json"
@@ -136,6 +136,10 @@ fn without_status(folder: &RunFolder, has_engine: bool, why: &std::io::Error) ->
     };
     if has_engine {
         return bare("starting", None);
+    }
+    if let Some(owner) = folder.other_owner() {
+        let row = bare("damaged", Some(format!("it publishes nothing that can be read: {why}")));
+        return Row { started_by: Some(owner), ..row };
     }
     match load(folder) {
         Ok((run, _)) => match Status::of(&run, runbook_runtime::now(), None) {

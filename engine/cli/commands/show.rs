@@ -1,6 +1,7 @@
 //! `runbook show`: everything that is known of a run.
 
 use runbook_runtime::exit_code::ExitCode;
+use runbook_runtime::folder::RunFolder;
 
 use super::validate::Format;
 use crate::context::Context;
@@ -25,18 +26,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
-    print(&args.run, args.output, context, overview::full)
+    print(&context.find_run(&args.run)?, args.output, overview::full)
 }
 
 /// Prints a run as lines of the given kind, or as JSON.
 pub(super) fn print(
-    run: &str,
+    folder: &RunFolder,
     format: Format,
-    context: &Context,
     lines: fn(&Seen, &Hints, u64, Paint) -> Vec<String>,
 ) -> Result<ExitCode, Failure> {
-    let folder = context.find_run(run)?;
-    let (seen, hints) = (Seen::look(&folder)?, Hints::of(&folder));
+    let (seen, hints) = (Seen::look(folder)?, Hints::of(folder));
     seen.warn();
     match format {
         Format::Json => output::json(&overview::to_json(&seen, &hints)),

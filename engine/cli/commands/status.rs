@@ -21,5 +21,5 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
-    super::show::print(&args.run, args.output, context, overview::short)
+    super::show::print(&context.find_any_run(&args.run)?, args.output, overview::short)
 }

@@ -1,5 +1,6 @@
 //! Answers given by a command: which question is meant, what is shown before, and what became of the answer.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use runbook_core::input::Answer;
@@ -66,13 +67,22 @@ fn answer_as(
     let lines = question::full(question, &seen.status, runbook_runtime::now().0, Paint::stderr());
     note(lines.join("\n"));
     let answer = answer(question)?;
-    let _file = inbox::put(folder, &message(question, answer))
-        .map_err(|error| Failure::new(ExitCode::Internal, format!("cannot store the answer: {error}")))?;
+    let file = inbox::put(folder, &message(question, answer))
+        .map_err(|error| unstored("answer", &error))?;
     if !seen.has_engine {
         note(format!("stored; no engine has this run: {}", hints.command("resume", "")));
         return Ok(ExitCode::Succeeded);
     }
-    watch(folder, question, &hints)
+    watch(folder, question, &file, &hints)
+}
+
+/// What is not written has not been said.
+pub(crate) fn unstored(what: &str, error: &std::io::Error) -> Failure {
+    let code = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => ExitCode::Precondition,
+        _ => ExitCode::Internal,
+    };
+    Failure::new(code, format!("cannot store the {what}: {error}"))
 }
 
 fn refused(message: String) -> Failure {
@@ -180,13 +190,13 @@ pub(crate) fn stored(folder: &RunFolder) -> Vec<String> {
 }
 
 /// Watches for a moment what the engine makes of the answer.
-fn watch(folder: &RunFolder, question: &QuestionStatus, hints: &Hints) -> Result<ExitCode, Failure> {
+fn watch(folder: &RunFolder, question: &QuestionStatus, file: &Path, hints: &Hints) -> Result<ExitCode, Failure> {
     let until = Instant::now() + WATCH;
     while Instant::now() < until {
         std::thread::sleep(LOOK_AGAIN);
         let is_alone = !folder.has_engine();
         // The engine publishes what it made of an answer before it takes the file away; it may have left after that.
-        let is_read = !stored(folder).contains(&question.id);
+        let is_read = !file.exists();
         let Some(status) = Status::read(folder).ok().filter(|_| is_read) else {
             if is_alone {
                 note(format!("stored; no engine has this run any more: {}", hints.command("resume", "")));

@@ -6,6 +6,8 @@ use etcetera::BaseStrategy as _;
 use runbook_runtime::folder::RunFolder;
 use runbook_runtime::status::QuestionStatus;
 
+use super::text::visible_line;
+
 /// An id is a time and randomness; so many letters are the time in milliseconds, which hardly ever is that of two runs.
 const TIME_LETTERS: usize = 10;
 
@@ -15,7 +17,12 @@ pub(crate) struct Hints {
     run: String,
     /// ` --state DIR` where a bare command would look elsewhere.
     state: String,
+    /// Its owner, when that is somebody else.
+    owner: Option<String>,
 }
+
+/// What any member of a group can do with a run of another.
+const FOR_ALL: [&str; 6] = ["status", "attach", "approve", "reject", "answer", "cancel"];
 
 impl Hints {
     /// About the run in a folder.
@@ -24,19 +31,19 @@ impl Hints {
         let state = runs.parent().unwrap_or(Path::new("/"));
         let elsewhere = usual_state().is_none_or(|usual| usual != state);
         let flag = if elsewhere { format!(" --state {}", quoted(&state.display().to_string())) } else { String::new() };
-        Self { run: shortest(runs, folder.id().as_str()), state: flag }
+        Self { run: shortest(runs, folder.id().as_str()), state: flag, owner: folder.other_owner() }
     }
 
     /// About the run that asks a question: this one, or a child run.
     pub(crate) fn of_asker(&self, question: &QuestionStatus) -> Self {
         let run = question.asker.as_ref().map_or_else(|| self.run.clone(), |asker| asker.run.clone());
-        Self { run, state: self.state.clone() }
+        Self { run, ..self.clone() }
     }
 
     /// With a given id, in the usual state folder.
     #[cfg(test)]
     pub(crate) fn plain(run: &str) -> Self {
-        Self { run: run.to_owned(), state: String::new() }
+        Self { run: run.to_owned(), state: String::new(), owner: None }
     }
 
     /// The id of the run, as short as is safe.
@@ -44,10 +51,17 @@ impl Hints {
         &self.run
     }
 
-    /// `runbook VERB RUN`, with what follows.
+    /// Who alone can go on with the run, when that is somebody else.
+    pub(crate) fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+
+    /// `runbook VERB RUN`, with what follows; as a comment to a shell, who alone can do that.
     pub(crate) fn command(&self, verb: &str, rest: &str) -> String {
         let rest = if rest.is_empty() { String::new() } else { format!(" {rest}") };
-        format!("runbook {verb} {}{rest}{}", self.run, self.state)
+        let owner = self.owner.as_deref().filter(|_| !FOR_ALL.contains(&verb));
+        let by = owner.map(|owner| format!("  # as {}", visible_line(owner))).unwrap_or_default();
+        format!("runbook {verb} {}{rest}{}{by}", self.run, self.state)
     }
 }
 

@@ -62,7 +62,11 @@ fn headline(seen: &Seen, now: u64, paint: Paint) -> String {
 /// A run that goes nowhere by itself says so, and what goes on with it.
 fn abandoned(seen: &Seen, hints: &Hints, paint: Paint) -> Option<String> {
     let (resume, cancel) = (hints.command("resume", ""), hints.command("cancel", ""));
-    let text = format!("  no engine: {resume} or {cancel} (it was {})", seen.status.state.replace('_', " "));
+    let was = seen.status.state.replace('_', " ");
+    let text = match hints.owner() {
+        None => format!("  no engine: {resume} or {cancel} (it was {was})"),
+        Some(owner) => format!("  no engine: only `{}` can go on with it (it was {was})", visible_line(owner)),
+    };
     seen.is_abandoned().then(|| paint.tone(Tone::Asks, &text))
 }
 

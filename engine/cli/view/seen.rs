@@ -61,6 +61,10 @@ impl Seen {
                 }
                 continue;
             }
+            if folder.other_owner().is_some() {
+                let status = Status::read(folder).map_err(|error| unreadable(folder, &error))?;
+                return Ok(Self { status, has_engine: false, records: vec![], flaw: None, stored: vec![] });
+            }
             match load(folder) {
                 Ok((run, records)) => {
                     let status = Status::of(&run, now(), None);

@@ -44,7 +44,9 @@ impl Status {
         for (at, run) in children {
             let Ok(child) = Self::read(&state.run(&RunId::new(run))) else { continue };
             let child = child.with_children(state);
-            if child.ended_at.is_some() {
+            // Anybody can say that a run of somebody else is a child of theirs.
+            let is_its = child.parent.as_ref().is_some_and(|parent| parent.run == self.run);
+            if child.ended_at.is_some() || !is_its {
                 continue;
             }
             if child.state == "waiting" {

@@ -11,20 +11,19 @@
 //!     bell           wakes the engine for its inbox
 //! ```
 //!
-//! Folders are 0700 and files 0600: a run holds what an incident shows.
+//! Folders are 0700 and files 0600: a run holds what an incident shows. What a group may see of it where it shares the state
+//! folder lies outside, in `<state>/shared/<run id>/`: see [`crate::group`].
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use runbook_core::units::RunId;
 
-/// A child between fork and exec holds a copy of its engine's lock; when the engine is killed just then, the lock outlives
-/// it for so long. Seen once in some hundred kills on a busy machine.
-const FORK_LIMIT: Duration = Duration::from_millis(500);
-const FORK_POLL: Duration = Duration::from_millis(2);
+pub use crate::engine_lock::{EngineLock, LockError};
+use crate::group::Group;
+use crate::identity::identity_of;
 
 /// What a child run is launched with.
 pub(crate) const LAUNCH: &str = "launch.json";
@@ -36,6 +35,7 @@ pub(crate) const PARTS: [&str; 8] = ["", "inbox", "logs", "attempts", "scripts",
 #[derive(Clone, Debug)]
 pub struct StateFolder {
     path: PathBuf,
+    group: Option<Group>,
 }
 
 /// The folder of one run.
@@ -43,6 +43,7 @@ pub struct StateFolder {
 pub struct RunFolder {
     path: PathBuf,
     id: RunId,
+    group: Option<Group>,
 }
 
 /// Why a run was not found.
@@ -54,6 +55,9 @@ pub enum FindError {
     /// There is no run at all.
     #[error("no run yet in {0}")]
     Empty(PathBuf),
+    /// All runs there are of other members of the group.
+    #[error("you have started no run in {0}")]
+    NoneOfYours(PathBuf),
     /// Several runs have ids that begin so.
     #[error("`{0}` fits {count} runs: {list}", count = .1.len(), list = .1.join(", "))]
     Ambiguous(String, Vec<String>),
@@ -65,7 +69,13 @@ pub enum FindError {
 impl StateFolder {
     /// The state at a path; nothing is created.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        let path = path.into();
+        Self { group: Group::of(&path), path }
+    }
+
+    /// The group that shares it, where one does.
+    pub fn group(&self) -> Option<Group> {
+        self.group
     }
 
     /// Its path.
@@ -86,6 +96,8 @@ impl StateFolder {
         let sync = |path: &Path| sync(path).map_err(|error| named("sync", path, &error));
         make(&runs)?;
         let run = self.run(id);
+        // First, and where nobody can list it: what others know the name of they could make before.
+        run.share()?;
         for part in PARTS {
             make(&run.path.join(part))?;
         }
@@ -103,7 +115,7 @@ impl StateFolder {
 
     /// The folder of a run.
     pub fn run(&self, id: &RunId) -> RunFolder {
-        RunFolder { path: self.path.join("runs").join(id.as_str()), id: id.clone() }
+        RunFolder { path: self.path.join("runs").join(id.as_str()), id: id.clone(), group: self.group }
     }
 
     /// All runs, the oldest first.
@@ -119,7 +131,12 @@ impl StateFolder {
         };
         let mut runs = vec![];
         for entry in entries {
-            let name = entry.map_err(fail)?.file_name();
+            let entry = entry.map_err(fail)?;
+            // Where others can put something, a link could pass one run off as another.
+            if self.group.is_some() && !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            let name = entry.file_name();
             if let Some(id) = name.to_str().filter(|name| ulid::Ulid::from_string(name).is_ok()) {
                 runs.push(self.run(&RunId::new(id)));
             }
@@ -128,7 +145,8 @@ impl StateFolder {
         Ok(runs)
     }
 
-    /// The run with an id, with an id that begins so when that is only one, or the newest that is no child run for `last`.
+    /// The run with an id, with an id that begins so when that is only one, or the newest of this user that is no child run
+    /// for `last`.
     ///
     /// # Errors
     /// When none or several fit.
@@ -136,10 +154,9 @@ impl StateFolder {
         let runs = self.runs()?;
         if text == "last" {
             // Whoever says so means what they have started.
-            return runs
-                .into_iter()
-                .rfind(|run| !run.launch().exists())
-                .ok_or_else(|| FindError::Empty(self.path.clone()));
+            let none = if runs.is_empty() { FindError::Empty } else { FindError::NoneOfYours };
+            let is_meant = |run: &RunFolder| run.other_owner().is_none() && !run.launch().exists();
+            return runs.into_iter().rfind(is_meant).ok_or_else(|| none(self.path.clone()));
         }
         let wanted = text.to_ascii_uppercase();
         let fits = |run: &RunFolder| !wanted.is_empty() && run.id.as_str().starts_with(&wanted);
@@ -174,7 +191,29 @@ impl RunFolder {
 
     /// The named pipe that wakes the engine when something was dropped.
     pub fn bell(&self) -> PathBuf {
-        self.path.join("bell")
+        self.shared().unwrap_or_else(|| self.path.clone()).join("bell")
+    }
+
+    /// The group that shares the state folder around it.
+    pub(crate) fn group(&self) -> Option<Group> {
+        self.group
+    }
+
+    /// What a group may see of the run, where it shares the state folder.
+    pub(crate) fn shared(&self) -> Option<PathBuf> {
+        self.group.map(|_| self.state_path().join("shared").join(self.id.as_str()))
+    }
+
+    /// The user whose folder it is; none where there is no folder.
+    pub fn owner(&self) -> Option<u32> {
+        fs::symlink_metadata(&self.path).ok().filter(fs::Metadata::is_dir).map(|about| about.uid())
+    }
+
+    /// The name of its owner, where that is another member of the group that shares the state folder. Such a run is seen by
+    /// what it publishes alone, also by root: what lies in a folder of somebody else may lead anywhere.
+    pub fn other_owner(&self) -> Option<String> {
+        let owner = self.group.and_then(|_| self.owner())?;
+        (owner != rustix::process::geteuid().as_raw()).then(|| identity_of(owner).name)
     }
 
     /// The published snapshot.
@@ -199,8 +238,12 @@ impl RunFolder {
 
     /// The state folder around it.
     pub fn state(&self) -> StateFolder {
+        StateFolder { path: self.state_path().to_owned(), group: self.group }
+    }
+
+    fn state_path(&self) -> &Path {
         // `<state>/runs/<run id>`
-        StateFolder::new(self.path.ancestors().nth(2).unwrap_or(&self.path))
+        self.path.ancestors().nth(2).unwrap_or(&self.path)
     }
 
     /// Where a detached engine says what goes wrong with it.
@@ -242,48 +285,6 @@ impl RunFolder {
     pub fn bin(&self) -> PathBuf {
         self.path.join("bin")
     }
-
-    /// Takes the run for an engine; freed when the lock is dropped, or by any death of the process.
-    ///
-    /// # Errors
-    /// [`LockError::Held`] when an engine has it.
-    pub fn lock(&self) -> Result<EngineLock, LockError> {
-        let path = self.path.join("engine.lock");
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = open.map_err(LockError::Io)?;
-        let give_up = Instant::now() + FORK_LIMIT;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(EngineLock { _file: file }),
-                Err(TryLockError::WouldBlock) if Instant::now() < give_up => std::thread::sleep(FORK_POLL),
-                Err(TryLockError::WouldBlock) => return Err(LockError::Held),
-                Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
-            }
-        }
-    }
-
-    /// Whether an engine has the run now.
-    pub fn has_engine(&self) -> bool {
-        let Ok(file) = File::open(self.path.join("engine.lock")) else { return false };
-        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
-    }
-}
-
-/// The right to decide for a run.
-#[derive(Debug)]
-pub struct EngineLock {
-    _file: File,
-}
-
-/// Why a run cannot be taken.
-#[derive(Debug, thiserror::Error)]
-pub enum LockError {
-    /// Another engine has it.
-    #[error("another engine has this run")]
-    Held,
-    /// The lock cannot be used.
-    #[error("cannot lock the run: {0}")]
-    Io(#[source] io::Error),
 }
 
 /// What the system says about a folder never names it.
@@ -304,7 +305,12 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When it cannot be written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    persist(path, bytes, false)
+    write_with(path, bytes, None)
+}
+
+/// The same with who else may read it.
+pub(crate) fn write_with(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>) -> io::Result<()> {
+    persist(path, bytes, permissions, false)
 }
 
 /// The same, and it survives the loss of power when this returns.
@@ -312,15 +318,18 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When it cannot be written.
 pub fn write_durable(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    persist(path, bytes, true)?;
+    persist(path, bytes, None, true)?;
     sync(folder_of(path))
 }
 
-fn persist(path: &Path, bytes: &[u8], is_synced: bool) -> io::Result<()> {
+fn persist(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>, is_synced: bool) -> io::Result<()> {
     use std::io::Write as _;
     // Names of unfinished files begin with a dot, so that a listing can pass them over.
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder_of(path))?;
     file.write_all(bytes)?;
+    if let Some(permissions) = permissions {
+        file.as_file().set_permissions(permissions)?;
+    }
     if is_synced {
         file.as_file().sync_all()?;
     }

@@ -1,27 +1,28 @@
 //! The inbox of a run: answers and requests, dropped as files by anyone who may, read by the engine when it is there.
 //!
 //! Like a maildir: a file is written under a name that is passed over, then renamed. Who wrote it is the owner of the
-//! file, and when is its time; neither is taken from what the file says.
+//! file, and when is the time at which the system last changed it, which nobody can set; neither is taken from what the file
+//! says. Which run it is for does stand in it: a file that was moved to another run says nothing there.
 //!
 //! Whoever drops a file rings the *bell*, a named pipe that the engine listens to. The file counts, not the ringing. A
 //! watch on the folder (inotify) would need no bell, but to end it takes the kernel 5 to 20 ms, more than a short run.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
 
 use runbook_core::event::{Identity, QuestionId};
 use runbook_core::input::Answer;
-use runbook_core::units::{Digest, Timestamp};
+use runbook_core::units::{Digest, RunId, Timestamp};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use tokio::net::unix::pipe;
 
 use crate::folder::{RunFolder, write_durable};
 use crate::identity::identity_of;
+use crate::shared;
 
 /// The version of the format below.
 const VERSION: u32 = 1;
@@ -53,6 +54,9 @@ pub enum Message {
 #[derive(Serialize, Deserialize)]
 struct Envelope {
     version: u32,
+    /// Which run it is for; earlier versions did not say so.
+    #[serde(default)]
+    run: Option<RunId>,
     message: Message,
 }
 
@@ -82,9 +86,15 @@ pub fn put(run: &RunFolder, message: &Message) -> io::Result<PathBuf> {
 /// # Errors
 /// When the file cannot be written.
 pub fn put_as(run: &RunFolder, message: &Message, name: &str) -> io::Result<PathBuf> {
-    let bytes = serde_json::to_vec(&Envelope { version: VERSION, message: message.clone() })?;
-    let file = run.inbox().join(format!("{name}.json"));
-    write_durable(&file, &bytes)?;
+    let envelope = Envelope { version: VERSION, run: Some(run.id().clone()), message: message.clone() };
+    let bytes = serde_json::to_vec(&envelope)?;
+    let file = if run.other_owner().is_some() {
+        shared::put(run, message, &bytes, name)?
+    } else {
+        let file = run.inbox().join(format!("{name}.json"));
+        write_durable(&file, &bytes)?;
+        file
+    };
     ring(run);
     Ok(file)
 }
@@ -106,6 +116,8 @@ fn ring(run: &RunFolder) {
 /// When it cannot be made, or something else has its name.
 pub(crate) fn bell(run: &RunFolder) -> io::Result<pipe::Receiver> {
     match rustix::fs::mknodat(CWD, run.bell(), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
+        // Others may ring it, and not hear it. The mode of the making is cut by the umask.
+        Ok(()) if run.shared().is_some() => fs::set_permissions(run.bell(), Permissions::from_mode(0o620))?,
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
     }
@@ -131,7 +143,7 @@ pub fn read(run: &RunFolder) -> io::Result<Vec<Received>> {
         if !is_named_so(&file) {
             continue;
         }
-        match read_one(&file) {
+        match read_one(&file, run.id(), false) {
             Ok((by, written_at, message)) => found.push(Received { file, by, written_at, message }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
@@ -140,33 +152,43 @@ pub fn read(run: &RunFolder) -> io::Result<Vec<Received>> {
             }
         }
     }
-    // Answers count in the order in which they were written; names break ties.
-    found.sort_by(|a, b| (a.written_at, &a.file).cmp(&(b.written_at, &b.file)));
+    found.extend(shared::read(run));
+    sort(&mut found);
     Ok(found)
+}
+
+/// Answers count in the order in which they were written; names break ties.
+pub(crate) fn sort(found: &mut [Received]) {
+    found.sort_by(|a, b| (a.written_at, a.file.file_name()).cmp(&(b.written_at, b.file.file_name())));
 }
 
 /// The questions to which an answer lies in the inbox. For looking: nothing is moved, and what is no message is passed over.
 pub fn answered(run: &RunFolder) -> Vec<QuestionId> {
     let files = fs::read_dir(run.inbox()).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let answer = |file: PathBuf| match read_one(&file).ok()?.2 {
+    let own = files.filter(|file| is_named_so(file)).filter_map(|file| Some(read_one(&file, run.id(), false).ok()?.2));
+    let answer = |message| match message {
         Message::Answer { question, .. } => Some(question),
         Message::Cancel { .. } => None,
     };
-    files.filter(|file| is_named_so(file)).filter_map(answer).collect()
+    own.chain(shared::unread(run)).filter_map(answer).collect()
 }
 
 /// Whether a file is named like a message; one that is still being written is not.
-fn is_named_so(file: &Path) -> bool {
+pub(crate) fn is_named_so(file: &Path) -> bool {
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     !name.starts_with('.') && name.ends_with(".json")
 }
 
-fn read_one(path: &Path) -> io::Result<(Identity, Timestamp, Message)> {
+/// Reads one message for a run. From others it must say which run it is for.
+pub(crate) fn read_one(path: &Path, run: &RunId, from_others: bool) -> io::Result<(Identity, Timestamp, Message)> {
     let refuse = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let file = crate::regular::open(path)?;
     let about = file.metadata()?;
     if about.nlink() != 1 {
         return Err(refuse("it has more than one name"));
+    }
+    if about.mode() & 0o022 != 0 {
+        return Err(refuse("others than its owner could have written it"));
     }
     let mut text = String::new();
     if file.take(BYTES_MAX + 1).read_to_string(&mut text)? as u64 > BYTES_MAX {
@@ -176,8 +198,11 @@ fn read_one(path: &Path) -> io::Result<(Identity, Timestamp, Message)> {
     if envelope.version != VERSION {
         return Err(refuse("it is of another version"));
     }
-    let written = about.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let written_at = Timestamp(u64::try_from(written.as_millis()).unwrap_or(u64::MAX));
+    if envelope.run.as_ref().map_or(from_others, |said| said != run) {
+        return Err(refuse("it is for another run"));
+    }
+    let written_ms = about.ctime() * 1000 + about.ctime_nsec() / 1_000_000;
+    let written_at = Timestamp(u64::try_from(written_ms).unwrap_or_default());
     Ok((identity_of(about.uid()), written_at, envelope.message))
 }
 
@@ -240,7 +265,7 @@ mod tests {
         let (folder, run) = run();
         let inbox = run.inbox();
         let good = folder.path().join("good");
-        fs::write(&good, serde_json::to_vec(&Envelope { version: VERSION, message: cancel(1) }).unwrap()).unwrap();
+        fs::write(&good, serde_json::to_vec(&Envelope { version: VERSION, run: None, message: cancel(1) }).unwrap()).unwrap();
         std::os::unix::fs::symlink(&good, inbox.join("1.json")).unwrap();
         fs::hard_link(&good, inbox.join("2.json")).unwrap();
         fs::write(inbox.join("3.json"), "not json").unwrap();

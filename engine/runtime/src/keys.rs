@@ -98,6 +98,9 @@ impl StateFolder {
     pub fn hold_key(&self, key: &StartKey, waits: impl FnOnce()) -> io::Result<HeldKey> {
         let folder = self.keys();
         durable_folder(&folder).map_err(|error| named(&folder, &error))?;
+        if self.group().is_some() && !crate::group::is_mine(&folder) {
+            return Err(named(&folder, &io::Error::other("another user has made it; its owner or root can remove it")));
+        }
         let path = folder.join(format!("{}.jsonl", digest_of(&key.as_str())));
         let mut waits = Some(waits);
         loop {
@@ -148,8 +151,11 @@ impl StateFolder {
         Ok(())
     }
 
+    /// Where a group shares the state, each member has keys of their own: the file of a key says what it has started, and
+    /// whoever could write that could keep a run of somebody else from starting.
     fn keys(&self) -> PathBuf {
-        self.path().join("keys")
+        let keys = self.path().join("keys");
+        if self.group().is_some() { keys.join(rustix::process::geteuid().as_raw().to_string()) } else { keys }
     }
 }
 

@@ -14,6 +14,7 @@ use runbook_language::{Environment, Resolved, RunFacts, ServiceFacts, resolve_en
 use serde_json::{Value, json};
 
 use crate::folder::StateFolder;
+use crate::group::Group;
 use crate::identity::{Roles, roles_of};
 
 /// What a person wants to run.
@@ -86,8 +87,10 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
     plan.secrets.extend(secrets);
     let roles = merge(project_roles, roles);
     let break_glass = environment.map(Environment::break_glass).unwrap_or_default();
-    let plans = std::iter::once(&plan).chain(plan.runbooks.values());
-    let unanswerable: Vec<String> = plans.flat_map(|plan| unanswerable(plan, &by, &roles, &break_glass)).collect();
+    let plans: Vec<&Plan> = std::iter::once(&plan).chain(plan.runbooks.values()).collect();
+    let (people, group) = (people(state, &plans, &by, &roles, &break_glass), state.group());
+    let unanswerable = plans.iter().flat_map(|plan| unanswerable(plan, &by, &people, group, &roles, &break_glass));
+    let unanswerable: Vec<String> = unanswerable.collect();
     if !unanswerable.is_empty() {
         return Err(unanswerable);
     }
@@ -178,30 +181,61 @@ fn free_ports(count: usize) -> Result<Vec<u16>, String> {
     Ok(held.into_iter().map(|(port, _)| port).collect())
 }
 
-/// The approvals that nobody who can reach the run could give. Only its own user can, as the folder is private. Who may
-/// break the glass can give all.
-fn unanswerable(plan: &Plan, by: &Identity, roles: &Roles, break_glass: &[Role]) -> Vec<String> {
-    let held: BTreeSet<Role> = roles_of(by, roles);
+/// Those who can reach the run, and so answer: its own user, as the folder is private, or the group that shares it.
+fn people(state: &StateFolder, plans: &[&Plan], by: &Identity, roles: &Roles, break_glass: &[Role]) -> Vec<Identity> {
+    let approvals = plans.iter().flat_map(|plan| plan.written()).filter_map(|step| step.approval.as_ref());
+    let asked = approvals.flat_map(|approval| approval.from.iter().chain(&approval.escalate_to)).chain(break_glass);
+    let names = asked.map(Role::as_str).chain(roles.values().flatten().map(String::as_str));
+    let mut people = state.group().map(|group| group.people(names)).unwrap_or_default();
+    people.insert(by.uid, by.clone());
+    people.into_values().collect()
+}
+
+/// The approvals that those who can reach the run cannot give. Who may break the glass can give all.
+fn unanswerable(
+    plan: &Plan,
+    by: &Identity,
+    people: &[Identity],
+    group: Option<Group>,
+    roles: &Roles,
+    break_glass: &[Role],
+) -> Vec<String> {
+    let held: Vec<(&Identity, BTreeSet<Role>)> = people.iter().map(|one| (one, roles_of(one, roles))).collect();
+    let who_fits = |wanted: &[&Role]| -> Vec<&Identity> {
+        let fits = |one: &Identity, held: &BTreeSet<Role>| {
+            wanted.iter().any(|role| held.contains(*role) || role.as_str() == one.name)
+        };
+        held.iter().filter(|(one, held)| fits(one, held)).map(|(one, _)| *one).collect()
+    };
     let mut found = vec![];
     for step in plan.written() {
         let Some(approval) = &step.approval else { continue };
-        let fits = |role: &Role| held.contains(role) || role.as_str() == by.name;
-        if break_glass.iter().any(fits) {
+        if !who_fits(&break_glass.iter().collect::<Vec<_>>()).is_empty() {
             continue;
         }
-        if !approval.from.iter().chain(&approval.escalate_to).any(fits) {
-            let who: Vec<String> = approval.from.iter().map(|role| describe(role, roles)).collect();
-            let (id, name, who) = (&step.id, &by.name, who.join(" or "));
-            found.push(format!("step `{id}` needs the approval of {who}, and `{name}` is neither"));
-        } else if approval.exclude_initiator {
-            let (id, name) = (&step.id, &by.name);
-            found.push(format!(
+        let fitting = who_fits(&approval.from.iter().chain(&approval.escalate_to).collect::<Vec<_>>());
+        let counts = |one: &&&Identity| !(approval.exclude_initiator && one.uid == by.uid);
+        let (id, name, min) = (&step.id, &by.name, approval.min);
+        let enough = fitting.iter().filter(counts).count() >= usize::try_from(min).unwrap_or(usize::MAX);
+        let who: Vec<String> = approval.from.iter().map(|role| describe(role, roles)).collect();
+        let who = who.join(" or ");
+        let reason = match group {
+            _ if enough => continue,
+            None if fitting.is_empty() => format!("step `{id}` needs the approval of {who}, and `{name}` is neither"),
+            None if approval.exclude_initiator => format!(
                 "step `{id}` needs the approval of somebody else than `{name}`, who starts the run, and nobody else can reach it"
-            ));
-        } else if approval.min > 1 {
-            let (id, min, name) = (&step.id, approval.min, &by.name);
-            found.push(format!("step `{id}` needs the approval of {min} people, and only `{name}` can reach the run"));
-        }
+            ),
+            None => format!("step `{id}` needs the approval of {min} people, and only `{name}` can reach the run"),
+            Some(group) => {
+                let able: Vec<String> =
+                    fitting.iter().filter(counts).map(|one| format!("`{}`", one.name)).collect();
+                let able = if able.is_empty() { "nobody".to_owned() } else { format!("only {}", able.join(", ")) };
+                let of = if min > 1 { format!("{min} people of {who}") } else { who };
+                let but = if approval.exclude_initiator { format!(" (not `{name}`, who starts the run)") } else { String::new() };
+                format!("step `{id}` needs the approval of {of}{but}, and {able} of the group `{}` can give it", group.name())
+            }
+        };
+        found.push(reason);
     }
     found
 }

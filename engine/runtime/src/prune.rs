@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::folder::{LockError, RunFolder, StateFolder};
@@ -34,6 +35,7 @@ impl StateFolder {
         let lock = run.lock().map_err(|error| match error {
             LockError::Held => KeepError::Engine,
             LockError::Io(error) => KeepError::Io(error),
+            error @ LockError::NotYours(_) => KeepError::Io(io::Error::other(error.to_string())),
         })?;
         if has_supervisor(run) {
             return Err(KeepError::Supervisor);
@@ -44,6 +46,7 @@ impl StateFolder {
         sync(&runs)?;
         drop(lock);
         fs::remove_dir_all(&aside)?;
+        run.unshare();
         Ok(())
     }
 
@@ -65,7 +68,9 @@ impl StateFolder {
         let mut found = vec![];
         for entry in entries {
             let entry = entry?;
-            if entry.file_name().to_string_lossy().starts_with(REMOVED) {
+            // Those of others are theirs to clear away.
+            let is_mine = entry.metadata().is_ok_and(|about| about.uid() == rustix::process::geteuid().as_raw());
+            if is_mine && entry.file_name().to_string_lossy().starts_with(REMOVED) {
                 found.push(entry.path());
             }
         }
@@ -82,7 +87,6 @@ fn has_supervisor(run: &RunFolder) -> bool {
 
 /// How much room a folder takes on the disk, in bytes. What goes away meanwhile counts as nothing.
 pub fn disk_bytes(folder: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt as _;
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let of_entry = |entry: fs::DirEntry| match entry.metadata() {
         Ok(meta) if meta.is_dir() => disk_bytes(&entry.path()) + meta.blocks() * 512,

@@ -19,6 +19,7 @@ use crate::folder::{RunFolder, write_whole};
 use crate::given::Given;
 use crate::looped::{self, BodyStatus, LoopStatus};
 use crate::question::question_of;
+use crate::shared;
 use crate::shortened::shortened;
 
 /// The version of the format below.
@@ -235,7 +236,8 @@ impl Status {
     /// # Errors
     /// When the file cannot be written.
     pub fn publish(&self, folder: &RunFolder) -> io::Result<()> {
-        write_whole(&folder.status(), &serde_json::to_vec(self)?)
+        write_whole(&folder.status(), &serde_json::to_vec(self)?)?;
+        folder.shared().map_or(Ok(()), |shared| shared::publish(&shared, self))
     }
 
     /// Reads the last published snapshot.
@@ -243,6 +245,9 @@ impl Status {
     /// # Errors
     /// When there is none, or it is of another version.
     pub fn read(folder: &RunFolder) -> io::Result<Self> {
+        if folder.other_owner().is_some() {
+            return shared::status(folder);
+        }
         let status: Self = serde_json::from_slice(&std::fs::read(folder.status())?)?;
         if status.version == STATUS_VERSION {
             return Ok(status);

@@ -27,6 +27,8 @@ impl Driver {
     /// Takes the run: checks what it needs, finds the supervisor, and learns what became of what ran.
     pub(super) async fn start(engine: Engine, options: Options) -> Result<Self, EngineError> {
         let signals = Signals::listen()?;
+        let shared = engine.folder.share();
+        shared.map_err(|error| EngineError::Precondition(vec![format!("the group could not answer: {error}")]))?;
         let inbox = Inbox::listen(&engine.folder);
         let secrets = engine.secrets.clone();
         // Of a run that is to end only what that takes is needed.

@@ -32,7 +32,11 @@ impl Driver {
             self.publish(true);
         }
         for file in files {
-            fs::remove_file(&file)?;
+            match fs::remove_file(&file) {
+                // Its owner took it back, and it counts all the same.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
         }
         Ok(())
     }

@@ -368,6 +368,9 @@ fn note_boots<'e>(boots: &mut BTreeMap<AttemptId, String>, events: impl Iterator
 /// # Errors
 /// When an engine has it, or the journal is damaged.
 pub fn load(folder: &RunFolder) -> Result<(Run, Vec<Record>), EngineError> {
+    if let Some(owner) = folder.other_owner() {
+        return Err(LockError::NotYours(owner).into());
+    }
     let records = match runbook_journal::load_sealed(folder.path())? {
         Some(records) => records,
         None => {
@@ -389,6 +392,7 @@ impl From<LockError> for EngineError {
     fn from(error: LockError) -> Self {
         match error {
             LockError::Held => Self::InUse,
+            LockError::NotYours(_) => Self::Precondition(vec![error.to_string()]),
             LockError::Io(error) => Self::Io(error),
         }
     }

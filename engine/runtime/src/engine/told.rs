@@ -16,6 +16,9 @@ use crate::supervisor::{Ended, Exit, Lost, Notification, ProcessId};
 /// A file may be dropped without the bell, and clocks are set: never sleep longer than this.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
+/// Long enough that who rings without end is a small load, and shorter than anyone notices.
+const DEAF: Duration = Duration::from_millis(20);
+
 /// The signals that mean something to a run.
 pub(super) struct Signals {
     interrupt: Signal,
@@ -47,6 +50,8 @@ impl Signals {
 pub(super) struct Inbox {
     /// None where the system gives no pipe, and then looking suffices.
     bell: Option<pipe::Receiver>,
+    /// Not listened to again before: where others can ring, one of them may do nothing else.
+    deaf_until: tokio::time::Instant,
 }
 
 impl Inbox {
@@ -55,7 +60,7 @@ impl Inbox {
         if let Err(error) = &bell {
             tracing::warn!(%error, "cannot hear of answers; looking every two seconds");
         }
-        Self { bell: bell.ok() }
+        Self { bell: bell.ok(), deaf_until: tokio::time::Instant::now() }
     }
 
     async fn next(&mut self) {
@@ -65,9 +70,11 @@ impl Inbox {
             self.bell = None;
             return;
         }
-        // How often it rang does not matter.
-        let mut rung = [0; 64];
-        while bell.try_read(&mut rung).is_ok_and(|bytes| bytes > 0) {}
+        tokio::time::sleep_until(self.deaf_until).await;
+        // How often it rang does not matter; it is read once, as somebody may ring all the time.
+        let mut rung = [0; 4096];
+        let _ = bell.try_read(&mut rung);
+        self.deaf_until = tokio::time::Instant::now() + DEAF;
     }
 }
 
