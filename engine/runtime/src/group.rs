@@ -221,3 +221,47 @@ pub(crate) fn is_mine(folder: &Path) -> bool {
     let mine = |about: fs::Metadata| about.is_dir() && about.uid() == rustix::process::geteuid().as_raw();
     fs::symlink_metadata(folder).is_ok_and(mine)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folder::StateFolder;
+
+    /// A folder that the test's own group shares; none where that has no name.
+    fn shared() -> Option<(tempfile::TempDir, PathBuf)> {
+        let group = unistd::Group::from_gid(unistd::getegid()).ok().flatten()?;
+        // Within a folder that others could write to, as `/tmp`, but sticky.
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        init(&state, &group.name).unwrap();
+        Some((folder, state))
+    }
+
+    #[test]
+    fn a_folder_that_others_could_change_is_not_taken_for_shared() {
+        let Some((_folder, state)) = shared() else { return };
+        let is_shared = || StateFolder::new(&state).group().is_some();
+        assert!(is_shared());
+        for (mode, fits) in [(0o2770, false), (0o0750, false), (0o2752, false), (0o2750, true)] {
+            fs::set_permissions(&state, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_shared(), fits, "{mode:o}");
+        }
+        fs::set_permissions(state.join(MARK), Permissions::from_mode(0o660)).unwrap();
+        assert!(!is_shared());
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_said() {
+        let Some((folder, state)) = shared() else { return };
+        assert!(matches!(init(&state, "no such group"), Err(ShareError::NoGroup(_))));
+        let name = unistd::Group::from_gid(unistd::getegid()).unwrap().unwrap().name;
+        assert!(init(&state, &name).is_ok(), "twice is no harm");
+        let open = folder.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(init(&open.join("state"), &name), Err(ShareError::Unsafe(around, _)) if around == open));
+        fs::remove_dir_all(state.join("runs")).unwrap();
+        std::os::unix::fs::symlink("/", state.join("runs")).unwrap();
+        assert!(matches!(init(&state, &name), Err(ShareError::NotYours(_))));
+    }
+}

@@ -278,4 +278,29 @@ mod tests {
             .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "refused"));
         assert_eq!(refused.count(), 6);
     }
+
+    #[test]
+    fn what_is_for_another_run_or_could_be_from_another_user_is_put_aside() {
+        let (_folder, run) = run();
+        let other = RunFolder::clone(&run.state().run(&RunId::new("01BX5ZZKBKACTAV9WEVGEMMVRZ")));
+        fs::create_dir_all(other.inbox()).unwrap();
+        let file = put(&run, &cancel(1)).unwrap();
+        fs::rename(&file, other.inbox().join("1.json")).unwrap();
+        assert_eq!(read(&other).unwrap(), []);
+        let file = put(&run, &cancel(1)).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(read(&run).unwrap(), []);
+    }
+
+    #[test]
+    fn the_time_of_a_message_cannot_be_set() {
+        let (_folder, run) = run();
+        let before = crate::now().0;
+        let file = put(&run, &cancel(1)).unwrap();
+        let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        fs::File::open(&file).unwrap().set_modified(long_ago).unwrap();
+        let found = read(&run).unwrap();
+        // The kernel's clock for files is a few milliseconds behind.
+        assert!(found[0].written_at.0 + 100 >= before, "{:?}", found[0].written_at);
+    }
 }
