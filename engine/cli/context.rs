@@ -66,10 +66,11 @@ impl Context {
         let folder = self.find_any_run(text)?;
         let Some(owner) = folder.other_owner() else { return Ok(folder) };
         let id = folder.id();
-        let message = format!("run {id} belongs to `{owner}`, who alone can read its record and its logs, and go on with it");
-        Err(Failure::new(ExitCode::Precondition, message)
-            .hint(Hints::of(&folder).command("status", ""))
-            .also(format!("what else is needed of it, `{owner}` can hand on: `runbook report {id}`, `runbook bundle {id}`")))
+        let message =
+            format!("run {id} belongs to `{owner}`, who alone can read its record and its logs, and go on with it");
+        Err(Failure::new(ExitCode::Precondition, message).hint(Hints::of(&folder).command("status", "")).also(format!(
+            "what else is needed of it, `{owner}` can hand on: `runbook report {id}`, `runbook bundle {id}`"
+        )))
     }
 
     /// The same, also when it is that of another member of the group: then only what it publishes can be seen of it.

@@ -27,7 +27,7 @@ enum What {
     /// can cancel them. All else of a run, its record and logs, stays its owner's alone. The folder's owner, best root, can
     /// take away runs of all. A folder that is there is shared as it is; runs in it stay private until their engine starts
     /// again.
-    #[command(after_help = "Examples:\n  sudo runbook state init --group ops /var/lib/runbook\n  \
+    #[command(after_help = "Examples:\n  runbook state init --group ops /var/lib/runbook\n  \
         RUNBOOK_STATE=/var/lib/runbook runbook exec deploy --env production")]
     Init {
         /// The group, by name
@@ -47,12 +47,16 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     group::init(&state, &name).map_err(|error| {
         let failure = Failure::new(ExitCode::Precondition, &error);
         match error {
-            ShareError::Unsafe(..) => failure.hint("name a folder such as /var/lib/runbook, where only root can put one"),
+            ShareError::Unsafe(..) => {
+                failure.hint("name a folder such as /var/lib/runbook, where only root can put one")
+            }
             ShareError::NotMember(_) | ShareError::NotYours(_) => failure.hint("as root: `sudo runbook state init …`"),
             ShareError::NoGroup(_) | ShareError::Io(..) => failure,
         }
     })?;
     let state = quoted(&state.display().to_string());
-    note(format!("{state} is shared by the group `{name}`; its members name it with --state {state}, or RUNBOOK_STATE"));
+    note(format!(
+        "{state} is shared by the group `{name}`; its members name it with --state {state}, or RUNBOOK_STATE"
+    ));
     Ok(ExitCode::Succeeded)
 }

@@ -67,8 +67,7 @@ fn answer_as(
     let lines = question::full(question, &seen.status, runbook_runtime::now().0, Paint::stderr());
     note(lines.join("\n"));
     let answer = answer(question)?;
-    let file = inbox::put(folder, &message(question, answer))
-        .map_err(|error| unstored("answer", &error))?;
+    let file = inbox::put(folder, &message(question, answer)).map_err(|error| unstored("answer", &error))?;
     if !seen.has_engine {
         note(format!("stored; no engine has this run: {}", hints.command("resume", "")));
         return Ok(ExitCode::Succeeded);

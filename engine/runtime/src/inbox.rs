@@ -265,7 +265,8 @@ mod tests {
         let (folder, run) = run();
         let inbox = run.inbox();
         let good = folder.path().join("good");
-        fs::write(&good, serde_json::to_vec(&Envelope { version: VERSION, run: None, message: cancel(1) }).unwrap()).unwrap();
+        fs::write(&good, serde_json::to_vec(&Envelope { version: VERSION, run: None, message: cancel(1) }).unwrap())
+            .unwrap();
         std::os::unix::fs::symlink(&good, inbox.join("1.json")).unwrap();
         fs::hard_link(&good, inbox.join("2.json")).unwrap();
         fs::write(inbox.join("3.json"), "not json").unwrap();

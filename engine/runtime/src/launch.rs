@@ -227,12 +227,18 @@ fn unanswerable(
             ),
             None => format!("step `{id}` needs the approval of {min} people, and only `{name}` can reach the run"),
             Some(group) => {
-                let able: Vec<String> =
-                    fitting.iter().filter(counts).map(|one| format!("`{}`", one.name)).collect();
+                let able: Vec<String> = fitting.iter().filter(counts).map(|one| format!("`{}`", one.name)).collect();
                 let able = if able.is_empty() { "nobody".to_owned() } else { format!("only {}", able.join(", ")) };
                 let of = if min > 1 { format!("{min} people of {who}") } else { who };
-                let but = if approval.exclude_initiator { format!(" (not `{name}`, who starts the run)") } else { String::new() };
-                format!("step `{id}` needs the approval of {of}{but}, and {able} of the group `{}` can give it", group.name())
+                let but = if approval.exclude_initiator {
+                    format!(" (not `{name}`, who starts the run)")
+                } else {
+                    String::new()
+                };
+                format!(
+                    "step `{id}` needs the approval of {of}{but}, and {able} of the group `{}` can give it",
+                    group.name()
+                )
             }
         };
         found.push(reason);

@@ -97,11 +97,8 @@ pub(crate) fn put(run: &RunFolder, message: &Message, bytes: &[u8], name: &str) 
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "only its owner can ask that of a run"));
     }
     let inbox = inbox_of(run).ok_or_else(|| io::Error::other("it is not shared"))?;
-    let folder = rustix::fs::open(
-        &inbox,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let folder =
+        rustix::fs::open(&inbox, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     // Held from now on: another folder in its place would hand the answer to another run.
     if Some(fstat(&folder)?.st_uid) != run.owner() {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "its inbox is not its owner's"));
@@ -142,7 +139,9 @@ pub(crate) fn read(run: &RunFolder) -> Vec<Received> {
         if *count > FILES_EACH_MAX {
             if *count == FILES_EACH_MAX + 1 {
                 let name = identity_of(owner).name;
-                tracing::warn!("{name} has put more than {FILES_EACH_MAX} files into the inbox; the rest is taken away");
+                tracing::warn!(
+                    "{name} has put more than {FILES_EACH_MAX} files into the inbox; the rest is taken away"
+                );
             }
             let _ = fs::remove_file(&path);
             continue;

@@ -189,7 +189,8 @@ fn more_files_than_anyone_has_answers_are_taken_away_and_hide_none() {
     let started = std::time::Instant::now();
     assert!(scene.office.can("mal", &script));
     // So many that are well formed, and that nobody has to be asked about twice.
-    let script = format!("cd {}; i=0; while [ $i -lt 300 ]; do cp ../../../forged $i.json; i=$((i+1)); done", scene.inbox());
+    let script =
+        format!("cd {}; i=0; while [ $i -lt 300 ]; do cp ../../../forged $i.json; i=$((i+1)); done", scene.inbox());
     assert!(scene.office.can("mal", &script));
     scene.holds();
     assert!(started.elapsed() < crate::kit::LIMIT);
