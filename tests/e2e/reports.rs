@@ -47,6 +47,9 @@ fn a_run_that_failed_has_a_report_in_three_forms() {
     let (json, _) = shown(&home, &["report", "last", "--format", "json"], 0);
     let report: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!((&report["schema"], &report["ending"]["exit_code"]), (&"report/v1".into(), &1.into()));
+    let verified: Value =
+        serde_json::from_str(&shown(&home, &["verify", "last", "--output", "json"], 0).0).expect("JSON");
+    assert_eq!(report["evidence"]["head"], verified["records"][0]["head"]);
     let show: Value = serde_json::from_str(&shown(&home, &["show", "last", "--output", "json"], 0).0).expect("JSON");
     assert_eq!(report["ending"]["ended_at"], show["ended_at"]);
     for text in [&markdown, &page, &json] {

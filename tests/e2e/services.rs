@@ -154,3 +154,41 @@ fn what_a_lost_service_left_running_makes_way_for_it() {
     assert!(!home.processes().contains(child), "two never hold the same data");
     assert_ends_well(&home, &mut engine);
 }
+
+/// Makes a token, prints it before it can be known, and once more when it is told to end.
+const TALKATIVE: &str = r#"schema: environment/v1
+id: small
+title: One service
+services:
+  platform:
+    argv:
+      - bash
+      - -c
+      - 'echo swordfish-12 > "$1/token"; echo "my token is swordfish-12"; echo "to stderr: swordfish-12" >&2;
+        "$2" sandbox serve --port "$3" --data "$1" & trap "kill $!; wait $!; echo bye swordfish-12; exit 0" TERM; wait'
+      - talkative
+      - "{{ service.data }}"
+      - "{{ run.binary }}"
+      - "{{ service.port }}"
+    ready: {http: "{{ service.url }}/ready", timeout: 2m}
+secrets:
+  token: {file: "{{ services.platform.data }}/token"}
+values:
+  api: "{{ services.platform.url }}"
+"#;
+
+#[test]
+fn what_a_service_prints_of_the_secrets_that_it_makes_is_overwritten() {
+    let home = home();
+    home.write("environments/small.yaml", TALKATIVE);
+    home.write("r.yaml", &format!("{RUNBOOK}  - {{id: used, run: 'echo \"$T\"', env: {{T: {{secret: token}}}}}}\n"));
+    let mut engine = start(&home);
+    let log = |stream| {
+        let path = home.run_folder().expect("a run").join(format!("logs/service-platform.{stream}"));
+        std::fs::read_to_string(path).expect("a log")
+    };
+    assert!(log("out").contains("my token is ************\n"), "{}", log("out"));
+    assert_eq!(log("err").lines().next(), Some("to stderr: ************"));
+    assert_ends_well(&home, &mut engine);
+    assert!(log("out").ends_with("bye ************\n"), "{}", log("out"));
+}

@@ -80,8 +80,8 @@ fn of(folder: &RunFolder, moment: impl FnOnce(&Run) -> Timestamp) -> Result<Repo
         let file = tail.path.file_name()?.to_string_lossy().into_owned();
         Some(LogEnd { file, lines: tail.lines })
     };
-    let is_sealed = runbook_journal::is_sealed(folder.path());
-    let given = Given { now: moment(&run), is_sealed, log_end: &log_end };
+    let seal = runbook_journal::sealed_head(folder.path()).map_err(EngineError::from)?;
+    let given = Given { now: moment(&run), seal, log_end: &log_end };
     runbook_report::report(&run, &records, &given).ok_or_else(|| {
         Failure::new(ExitCode::Internal, format!("run {} cannot be read: its journal is empty", folder.id()))
     })

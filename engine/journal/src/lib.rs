@@ -36,7 +36,7 @@ pub use finding::{Finding, Wrong};
 pub use line::{first_prev, verify};
 pub use memory::MemoryJournal;
 pub use record_file::RECORD;
-pub use run_journal::{RunJournal, is_sealed, lines, load, load_sealed};
+pub use run_journal::{RunJournal, is_sealed, lines, load, load_sealed, sealed_head};
 pub use seal::Seal;
 pub use sled_journal::SledJournal;
 

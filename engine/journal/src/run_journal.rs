@@ -16,7 +16,7 @@ use runbook_core::event::Event;
 use runbook_core::units::{Digest, Timestamp};
 
 use crate::error::{Flaw, JournalError};
-use crate::line::{Chain, Lines};
+use crate::line::{Chain, Lines, digest_of_bytes};
 use crate::record_file::{self, RECORD, failed};
 use crate::seal::{self, Seal};
 use crate::{Journal, Record, SledJournal};
@@ -58,6 +58,16 @@ enum Found {
 /// Whether a run's folder holds a sealed record and no database, so that it can be read without holding the run.
 pub fn is_sealed(folder: &Path) -> bool {
     folder.join(RECORD).is_file() && !folder.join(DATABASE).exists()
+}
+
+/// The hash of the last line of a sealed record, which is its seal: what [`examine`](crate::examine) calls its head. None of a
+/// run that is not sealed. Nothing is verified.
+///
+/// # Errors
+/// When the record cannot be read, or is cut off.
+pub fn sealed_head(folder: &Path) -> Result<Option<Digest>, JournalError> {
+    let record = if is_sealed(folder) { record_file::read(folder)? } else { None };
+    Ok(record.and_then(|lines| lines.last().map(|line| digest_of_bytes(line))))
 }
 
 /// The records of a run that is sealed, verified; none when it is not. Nobody needs to hold the run: a sealed record is

@@ -224,7 +224,10 @@ fn steps(report: &Report, document: &mut Document) {
         .take(TIMELINE_MAX)
         .collect();
     let hidden = report.steps.iter().filter(did_run).count() - shown.len();
-    document.table(&["Step", "What", "State", "Attempts", "Took", "Undo"], shown.into_iter().map(step_row).collect());
+    if !shown.is_empty() {
+        let head = ["Step", "What", "State", "Attempts", "Took", "Undo"];
+        document.table(&head, shown.into_iter().map(step_row).collect());
+    }
     if hidden > 0 {
         document.paragraph(format!(
             "{} that went as they should are not listed; the JSON has them.",
@@ -337,14 +340,15 @@ fn evidence(report: &Report, document: &mut Document) {
         &["Fact", "Value"],
         vec![
             vec![cell("Records"), cell(format!("{}, {sealed}", evidence.records))],
-            vec![cell("Head, sha256 of the last"), code(&evidence.head)],
+            vec![cell("Head, sha256 of the last line"), code(&evidence.head)],
             vec![cell("Plan, sha256"), code(&run.plan_digest)],
             vec![cell("Runbook file"), code(&run.file)],
             vec![cell("Reported (UTC)"), cell(for_people(&evidence.reported_at))],
         ],
     );
     document.paragraph(
-        "Each record carries the hash of the one before. Whoever knows the head can tell whether any of them was changed.",
+        "Each record carries the hash of the one before. Whoever knows the head can tell whether any of them was changed: \
+         `runbook verify` shows the same head as long as none was.",
     );
 }
 

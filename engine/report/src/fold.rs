@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use runbook_core::event::{AttemptId, Event, Phase, QuestionId, QuestionKind};
 use runbook_core::run::Run;
-use runbook_core::units::Timestamp;
+use runbook_core::units::{Digest, Timestamp};
 use runbook_journal::Record;
 use runbook_runtime::status::{Status, StepStatus};
 
@@ -23,8 +23,8 @@ const LOGS_MAX: usize = 100;
 pub struct Given<'g> {
     /// The time of the report.
     pub now: Timestamp,
-    /// Whether the record is sealed.
-    pub is_sealed: bool,
+    /// The hash of the record's last line when that is a seal; none when it is not sealed.
+    pub seal: Option<Digest>,
     /// Looks up the end of an attempt's log by the name of the attempt.
     pub log_end: &'g dyn Fn(&str) -> Option<LogEnd>,
 }
@@ -46,8 +46,8 @@ pub fn report(run: &Run, records: &[Record], given: &Given<'_>) -> Option<Report
         rollback: rollback(run, &status, records),
         evidence: Evidence {
             records: records.len() as u64,
-            head: records.last()?.hash.to_string(),
-            is_sealed: given.is_sealed,
+            head: given.seal.as_ref().unwrap_or(&records.last()?.hash).to_string(),
+            is_sealed: given.seal.is_some(),
             reported_at: rfc3339(given.now.0),
         },
     };

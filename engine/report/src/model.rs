@@ -306,7 +306,8 @@ pub struct Rollback {
 pub struct Evidence {
     /// How many records there are
     pub records: u64,
-    /// The SHA-256 of the last one, which carries the hash of the one before, and so on
+    /// The SHA-256 of the last line, which carries the hash of the one before, and so on: of the seal when it is sealed, as
+    /// `runbook verify` shows it
     pub head: String,
     /// Whether the record is sealed: nothing can be added to it unseen
     pub is_sealed: bool,

@@ -39,7 +39,7 @@ enum Content {
 ///
 /// Whether the record is sealed. Of a run that an engine has now, the record cannot be read, and is not in it.
 ///
-/// The logs of services stay out: a service may print a secret that it makes itself, and those are not masked in its own.
+/// The logs of services stay out: a service may print a secret that it makes itself, and those are not masked in its own while it runs.
 ///
 /// # Errors
 /// When the journal is damaged, or a file cannot be read or written.

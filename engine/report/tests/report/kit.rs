@@ -119,7 +119,7 @@ impl Sim {
             let lines = vec!["no such unit | <b>".to_owned(), "```".to_owned()];
             (attempt == "install.1").then(|| LogEnd { file: format!("{attempt}.err"), lines })
         };
-        let given = Given { now: Timestamp(self.now + 60_000), is_sealed: false, log_end: &log_end };
+        let given = Given { now: Timestamp(self.now + 60_000), seal: None, log_end: &log_end };
         report(&self.run, &self.records, &given).expect("a report")
     }
 

@@ -13,7 +13,9 @@ use runbook_core::units::{ServiceName, Timestamp};
 use tokio::sync::mpsc;
 
 use super::{Driver, EngineError, now};
-use crate::supervisor::{CommandKind, CommandState, Ended, Key, KnownCommand, Request, StartRequest, resolve_program};
+use crate::supervisor::{
+    CommandKind, CommandState, Ended, Key, KnownCommand, Masker, Request, StartRequest, resolve_program,
+};
 
 /// From one look whether a service answers to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -179,7 +181,6 @@ impl Driver {
         env.extend(plan.env.clone());
         env.insert("RUNBOOK_RUN".to_owned(), created.run.to_string());
         env.insert("RUNBOOK_ID".to_owned(), created.plan.about.id.clone());
-        let log = |stream| self.engine.folder.log(&format!("service-{}", plan.name), stream);
         Ok(StartRequest {
             key: key.clone(),
             kind: CommandKind::Service,
@@ -190,8 +191,8 @@ impl Driver {
             env_secret: BTreeMap::new(),
             mask: self.secrets.known(),
             dir,
-            stdout: log("out"),
-            stderr: log("err"),
+            stdout: self.service_log(plan, "out"),
+            stderr: self.service_log(plan, "err"),
         })
     }
 
@@ -235,6 +236,7 @@ impl Driver {
         let mut others = self.engine.run.services().iter().filter(|(name, _)| **name != service);
         if others.all(|(_, state)| matches!(state, ServiceState::Ready { .. })) {
             self.engine.check_secrets(self.engine.run.cancel().is_some(), true).await?;
+            self.hide_secrets_of_services();
         }
         self.take(Input::ServiceReady { service, pid })
     }
@@ -242,6 +244,7 @@ impl Driver {
     pub(super) fn service_ended(&mut self, service: &ServiceName, ended: &Ended) -> Result<(), EngineError> {
         let at_work = self.services.at_work.get_mut(service);
         let did = at_work.map(|at_work| std::mem::replace(&mut at_work.doing, Doing::Over));
+        self.hide_secrets_of_services();
         if self.engine.run.stage() == Stage::Stopping {
             return self.take(Input::ServiceStopped(service.clone()));
         }
@@ -268,6 +271,26 @@ impl Driver {
         self.take(Input::ServiceFailed { service, reason })
     }
 
+    /// Takes out of the logs of services what they printed before it was known to be secret: what they write themselves,
+    /// such as a token, can be read once they are up.
+    fn hide_secrets_of_services(&self) {
+        let Some(created) = self.engine.run.created() else { return };
+        let Ok(masker) = Masker::new(&self.secrets.known()) else { return };
+        let logs = created.services.iter().flat_map(|plan| ["out", "err"].map(|stream| self.service_log(plan, stream)));
+        for log in logs {
+            match crate::regular::open_to_change(&log).and_then(|file| masker.overwrite(&file)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, file = %log.display(), "a log may hold secrets");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn service_log(&self, plan: &ServicePlan, stream: &str) -> PathBuf {
+        self.engine.folder.log(&format!("service-{}", plan.name), stream)
+    }
+
     /// Kills what a lost service left running.
     fn clear_away(&mut self, name: &ServiceName) {
         if let Some(at_work) = self.services.at_work.get_mut(name) {
@@ -283,7 +306,10 @@ impl Driver {
         let grace = self.plan_of(name).map_or(0, |plan| plan.kill_grace_ms);
         let now = now();
         let at_work = self.services.at_work.get_mut(name).filter(|at_work| at_work.doing != Doing::Over);
-        let Some(at_work) = at_work else { return self.take(Input::ServiceStopped(name.clone())) };
+        let Some(at_work) = at_work else {
+            self.hide_secrets_of_services();
+            return self.take(Input::ServiceStopped(name.clone()));
+        };
         let force = match at_work.doing {
             Doing::Found | Doing::ComingUp | Doing::Up => {
                 at_work.doing = Doing::Ending { kill_at: now.after(grace) };

@@ -6,6 +6,7 @@
 //! stars in all those places would give them away. Whoever takes in secrets should refuse such a value.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
@@ -122,6 +123,24 @@ impl Masker {
             out.extend_from_slice(&text[edge.written..hold]);
             edge.written = hold;
         }
+    }
+
+    /// The places of the secrets in `text` that begin before `hold`, in order; none overlaps another.
+    pub(super) fn places(&self, text: &[u8], hold: usize) -> Vec<Range<usize>> {
+        let (mut places, mut from) = (vec![], 0);
+        while let Some(found) = self.automaton.find(Input::new(text).range(from..)) {
+            if found.start() >= hold {
+                break;
+            }
+            from = self.extent(text, found.start(), found.end());
+            places.push(found.start()..from);
+        }
+        places
+    }
+
+    /// Length of the longest pattern, in bytes.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
     }
 
     /// Where the secrets end that begin inside a found one, so that no end of an overlapping one is left to be read.

@@ -19,6 +19,7 @@ mod forms_in_urls;
 mod locks;
 mod mask;
 mod output;
+mod overwrite;
 mod process;
 mod program;
 mod protocol;
