@@ -46,6 +46,12 @@ fn what_is_old_goes_and_tags_keep_it_longer() {
     assert_eq!(runs(&home), ["audited"]);
     let left = std::fs::read_dir(home.path().join("state/runs")).expect("the runs").count();
     assert_eq!(left, 1, "nothing of them is left");
+    let shown = told(&home, &["audit", "--event", "pruned", "--output", "json"], 0);
+    let found: Value = serde_json::from_str(&shown).expect("JSON");
+    let acts = found["acts"].as_array().expect("a list");
+    let of: std::collections::BTreeSet<&str> = acts.iter().filter_map(|act| act["runbook"].as_str()).collect();
+    assert_eq!((acts.len(), of), (2, ["drilled", "one"].into()), "{shown}");
+    assert!(acts[0]["reason"].as_str().is_some_and(|why| why.contains("kept for 1ms; the head of its record was ")));
 }
 
 #[test]

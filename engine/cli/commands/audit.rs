@@ -2,7 +2,7 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 use runbook_report::text::visible_line;
-use runbook_report::{ACTS, Act, acts};
+use runbook_report::{ACTS, Act, acts, pruned};
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::folder::RunFolder;
 use runbook_runtime::status::Status;
@@ -15,7 +15,7 @@ use crate::output;
 use crate::view::paint::Paint;
 use crate::view::text::moment;
 
-/// Shows who did what, in all runs: started, approved, rejected, answered, cancelled
+/// Shows who did what, in all runs: started, approved, rejected, answered, cancelled, pruned
 ///
 /// In the order in which it was done; an answer counts from when it was written. A run that an engine has cannot be read
 /// until the engine is gone: it is named on standard error, and under `left_out` in the JSON.
@@ -67,7 +67,12 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
             && one_of(&args.event, act.event)
     };
     let mut found = vec![];
-    let folders = context.state()?.runs()?;
+    let state = context.state()?;
+    let removals = state
+        .removals()
+        .map_err(|error| Failure::new(ExitCode::Internal, format!("cannot read which runs were removed: {error}")))?;
+    found.extend(removals.iter().map(pruned).filter(&fits));
+    let folders = state.runs()?;
     let folders = folders.into_iter().filter(|folder| from == 0 || may_reach(folder, from));
     let left_out = each_run(folders, |_, run, records| found.extend(acts(run, records).into_iter().filter(&fits)));
     // Runs overlap; what was done at the same moment stays in the order of its run.

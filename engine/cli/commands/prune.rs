@@ -4,12 +4,14 @@ use std::io::IsTerminal as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use runbook_core::run::Run;
+use runbook_core::units::Timestamp;
 use runbook_language::{Period, Retention};
 use runbook_report::text::{count, rfc3339};
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::folder::{RunFolder, StateFolder};
+use runbook_runtime::identity::me;
 use runbook_runtime::now;
-use runbook_runtime::prune::disk_bytes;
+use runbook_runtime::prune::{KeepError, Removal, disk_bytes};
 use serde::Serialize;
 
 use super::validate::Format;
@@ -23,7 +25,8 @@ use crate::view::text::moment;
 ///
 /// A run whose runbook has tags that `[retention]` of runbook.toml names is kept for the longest of these; any other for
 /// `--keep`, or the `default` there. Counted from its end. A run that is not over or not sealed, that an engine or supervisor
-/// has, or that cannot be read is never removed. Shows what would go, and asks; without a terminal it wants `--yes`.
+/// has, or that cannot be read is never removed. Shows what would go, and asks; without a terminal it wants `--yes`. Who removed
+/// what is kept, and shown by `runbook audit`.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  runbook prune --keep 90d --dry-run\n  runbook prune --yes\n  \
     runbook prune --keep 30d --yes --output json\n\n\
@@ -88,7 +91,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let removes = !args.dry_run && !old.is_empty() && (args.yes || asked(&old)?);
     let mut rows = vec![];
     for one in old {
-        match if removes { state.remove_run(&one.folder) } else { Ok(()) } {
+        match if removes { remove(&state, &one) } else { Ok(()) } {
             Ok(()) => rows.push(one.row),
             Err(error) => {
                 let why = error.to_string();
@@ -107,6 +110,19 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         output::note(format!("removed: {}", count(rows.len(), "run")));
     }
     Ok(ExitCode::Succeeded)
+}
+
+fn remove(state: &StateFolder, one: &Old) -> Result<(), KeepError> {
+    let removal = Removal {
+        at: now(),
+        by: me(),
+        run: one.folder.id().clone(),
+        runbook: one.row.runbook.clone(),
+        ended_at: Timestamp(one.ended_ms),
+        kept_for: one.row.kept_for.clone(),
+        head: runbook_journal::sealed_head(one.folder.path()).map_err(std::io::Error::other)?,
+    };
+    state.remove_run(&one.folder, removal)
 }
 
 fn old_runs(state: &StateFolder, retention: &Retention) -> Result<(Vec<Old>, Vec<LeftOut>), Failure> {

@@ -4,6 +4,7 @@ use runbook_core::event::{Event, Identity};
 use runbook_core::input::Answer;
 use runbook_core::run::Run;
 use runbook_journal::Record;
+use runbook_runtime::prune::Removal;
 use serde::Serialize;
 
 use crate::model::Person;
@@ -33,7 +34,7 @@ pub struct Act {
 }
 
 /// What people do, by the names that they have in an [`Act`].
-pub const ACTS: [&str; 11] = [
+pub const ACTS: [&str; 12] = [
     "started",
     "approved",
     "broke_glass",
@@ -45,6 +46,7 @@ pub const ACTS: [&str; 11] = [
     "run_again",
     "refused",
     "cancelled",
+    "pruned",
 ];
 
 /// What an event says that a person did: which act, about which step or question, who, and why.
@@ -68,6 +70,25 @@ fn act(event: &Event) -> Option<(&'static str, Option<&str>, &Identity, Option<&
         }
         Event::ApprovalGiven { question, by, reason, .. } => Some(("approved", Some(&question.0), by, reason.as_ref())),
         _ => None,
+    }
+}
+
+/// The removal of a run, of which nothing else is left.
+pub fn pruned(removal: &Removal) -> Act {
+    let head = removal.head.as_ref().map_or_else(String::new, |head| format!("; the head of its record was {head}"));
+    Act {
+        at: rfc3339(removal.at.0),
+        at_ms: removal.at.0,
+        by: person(&removal.by),
+        event: "pruned",
+        run: removal.run.to_string(),
+        runbook: removal.runbook.clone(),
+        step: None,
+        reason: Some(format!(
+            "it ended at {} and was kept for {}{head}",
+            rfc3339(removal.ended_at.0),
+            removal.kept_for
+        )),
     }
 }
 

@@ -23,7 +23,7 @@ mod targets;
 pub mod text;
 mod timeline;
 
-pub use acts::{ACTS, Act, acts};
+pub use acts::{ACTS, Act, acts, pruned};
 pub use fold::{Given, report};
 pub use html::html;
 pub use markdown::markdown;
