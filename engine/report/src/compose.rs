@@ -347,8 +347,7 @@ fn evidence(report: &Report, document: &mut Document) {
         ],
     );
     document.paragraph(
-        "Each record carries the hash of the one before. Whoever knows the head can tell whether any of them was changed: \
-         `runbook verify` shows the same head as long as none was.",
+        "Each record carries the hash of the one before. Whoever knows the head can tell whether any of them was changed; `verify` shows it too.",
     );
 }
 
