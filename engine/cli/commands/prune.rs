@@ -11,7 +11,8 @@ use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::folder::{RunFolder, StateFolder};
 use runbook_runtime::identity::me;
 use runbook_runtime::now;
-use runbook_runtime::prune::{KeepError, Removal, disk_bytes};
+use runbook_runtime::prune::{KeepError, disk_bytes};
+use runbook_runtime::removals::Removal;
 use serde::Serialize;
 
 use super::validate::Format;

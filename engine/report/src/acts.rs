@@ -4,7 +4,7 @@ use runbook_core::event::{Event, Identity};
 use runbook_core::input::Answer;
 use runbook_core::run::Run;
 use runbook_journal::Record;
-use runbook_runtime::prune::Removal;
+use runbook_runtime::removals::Removal;
 use serde::Serialize;
 
 use crate::model::Person;

@@ -11,6 +11,7 @@
 //!             bell         0620  wakes its engine
 //!             inbox/       3730  answers of others: neither listed nor taken away by anyone else
 //!     keys/                3770  `exec --key`: a folder 0700 for each member
+//!     removed/             3770  who removed which run: a file 0640 of each member
 //! ```
 //!
 //! Who has answered is the owner of the file, which the kernel keeps; what a member may answer is said by roles.
@@ -36,7 +37,8 @@ const VERSION: u32 = 1;
 /// A longer one is not from this program.
 const MARK_MAX: u64 = 4096;
 /// The folders in it, with who may do what.
-const PARTS: [(&str, u32); 3] = [("runs", 0o3770), ("shared", 0o3730), ("keys", 0o3770)];
+const PARTS: [(&str, u32); 4] =
+    [("runs", 0o3770), ("shared", 0o3730), ("keys", 0o3770), (crate::removals::FOLDER, 0o3770)];
 /// The folder itself.
 const STATE_MODE: u32 = 0o2750;
 /// What others may see of a run, and where they answer.

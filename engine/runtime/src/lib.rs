@@ -21,6 +21,7 @@ pub mod prune;
 mod question;
 pub mod record;
 mod regular;
+pub mod removals;
 pub mod secrets;
 mod shared;
 mod shortened;

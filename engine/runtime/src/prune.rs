@@ -1,25 +1,14 @@
 //! Removes runs that are over: first out of the way by one rename, then from the disk. A crash in between leaves nothing
-//! that looks like a run, and the next removal clears it away. Who removed what is written down before, in
-//! `$STATE/removed.jsonl`, and stays.
+//! that looks like a run, and the next removal clears it away. Who removed what is written down before, and stays.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use runbook_core::event::Identity;
-use runbook_core::units::{Digest, RunId, Timestamp};
-use serde::{Deserialize, Serialize};
-
 use crate::folder::{LockError, RunFolder, StateFolder};
+use crate::removals::Removal;
 use crate::supervisor;
-
-/// What was removed, by whom.
-const REMOVALS: &str = "removed.jsonl";
-
-/// The version of its lines.
-const REMOVALS_VERSION: u32 = 1;
 
 /// What the name of a folder that is being removed begins with. No listing of runs takes it for one.
 const REMOVED: &str = ".removed-";
@@ -38,32 +27,6 @@ pub enum KeepError {
     Io(#[from] io::Error),
 }
 
-/// The removal of one run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Removal {
-    /// When.
-    pub at: Timestamp,
-    /// Who did it.
-    pub by: Identity,
-    /// Which run.
-    pub run: RunId,
-    /// The id of its runbook.
-    pub runbook: String,
-    /// When the run ended.
-    pub ended_at: Timestamp,
-    /// How long it had to be kept, such as `90d`.
-    pub kept_for: String,
-    /// The head of its record: whoever has a copy of that can tell that it is of this run.
-    pub head: Option<Digest>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Line {
-    version: u32,
-    #[serde(flatten)]
-    removal: Removal,
-}
-
 impl StateFolder {
     /// Removes a run. Nobody can take it while it goes: it is moved aside under its engine's lock, after that was written
     /// down.
@@ -79,7 +42,7 @@ impl StateFolder {
         if has_supervisor(run) {
             return Err(KeepError::Supervisor);
         }
-        self.note(removal)?;
+        self.note_removal(removal)?;
         let runs = self.path().join("runs");
         let aside = runs.join(format!("{REMOVED}{}", run.id()));
         fs::rename(run.path(), &aside)?;
@@ -88,36 +51,6 @@ impl StateFolder {
         fs::remove_dir_all(&aside)?;
         run.unshare();
         Ok(())
-    }
-
-    /// The removals of runs that are gone, in the order of their ids: of one that was tried again the last.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn removals(&self) -> io::Result<Vec<Removal>> {
-        let text = match fs::read_to_string(self.path().join(REMOVALS)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
-            text => text?,
-        };
-        let mut removals = BTreeMap::new();
-        for line in text.lines() {
-            // A line that was not written to its end is of a removal that did not begin.
-            let Ok(Line { version: REMOVALS_VERSION, removal }) = serde_json::from_str(line) else { continue };
-            if !self.run(&removal.run).path().try_exists()? {
-                removals.insert(removal.run.clone(), removal);
-            }
-        }
-        Ok(removals.into_values().collect())
-    }
-
-    /// Survives the loss of power when this returns. It begins a line in any case, since the last one may be cut off.
-    fn note(&self, removal: Removal) -> io::Result<()> {
-        let line = serde_json::to_string(&Line { version: REMOVALS_VERSION, removal })?;
-        let path = self.path().join(REMOVALS);
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-        file.write_all(format!("\n{line}\n").as_bytes())?;
-        file.sync_all()?;
-        sync(self.path())
     }
 
     /// Removes what a removal that was cut short has left. Says how many there were.
@@ -172,6 +105,8 @@ fn sync(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use runbook_core::units::RunId;
+
     use super::*;
 
     fn state() -> (tempfile::TempDir, StateFolder, RunFolder) {
@@ -182,29 +117,7 @@ mod tests {
     }
 
     fn removal(run: &RunFolder) -> Removal {
-        Removal {
-            at: Timestamp(2),
-            by: Identity { uid: 7, name: "mia".to_owned() },
-            run: run.id().clone(),
-            runbook: "restart".to_owned(),
-            ended_at: Timestamp(1),
-            kept_for: "90d".to_owned(),
-            head: None,
-        }
-    }
-
-    #[test]
-    fn what_was_removed_stays_written_down_and_what_is_still_there_was_not() {
-        let (_folder, state, run) = state();
-        assert_eq!(state.removals().unwrap(), []);
-        state.note(removal(&run)).unwrap();
-        assert_eq!(state.removals().unwrap(), [], "a crash came before the removal");
-        let file = state.path().join(REMOVALS);
-        let cut = fs::read_to_string(&file).unwrap();
-        fs::write(&file, &cut[..cut.len() - 9]).unwrap();
-        let removed = Removal { at: Timestamp(3), ..removal(&run) };
-        state.remove_run(&run, removed.clone()).unwrap();
-        assert_eq!(state.removals().unwrap(), [removed]);
+        crate::removals::tests::removal(run.id())
     }
 
     #[test]
