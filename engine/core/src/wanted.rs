@@ -69,8 +69,12 @@ impl Run {
                 wanted.insert(Effect::Timer { at, timer: Timer::Question(question.id.clone()) });
             }
         }
+        wanted.extend(self.deadlines().map(|(step, at)| {
+            let timer = Timer::Deadline(step.id.clone());
+            Effect::Timer { at, timer }
+        }));
         let grace = self.cancel.as_ref().filter(|cancel| !cancel.grace_over);
-        if let (Some(cancel), Stage::Main, 1..) = (grace, self.stage, self.outside) {
+        if let (Some(cancel), Stage::Main, 1..) = (grace, self.stage, self.outside + self.outside_beside) {
             let at = cancel.at.after(created.plan.cancel_grace_ms);
             wanted.insert(Effect::Timer { at, timer: Timer::CancelGrace });
         }

@@ -100,7 +100,7 @@ impl Run {
         let started_at = self.starts_at(key, attempt, now).ok_or_else(|| self.illegal_at(key.0, event))?;
         self.drop_live(key);
         self.drop_retry(key);
-        self.outside += u32::from(doing.takes_place());
+        self.take_place(key.0, doing);
         self.live.insert(key, Live { attempt: attempt.clone(), due, started_at, doing, lost: None });
         self.cleared.remove(&key.0);
         let run = &mut self.steps[key.0.at()];
@@ -180,16 +180,15 @@ impl Run {
     }
 
     fn set_doing(&mut self, key: Key, doing: Doing) {
-        if let Some(live) = self.live.get_mut(&key) {
-            self.outside -= u32::from(live.doing.takes_place());
-            self.outside += u32::from(doing.takes_place());
-            live.doing = doing;
-        }
+        let Some(live) = self.live.get_mut(&key) else { return };
+        let before = std::mem::replace(&mut live.doing, doing);
+        self.leave_place(key.0, before);
+        self.take_place(key.0, doing);
     }
 
     pub(super) fn drop_live(&mut self, key: Key) {
         if let Some(live) = self.live.remove(&key) {
-            self.outside -= u32::from(live.doing.takes_place());
+            self.leave_place(key.0, live.doing);
         }
     }
 

@@ -32,6 +32,9 @@ impl Run {
                 return;
             }
             let Some(parent) = step.parent else {
+                if step.beside.is_some() {
+                    return;
+                }
                 if step.always {
                     self.always_failed.get_or_insert_with(|| id.clone());
                 } else {

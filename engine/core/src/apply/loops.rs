@@ -26,11 +26,10 @@ impl Run {
         let (plan, new) = (&made.created.plan, made.created.plan.steps.len() - from);
         self.steps.extend(plan.steps.iter().skip(from).map(StepRun::new));
         let new = u32::try_from(new).unwrap_or(u32::MAX);
-        let step = plan.step(at);
-        let unsettled = if step.always { &mut self.unsettled_always } else { &mut self.unsettled_main };
-        *unsettled = unsettled.saturating_add(new);
         let width = each(plan, at).and_then(|each| each.width).unwrap_or(plan.max_parallel).max(1);
         self.made = Some(made);
+        let unsettled = self.unsettled(at);
+        *unsettled = unsettled.saturating_add(new);
         let items = items.to_vec();
         self.steps[at.at()].open_children = u32::try_from(items.len()).unwrap_or(u32::MAX);
         self.loops.insert(at, LoopRun { items, failures_max, failed: 0, settled: 0, begun: 0 });

@@ -52,6 +52,10 @@ impl Run {
             | Event::LocksTaken { .. }
             | Event::LockAwaited { .. }
             | Event::LockRefused { .. } => self.apply_lock(event),
+            Event::DeadlinePassed { step, .. } => {
+                let passes = self.deadlines().any(|(deadline, _)| deadline.id == *step);
+                self.must(passes, event)
+            }
             Event::BlockEntered { .. }
             | Event::LoopEntered { .. }
             | Event::SectionEntered { .. }
@@ -96,9 +100,14 @@ impl Run {
         let made = Arc::new(Made::new(created.clone()));
         let plan = &made.created.plan;
         self.steps = plan.steps.iter().map(StepRun::new).collect();
-        let count = |always| u32::try_from(plan.steps.iter().filter(|step| step.always == always).count());
-        self.unsettled_main = count(false).unwrap_or(u32::MAX);
-        self.unsettled_always = count(true).unwrap_or(u32::MAX);
+        for step in &plan.steps {
+            let unsettled = match (step.always, &step.beside) {
+                (true, _) => &mut self.unsettled_always,
+                (false, Some(_)) => &mut self.unsettled_beside,
+                (false, None) => &mut self.unsettled_main,
+            };
+            *unsettled += 1;
+        }
         self.services = made.created.services.iter().map(|it| (it.name.clone(), ServiceState::Starting)).collect();
         if !made.created.locks.is_empty() {
             self.locks.insert(None, Locks::new(made.created.locks.clone()));
@@ -106,7 +115,7 @@ impl Run {
         self.stage = Stage::Main;
         self.started_at = at;
         let top = plan.iter().filter(|(_, step)| step.parent.is_none() && !step.always && step.needs.is_empty());
-        self.ready = top.map(|(at, _)| at).collect();
+        self.ready = top.filter(|(_, step)| step.deadline().is_none()).map(|(at, _)| at).collect();
         self.made = Some(made);
         Ok(())
     }

@@ -109,7 +109,8 @@ impl Run {
 
     /// Whether all steps of the present stage have settled, and nothing goes on or is asked.
     fn is_settled(&self) -> bool {
-        let left = if self.stage <= Stage::RollingBack { self.unsettled_main } else { self.unsettled_always };
+        let main = self.unsettled_main.saturating_add(self.unsettled_beside);
+        let left = if self.stage <= Stage::RollingBack { main } else { self.unsettled_always };
         left == 0 && self.live.is_empty() && self.retries.is_empty() && self.questions.is_empty()
     }
 

@@ -66,7 +66,10 @@ impl Run {
         let done = live.is_none();
         let interrupted = live.is_none_or(|live| live.doing == crate::run::Doing::Interrupted);
         let (ready, closing) = (self.ready.contains(&at), self.closing.contains(&at));
+        let passed =
+            self.deadlines().any(|(step, _)| matches!(event, Event::BlockEntered { step: id, .. } if *id == step.id));
         let fits = match (&self.steps[at.at()].state, event) {
+            (Pending, Event::BlockEntered { .. }) if passed => true,
             (
                 Pending,
                 Event::BlockEntered { .. }
@@ -177,7 +180,7 @@ impl Run {
         self.locks.remove(&Some((at, Phase::Do)));
         self.drop_live((at, Phase::Do));
         self.drop_retry((at, Phase::Do));
-        let unsettled = if step.always { &mut self.unsettled_always } else { &mut self.unsettled_main };
+        let unsettled = self.unsettled(at);
         *unsettled = unsettled.saturating_sub(1);
         for next in &made.dependents[at.at()] {
             let unmet = &mut self.steps[next.at()].unmet;
@@ -206,7 +209,7 @@ impl Run {
     fn is_reachable(&self, plan: &Plan, at: StepIx) -> bool {
         let step = plan.step(at);
         let in_stage = !step.always || self.stage == Stage::Always;
-        if step.is_root() {
+        if step.is_root() || step.deadline().is_some() {
             return false;
         }
         let in_parent = step.parent.is_none_or(|parent| {

@@ -9,8 +9,11 @@ use crate::run::{Cancel, Doing, Live, Stage};
 use crate::units::StepIx;
 
 impl Deciding<'_> {
-    /// Whether a request to cancel keeps an attempt from being repeated.
+    /// Whether a request to cancel, or the end of the steps that it runs beside, keeps an attempt from being repeated.
     pub(super) fn cancel_stops(&self, at: StepIx, phase: Phase) -> bool {
+        if phase == Phase::Do && self.run.is_over(at) {
+            return true;
+        }
         let Some(cancel) = &self.run.cancel else { return false };
         match (phase, self.run.stage) {
             (Phase::Do, Stage::Main) => self.run.is_cut(at).unwrap_or(true),

@@ -14,6 +14,9 @@ impl Deciding<'_> {
         if self.run.stage == Stage::Always {
             return self.stop_services();
         }
+        if self.run.unsettled_beside > 0 {
+            return self.end_beside();
+        }
         if self.run.went_wrong() && self.plan().on_failure == OnFailure::Rollback {
             return self.start_rollback();
         }

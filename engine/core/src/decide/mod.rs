@@ -5,6 +5,7 @@
 //! makes all events durable as one batch before it acts on the returned state.
 
 mod attempts;
+mod beside;
 mod cancel;
 mod child;
 mod close;
@@ -152,6 +153,7 @@ impl Deciding<'_> {
             Timer::Wait(attempt) => self.wait_due(attempt),
             Timer::CancelGrace => self.cancel_grace_due(),
             Timer::Lock(scope) => self.lock_due(scope),
+            Timer::Deadline(step) => self.deadline_due(step),
         }
     }
 

@@ -46,11 +46,14 @@ impl Deciding<'_> {
     /// A ready step that a request to cancel, a lock that was refused, or a service that did not come up, keeps from
     /// starting.
     fn next_held_back(&self) -> Option<(StepIx, BlockReason)> {
-        if self.run.service_failed.is_none() && self.run.cancel.is_none() && !self.run.ends_unbegun() {
+        let goes_on = self.run.service_failed.is_none() && self.run.cancel.is_none() && !self.run.main_is_over();
+        if goes_on && !self.run.ends_unbegun() {
             return None;
         }
         let held = |at: &StepIx| match self.held_back(*at)? {
-            reason @ (BlockReason::Cancelled | BlockReason::Service(_) | BlockReason::Lock(_)) => Some((*at, reason)),
+            reason @ (BlockReason::Cancelled | BlockReason::Service(_) | BlockReason::Lock(_) | BlockReason::Over) => {
+                Some((*at, reason))
+            }
             _ => None,
         };
         self.run.ready.iter().find_map(held)
@@ -104,6 +107,9 @@ impl Deciding<'_> {
         if let Some(name) = &self.run.lock_refused {
             return Some(BlockReason::Lock(name.clone()));
         }
+        if self.run.is_over(at) {
+            return Some(BlockReason::Over);
+        }
         if step.asks_status() || step.runs_anyway() {
             return None;
         }
@@ -122,15 +128,16 @@ impl Deciding<'_> {
             let (around, section) = scope?;
             place = self.plan().step(around);
             // A failure around it does not reach into `rescue` and `always`, nor into a block that was entered in spite of
-            // it.
-            if section != Section::Main || place.asks_status() || place.runs_anyway() {
+            // it, nor into what runs beside the steps.
+            let is_beside = place.deadline().is_some();
+            if section != Section::Main || place.asks_status() || place.runs_anyway() || is_beside {
                 return None;
             }
         }
     }
 
     /// After a failure or a request to cancel, blocks what was ready to start or asked about but has not started.
-    fn block_unstarted(&mut self) -> Decided {
+    pub(super) fn block_unstarted(&mut self) -> Decided {
         let asked = self.run.questions.values().filter_map(|question| self.made.index.get(&question.step).copied());
         let unstarted: Vec<StepIx> = asked.chain(self.run.cleared.iter().copied()).collect();
         for at in unstarted {
@@ -154,12 +161,22 @@ impl Deciding<'_> {
             self.start_attempt(key.0, key.1)?;
         }
         self.ask_locks()?;
-        while self.run.has_place() && !self.recheck {
-            let has_locks = |at: &StepIx| self.run.holds_locks((*at, Phase::Do));
-            let Some(at) = self.run.cleared.iter().copied().find(has_locks) else { return Ok(()) };
+        while !self.recheck {
+            let Some(at) = self.next_to_start() else { return Ok(()) };
             self.start(at)?;
         }
         Ok(())
+    }
+
+    /// The next step for which there is a place, and which has its locks. Where the steps have no place left, only those
+    /// beside them are looked at.
+    fn next_to_start(&self) -> Option<StepIx> {
+        let mut open = self.run.cleared.iter().copied().filter(|at| self.run.has_place(*at));
+        let is_full = self.run.outside >= self.plan().max_parallel.max(1);
+        if is_full && !self.run.has_place_beside() {
+            return None;
+        }
+        open.find(|at| self.run.holds_locks((*at, Phase::Do)))
     }
 
     /// Enters a block; in a switch, takes the case that fits.

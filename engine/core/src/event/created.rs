@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{AttemptId, LockWish};
 use crate::plan::Plan;
-use crate::units::{Digest, Role, RunId, ServiceName};
+use crate::units::{Digest, Role, RunId, ServiceName, StepId};
 
 /// The first event: all that a run is made of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Created {
     pub break_glass: Vec<Role>,
     /// The services to start, with their ports and folders.
     pub services: Vec<ServicePlan>,
+    /// When the deadlines come, by the ids of their blocks, in milliseconds from the start.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub deadlines: BTreeMap<StepId, u64>,
     /// The locks of the run; none where it has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locks: Vec<LockWish>,

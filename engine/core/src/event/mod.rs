@@ -103,6 +103,14 @@ pub enum Event {
         /// How many items may fail before the loop fails.
         failures_max: u32,
     },
+    /// The time of a deadline has come, and its steps run from now on. Its block is pending, and the steps go on.
+    DeadlinePassed {
+        /// Which.
+        step: StepId,
+        /// Why nobody knows whether its `unless` holds, when that is so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trouble: Option<String>,
+    },
     /// The `rescue` or `always` of a block begins. All steps of the sections before it have settled.
     SectionEntered {
         /// Of which block.

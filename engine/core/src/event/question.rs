@@ -121,4 +121,6 @@ pub enum Timer {
     CancelGrace,
     /// A lock was waited for long enough.
     Lock(LockScope),
+    /// The time of a deadline has come.
+    Deadline(StepId),
 }

@@ -18,6 +18,10 @@ pub enum SkipReason {
     Parent(StepId),
     /// It belongs to the `rescue` of this block, in which no step failed.
     Rescue(StepId),
+    /// The `unless` of the deadline held when its time came.
+    Unless,
+    /// All steps had settled before the time of the deadline.
+    InTime,
 }
 
 /// Why a step will not run.
@@ -38,6 +42,8 @@ pub enum BlockReason {
     Rollback,
     /// Somebody else holds this lock of the run.
     Lock(String),
+    /// The steps that it runs beside have all settled.
+    Over,
 }
 
 /// Why an attempt is being ended.

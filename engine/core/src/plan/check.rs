@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Body, CHILD_DEPTH_MAX, Plan, Section, Step};
+use super::{Beside, Body, CHILD_DEPTH_MAX, Plan, Section, Step};
 use crate::units::{StepId, StepIx};
 
 /// Why a plan cannot be run. The language makes no such plan: this is for what was stored and came back.
@@ -54,7 +54,7 @@ impl<'p> List<'p> {
             if !ids.insert(&step.id) {
                 return Err(BrokenPlan::TwiceThere(step.id.clone()));
             }
-            let exists = |other: &StepIx| self.0.get(other.at()).is_some_and(|other| other.always == step.always);
+            let exists = |other: &StepIx| self.0.get(other.at()).is_some_and(|other| other.goes_with(step));
             let before = step.parent.is_none_or(|parent| parent < at);
             if !before || !step.needs.iter().all(exists) || !step.children().all(|child| exists(&child)) {
                 return Err(BrokenPlan::NotThere(step.id.clone()));
@@ -66,14 +66,15 @@ impl<'p> List<'p> {
             if let Body::ForEach(each) = &step.body {
                 let one_root = each.body.first().is_some_and(|root| root.parent.is_none() && root.needs.is_empty());
                 let all_in_it = each.body.iter().skip(1).all(|step| step.parent.is_some());
-                if !one_root || !all_in_it || !each.roots.is_empty() {
+                let all_with_it = each.body.iter().all(|inner| inner.goes_with(step) && inner.deadline().is_none());
+                if !one_root || !all_in_it || !all_with_it || !each.roots.is_empty() {
                     return Err(BrokenPlan::Misplaced(step.id.clone()));
                 }
                 // The first step is called like the loop itself.
                 ids.remove(&step.id);
                 List(&each.body).check(ids)?;
             }
-            if step.item.is_some() {
+            if step.item.is_some() || !step.may_be_beside() {
                 return Err(BrokenPlan::Misplaced(step.id.clone()));
             }
         }
@@ -94,8 +95,8 @@ impl<'p> List<'p> {
         for (at, step) in self.iter() {
             for (case, section, child) in step.places() {
                 let of = self.step(child);
-                let fits = of.parent == Some(at) && (of.case, of.section, of.always) == (case, section, step.always);
-                if !fits || std::mem::replace(&mut seen[child.at()], true) {
+                let fits = of.parent == Some(at) && (of.case, of.section) == (case, section);
+                if !fits || !of.goes_with(step) || std::mem::replace(&mut seen[child.at()], true) {
                     return Err(BrokenPlan::Misplaced(of.id.clone()));
                 }
             }
@@ -158,6 +159,21 @@ impl<'p> List<'p> {
 }
 
 impl Step {
+    /// Whether both belong to the steps, to what runs beside them, or to `always`.
+    fn goes_with(&self, other: &Self) -> bool {
+        (self.always, self.beside.is_some()) == (other.always, other.beside.is_some())
+    }
+
+    /// Whether it can be what it is beside the steps: only a block that waits for nothing can be a deadline.
+    fn may_be_beside(&self) -> bool {
+        let is_outermost = self.parent.is_none() && self.needs.is_empty() && !self.always;
+        match &self.beside {
+            None => true,
+            Some(Beside::Deadline(_)) => is_outermost && matches!(self.body, Body::Block { .. }),
+            Some(Beside::Within) => !self.always,
+        }
+    }
+
     /// Its direct children with the case and section that they lie in.
     fn places(&self) -> Vec<(Option<u32>, Section, StepIx)> {
         match &self.body {

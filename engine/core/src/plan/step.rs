@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Expression, Template};
+use super::{Action, Beside, Expression, Template};
 use crate::units::{Role, StepId, StepIx};
 
 /// One step of a plan.
@@ -23,6 +23,9 @@ pub struct Step {
     pub section: Section,
     /// Whether it belongs to `always` of the runbook.
     pub always: bool,
+    /// What makes it run beside the steps, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
     /// What must have settled before it starts.
     pub needs: Vec<StepIx>,
     /// Its `if`.
@@ -335,7 +338,8 @@ impl Step {
     /// Whether a failure among the steps within it holds back the others within it, whatever goes on around it.
     pub(crate) fn bounds_failures(&self) -> bool {
         let has_sections = matches!(&self.body, Body::Block { rescue, always, .. } if rescue.len() + always.len() > 0);
-        self.continue_on_failure || self.asks_status() || self.runs_anyway() || has_sections || self.is_root()
+        let bounds = has_sections || self.is_root() || self.deadline().is_some();
+        self.continue_on_failure || self.asks_status() || self.runs_anyway() || bounds
     }
 
     /// Its direct children, of all cases, sections and items.

@@ -1,5 +1,6 @@
 //! The state of a run: the fold of its events.
 
+mod beside;
 mod locks;
 mod parts;
 mod step;
@@ -39,6 +40,8 @@ pub struct Run {
     pub(crate) live: BTreeMap<(StepIx, Phase), Live>,
     /// How many of these take one of the `max_parallel` places.
     pub(crate) outside: u32,
+    /// The same of those that run beside the steps: these have as many places of their own.
+    pub(crate) outside_beside: u32,
     pub(crate) retries: BTreeMap<(StepIx, Phase), Timestamp>,
     /// The same by time.
     pub(crate) retry_queue: BTreeSet<(Timestamp, (StepIx, Phase))>,
@@ -63,6 +66,7 @@ pub struct Run {
     /// The lock that the run did not get.
     pub(crate) lock_refused: Option<String>,
     pub(crate) unsettled_main: u32,
+    pub(crate) unsettled_beside: u32,
     pub(crate) unsettled_always: u32,
     pub(crate) settled: u64,
     pub(crate) started_at: Timestamp,
@@ -75,6 +79,8 @@ pub(crate) struct Made {
     pub(crate) created: Created,
     pub(crate) index: BTreeMap<StepId, StepIx>,
     pub(crate) dependents: Vec<Vec<StepIx>>,
+    /// The deadlines.
+    pub(crate) beside: Vec<StepIx>,
     /// What `run` is in expressions.
     pub(crate) run: Value,
     /// Of what every command gets: folder, environment, params, secret references. Part of what an approval is bound to.
@@ -182,11 +188,6 @@ impl Run {
         self.failing.contains_key(&None) || self.cancel.is_some()
     }
 
-    /// Whether one more attempt may run beside the engine.
-    pub(crate) fn has_place(&self) -> bool {
-        self.plan().is_some_and(|plan| self.outside < plan.max_parallel.max(1))
-    }
-
     /// Whether the next attempt of a step, or of its undo, could start now if it were time.
     pub(crate) fn may_repeat(&self, (at, phase): (StepIx, Phase)) -> bool {
         let run = &self.steps[at.at()];
@@ -196,7 +197,7 @@ impl Run {
         };
         self.is_equipped()
             && self.holds_locks((at, phase))
-            && (self.has_place() || !action.is_some_and(Rendered::is_external))
+            && (self.has_place(at) || !action.is_some_and(Rendered::is_external))
     }
 
     /// Whether the steps before `always` did not end as the author hoped.
@@ -271,7 +272,7 @@ impl Made {
             "params": created.params,
             "secrets": secrets,
         }));
-        let mut made = Self { created, index: BTreeMap::new(), dependents: vec![], run, given };
+        let mut made = Self { created, index: BTreeMap::new(), dependents: vec![], beside: vec![], run, given };
         made.note_steps(0);
         made
     }
@@ -292,6 +293,9 @@ impl Made {
                 self.dependents[need.at()].push(at);
             }
             self.index.insert(step.id.clone(), at);
+            if step.deadline().is_some() {
+                self.beside.push(at);
+            }
         }
     }
 }

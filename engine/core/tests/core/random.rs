@@ -64,10 +64,25 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
     if rng.percent(15) {
         made = made.lock("x", rng.pick(&[0, 1_000, 9_000]));
     }
+    // With a deadline it matters how long something took.
+    let deadlines = if style.rich { [0, 0, 1, 2][rng.below(4) as usize] } else { 0 };
+    for number in 0..deadlines {
+        let (after_ms, steps) = (making.rng.below(3_000), making.beside());
+        let unless = ["params.kind == 'b'", "steps.s0.succeeded", "not steps.s0.failed", "params.kind"];
+        let unless = making.rng.percent(40).then(|| making.rng.pick(&unless));
+        made = made.deadline(&format!("d{number}"), after_ms, unless, steps);
+    }
     made
 }
 
 impl Making {
+    /// The steps of a deadline.
+    fn beside(&mut self) -> Vec<Spec> {
+        self.left = 1 + self.rng.below(4);
+        self.before.clear();
+        self.list(1)
+    }
+
     fn list(&mut self, depth: u32) -> Vec<Spec> {
         let count = 1 + self.rng.below(4);
         let mut specs = vec![];
@@ -315,6 +330,7 @@ pub(crate) fn outline(book: &Book) -> String {
         );
         let marks = [
             (step.always, "always".to_owned()),
+            (step.beside.is_some(), format!("beside {:?}", step.beside)),
             (step.condition.is_some(), format!("if {:?}", step.condition.as_ref().map(|it| &it.expression.source))),
             (step.continue_on_failure, "continue".to_owned()),
             (step.approval.is_some(), format!("approval {:?}", step.approval.as_ref().map(|it| it.timeout_ms))),

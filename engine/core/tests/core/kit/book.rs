@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use runbook_core::digest_of;
 use runbook_core::event::{Created, Host, Identity, LockWish, ServicePlan};
-use runbook_core::plan::{About, OnFailure, PLAN_VERSION, Plan};
+use runbook_core::plan::{About, Beside, Deadline, OnFailure, PLAN_VERSION, Plan};
 use runbook_core::units::{Digest, Role, RunId, ServiceName};
 use serde_json::{Value, json};
 
-use super::build::{Spec, template};
+use super::build::{Spec, block, expr, template};
 use super::lower::lower;
 
 /// A runbook to be.
@@ -25,6 +25,7 @@ pub(crate) struct Book {
     pub(crate) outputs: Vec<(String, String)>,
     pub(crate) break_glass: Vec<Role>,
     pub(crate) locks: Vec<LockWish>,
+    pub(crate) deadlines: Vec<(Spec, u64)>,
 }
 
 /// A runbook of these steps, one after the other.
@@ -41,6 +42,7 @@ pub(crate) fn book(main: Vec<Spec>) -> Book {
         outputs: vec![],
         break_glass: vec![],
         locks: vec![],
+        deadlines: vec![],
     }
 }
 
@@ -97,6 +99,15 @@ impl Book {
         self
     }
 
+    /// A deadline that comes so many milliseconds after the start.
+    pub(crate) fn deadline(mut self, id: &str, after_ms: u64, unless: Option<&str>, steps: Vec<Spec>) -> Self {
+        let mut spec = block(id, steps);
+        let deadline = Deadline { after: template("5m"), unless: unless.map(expr) };
+        spec.step.beside = Some(Beside::Deadline(Box::new(deadline)));
+        self.deadlines.push((spec, after_ms));
+        self
+    }
+
     fn bare_plan(&self) -> Plan {
         Plan {
             version: PLAN_VERSION,
@@ -117,7 +128,10 @@ impl Book {
             on_failure: self.on_failure,
             locks: vec![],
             cancel_grace_ms: self.cancel_grace_ms,
-            steps: lower(&self.main, self.parallel, &self.always),
+            steps: {
+                let beside: Vec<Spec> = self.deadlines.iter().map(|(spec, _)| spec.clone()).collect();
+                lower(&self.main, self.parallel, &beside, &self.always)
+            },
             outputs: self.outputs.iter().map(|(name, text)| (name.clone(), template(text))).collect(),
             runbooks: BTreeMap::new(),
         }
@@ -159,6 +173,8 @@ impl Book {
             kill_grace_ms: 1_000,
         };
         created["locks"] = json!(self.locks);
+        let deadlines = self.deadlines.iter().map(|(spec, after_ms)| (spec.step.id.to_string(), json!(after_ms)));
+        created["deadlines"] = Value::Object(deadlines.collect());
         created["services"] = json!(self.services.iter().map(service).collect::<Vec<_>>());
         serde_json::from_value(created).expect("a whole first event")
     }

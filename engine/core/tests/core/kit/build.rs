@@ -67,6 +67,7 @@ fn spec(id: &str, action: Action) -> Spec {
         case: None,
         section: Section::Main,
         always: false,
+        beside: None,
         needs: vec![],
         condition: None,
         body: Body::Action(action),

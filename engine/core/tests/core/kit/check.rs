@@ -35,6 +35,10 @@ pub(crate) fn event(before: &Run, event: &Event, after: &Run) {
             started(before, at, attempt.number == 1 && attempt.poll == 1);
         }
         Event::AttemptStarted { attempt, .. } => undo_started(before, &attempt.step),
+        Event::DeadlinePassed { step, .. } => {
+            let passed = before.deadlines().find(|(deadline, _)| deadline.id == *step);
+            assert!(passed.is_some() && main_goes_on(before), "`{step}` passes and is no matter any more");
+        }
         Event::BlockEntered { step, case } => {
             let at = plan(before).find(step.as_str()).expect("a step");
             started(before, at, true);
@@ -116,12 +120,20 @@ fn started(run: &Run, at: StepIx, first: bool) {
     for block in &chain[1..] {
         assert_eq!(of(run, *block).state, StepState::Entered, "`{}` starts outside of its block", step.id);
     }
+    if step.beside.is_some() && first && !in_cleanup(plan, at) {
+        assert!(main_goes_on(run), "`{}` starts though all is done", step.id);
+    }
     if let (true, Some(held)) = (first, held_back(run, at)) {
         panic!("`{}` starts although {held}", step.id);
     }
     if step.approval.is_some() && first {
         assert_eq!(of(run, at).state, StepState::Cleared, "`{}` starts without approval", step.id);
     }
+}
+
+/// Whether a step that does not run beside the others has still to settle.
+fn main_goes_on(run: &Run) -> bool {
+    run.steps().any(|(_, step, state)| step.beside.is_none() && !step.always && !state.state.is_settled())
 }
 
 /// Whether a step holds its locks.
@@ -184,7 +196,7 @@ fn held_back(run: &Run, at: StepIx) -> Option<String> {
             }
             reach.push((block, section));
             let rescues = section == Section::Main && has_section(plan, block, Section::Rescue);
-            if plan.step(block).continue_on_failure || rescues {
+            if plan.step(block).continue_on_failure || rescues || plan.step(block).deadline().is_some() {
                 to_the_top = false;
                 break;
             }
@@ -194,12 +206,14 @@ fn held_back(run: &Run, at: StepIx) -> Option<String> {
             let several = has_section(plan, at, Section::Rescue) || has_section(plan, at, Section::Always);
             let is_of_loop = matches!(plan.step(at).body, Body::ForEach(_))
                 || plan.step(at).parent.is_some_and(|it| matches!(plan.step(it).body, Body::ForEach(_)));
-            plan.step(at).continue_on_failure || free(at) || several || is_of_loop
+            let is_deadline = plan.step(at).deadline().is_some();
+            plan.step(at).continue_on_failure || free(at) || several || is_of_loop || is_deadline
         };
         if let Some((block, _)) = reach.iter().find(|list| bound.contains(list) && bounds(list.0)) {
             return Some(format!("`{}` failed within `{}`", step.id, plan.step(*block).id));
         }
-        if to_the_top && open && !step.always {
+        let is_beside = step.beside.is_some() || plan.step(at).beside.is_some();
+        if to_the_top && open && !step.always && !is_beside {
             return Some(format!("`{}` failed the run", step.id));
         }
     }
@@ -344,8 +358,11 @@ pub(crate) fn state(run: &Run) {
         Doing::Stopping { why, .. } => !matches!(why, StopReason::Interrupted(_)),
         _ => matches!(doing, Doing::Executing | Doing::Polling { .. }),
     };
-    let places = run.live().filter(|live| outside(live.doing)).count();
-    assert!(places <= created.plan.max_parallel.max(1) as usize, "{places} run at once");
+    for beside in [false, true] {
+        let is_of = |step: &StepId| run.step_plan(step).expect("a step").beside.is_some() == beside;
+        let places = run.live().filter(|live| outside(live.doing) && is_of(&live.attempt.step)).count();
+        assert!(places <= created.plan.max_parallel.max(1) as usize, "{places} run at once");
+    }
     let undos = run.live().filter(|live| live.attempt.phase == Phase::Undo).count();
     assert!(undos <= 1, "{undos} undos at once");
     loops::state(run, created.plan.max_parallel);

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::plan::{Body, Case, ForEach, Section, Step};
+use runbook_core::plan::{Beside, Body, Case, ForEach, Section, Step};
 use runbook_core::units::StepIx;
 
 use super::build::{Inside, Spec, expr, run};
 
 /// Lays specs out in one list, parents before children, with explicit needs.
-pub(crate) fn lower(main: &[Spec], parallel: bool, always: &[Spec]) -> Vec<Step> {
+pub(crate) fn lower(main: &[Spec], parallel: bool, beside: &[Spec], always: &[Spec]) -> Vec<Step> {
     let mut out = Lowering::default();
-    let top = Around { parent: None, case: None, section: Section::Main, parallel, always: false };
+    let top = Around { parent: None, case: None, section: Section::Main, parallel, part: Part::Main };
     out.list(main, top);
-    out.list(always, Around { parallel: false, always: true, ..top });
+    out.list(beside, Around { parallel: true, part: Part::Beside, ..top });
+    out.list(always, Around { parallel: false, part: Part::Always, ..top });
     for (at, names) in std::mem::take(&mut out.named) {
         let places = names.iter().map(|name| *out.places.get(name).unwrap_or_else(|| panic!("no step `{name}`")));
         out.steps[at].needs = places.collect();
@@ -34,11 +35,12 @@ fn whole(spec: &Spec) -> Spec {
     Spec { needs: spec.needs.clone(), inside: Inside::Item(Box::new(item)), each: spec.each.clone(), ..whole }
 }
 
-fn each(spec: &Spec, item: &Spec, always: bool) -> ForEach {
-    let body = if always {
-        lower(&[], false, std::slice::from_ref(item))
-    } else {
-        lower(std::slice::from_ref(item), false, &[])
+fn each(spec: &Spec, item: &Spec, part: Part) -> ForEach {
+    let item = std::slice::from_ref(item);
+    let body = match part {
+        Part::Main => lower(item, false, &[], &[]),
+        Part::Beside => lower(&[], false, item, &[]),
+        Part::Always => lower(&[], false, &[], item),
     };
     ForEach { body, ..spec.each.clone().expect("a loop") }
 }
@@ -57,12 +59,20 @@ struct Around {
     case: Option<u32>,
     section: Section,
     parallel: bool,
-    always: bool,
+    part: Part,
+}
+
+/// What steps belong to.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Main,
+    Beside,
+    Always,
 }
 
 impl Lowering {
     fn list(&mut self, specs: &[Spec], around: Around) -> Vec<StepIx> {
-        let Around { parent, case, section, parallel, always } = around;
+        let Around { parent, case, section, parallel, part } = around;
         let mut before = None;
         let mut placed = vec![];
         for spec in specs {
@@ -70,7 +80,10 @@ impl Lowering {
             let place = StepIx(at as u32);
             let spec = &whole(spec);
             let mut step = spec.step.clone();
-            (step.parent, step.case, step.section, step.always) = (parent, case, section, always);
+            (step.parent, step.case, step.section, step.always) = (parent, case, section, part == Part::Always);
+            if part == Part::Beside && step.beside.is_none() {
+                step.beside = Some(Beside::Within);
+            }
             self.places.insert(step.id.as_str().to_owned(), place);
             match &spec.needs {
                 Some(names) => self.named.push((at, names.clone())),
@@ -80,17 +93,17 @@ impl Lowering {
             self.steps.push(step);
             let body = match &spec.inside {
                 Inside::Nothing => None,
-                Inside::Item(item) => Some(Body::ForEach(Box::new(each(spec, item, always)))),
+                Inside::Item(item) => Some(Body::ForEach(Box::new(each(spec, item, part)))),
                 Inside::Block(main, rescue, cleanup) => {
                     let inner =
-                        Around { parent: Some(place), case: None, section: Section::Main, parallel: false, always };
+                        Around { parent: Some(place), case: None, section: Section::Main, parallel: false, part };
                     Some(Body::Block {
                         children: self.list(main, Around { parallel: spec.parallel, ..inner }),
                         rescue: self.list(rescue, Around { section: Section::Rescue, ..inner }),
                         always: self.list(cleanup, Around { section: Section::Always, ..inner }),
                     })
                 }
-                Inside::Switch(on, cases, default) => Some(self.switch(place, on, cases, default.as_deref(), always)),
+                Inside::Switch(on, cases, default) => Some(self.switch(place, on, cases, default.as_deref(), part)),
             };
             if let Some(body) = body {
                 self.steps[at].body = body;
@@ -107,9 +120,9 @@ impl Lowering {
         on: &str,
         cases: &[(String, Vec<Spec>)],
         default: Option<&[Spec]>,
-        always: bool,
+        part: Part,
     ) -> Body {
-        let inner = Around { parent: Some(place), case: None, section: Section::Main, parallel: false, always };
+        let inner = Around { parent: Some(place), case: None, section: Section::Main, parallel: false, part };
         let mut taken = vec![];
         for (case, (value, children)) in (0u32..).zip(cases) {
             let children = self.list(children, Around { case: Some(case), ..inner });

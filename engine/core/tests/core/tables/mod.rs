@@ -5,6 +5,7 @@ mod ask;
 mod blocks;
 mod cancel;
 mod child;
+mod deadlines;
 mod emergency;
 mod failure;
 mod interruption;

@@ -1,0 +1,75 @@
+//! What runs beside the steps: when its time comes, when it is over, and the places that it takes.
+
+use super::{Doing, Run, Stage, StepState};
+use crate::plan::Step;
+use crate::units::{StepIx, Timestamp};
+
+impl Run {
+    /// The deadlines whose time is still to come, each with its time.
+    pub fn deadlines(&self) -> impl Iterator<Item = (&Step, Timestamp)> {
+        let made = self.made.as_ref().filter(|_| self.may_pass());
+        let pending = |at: &&StepIx| self.steps[at.at()].state == StepState::Pending;
+        made.into_iter().flat_map(move |made| {
+            made.beside.iter().filter(pending).filter_map(|at| {
+                let step = made.created.plan.step(*at);
+                let after_ms = made.created.deadlines.get(&step.id)?;
+                Some((step, self.started_at.after(*after_ms)))
+            })
+        })
+    }
+
+    /// Whether a deadline may pass: something is left to be done, nobody ends the run, and what commands need is there.
+    fn may_pass(&self) -> bool {
+        let goes_on = self.stage == Stage::Main && !self.main_is_over() && self.cancel.is_none();
+        goes_on && self.is_equipped()
+    }
+
+    /// Whether all steps have settled, so that nothing more is to run beside them.
+    pub(crate) fn main_is_over(&self) -> bool {
+        self.stage == Stage::Main && self.unsettled_main == 0
+    }
+
+    /// Whether a step runs beside the others and these have all settled. What a block does at its end is still done.
+    pub(crate) fn is_over(&self, at: StepIx) -> bool {
+        self.main_is_over() && self.is_beside(at) && self.is_cut(at).is_none()
+    }
+
+    /// Whether a step runs beside the others.
+    pub(crate) fn is_beside(&self, at: StepIx) -> bool {
+        self.plan().is_some_and(|plan| plan.step(at).beside.is_some())
+    }
+
+    /// Whether one more attempt of this step may run beside the engine.
+    pub(crate) fn has_place(&self, at: StepIx) -> bool {
+        let taken = if self.is_beside(at) { self.outside_beside } else { self.outside };
+        self.plan().is_some_and(|plan| taken < plan.max_parallel.max(1))
+    }
+
+    /// Whether a step could find a place if it runs beside the others, though the others have none.
+    pub(crate) fn has_place_beside(&self) -> bool {
+        self.made.as_ref().is_some_and(|made| !made.beside.is_empty())
+    }
+
+    /// Counts an attempt that goes on from now on, or does something else.
+    pub(crate) fn take_place(&mut self, at: StepIx, doing: Doing) {
+        *self.places(at) += u32::from(doing.takes_place());
+    }
+
+    /// Counts it no more.
+    pub(crate) fn leave_place(&mut self, at: StepIx, doing: Doing) {
+        *self.places(at) -= u32::from(doing.takes_place());
+    }
+
+    fn places(&mut self, at: StepIx) -> &mut u32 {
+        if self.is_beside(at) { &mut self.outside_beside } else { &mut self.outside }
+    }
+
+    /// How many steps of the kind of this one have not settled.
+    pub(crate) fn unsettled(&mut self, at: StepIx) -> &mut u32 {
+        match self.plan().map(|plan| plan.step(at)) {
+            Some(step) if step.always => &mut self.unsettled_always,
+            Some(step) if step.beside.is_some() => &mut self.unsettled_beside,
+            _ => &mut self.unsettled_main,
+        }
+    }
+}
