@@ -1,6 +1,7 @@
 //! `runbook plan`: what a run would do, without starting anything.
 
 mod approval;
+mod beside;
 mod known;
 mod loops;
 mod model;

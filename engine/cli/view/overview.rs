@@ -11,7 +11,7 @@ use super::question;
 use super::records;
 use super::seen::Seen;
 use super::tally::Tally;
-use super::text::{count, duration, moment, pad, rfc3339, value, visible_line};
+use super::text::{clock, count, duration, moment, pad, rfc3339, value, visible_line};
 use crate::failure::look_at;
 
 /// The state in short: what it is at, what is asked, what runs.
@@ -186,6 +186,7 @@ fn step_line(step: &StepStatus, depth: usize, now: u64, paint: Paint) -> String 
         notes.push(format!("{} attempts", step.attempts));
     }
     notes.extend(step.detail.as_deref().map(visible_line));
+    notes.extend(step.due.map(|due| format!("comes at {}", clock(due))));
     let state = paint::state(paint, &step.state, 12);
     let line = format!("  {}{state} {}  {}", "  ".repeat(depth), pad(&step.id, 20), notes.join(", "));
     line.trim_end().to_owned()
@@ -232,6 +233,7 @@ pub(crate) fn to_json(seen: &Seen, hints: &Hints) -> Value {
     for index in 0..seen.status.steps.len() {
         to_rfc3339(&mut value, &format!("/steps/{index}/started_at"));
         to_rfc3339(&mut value, &format!("/steps/{index}/ended_at"));
+        to_rfc3339(&mut value, &format!("/steps/{index}/due"));
     }
     value["engine"] = json!(seen.has_engine);
     value

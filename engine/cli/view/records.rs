@@ -32,6 +32,7 @@ fn one(record: &Record, batch: &[Record], run: &Run) -> Option<Line> {
         | Event::RetryScheduled { .. } => of_attempt(at, &record.event, batch, run),
         Event::StepSkipped { .. }
         | Event::LoopEntered { .. }
+        | Event::DeadlinePassed { .. }
         | Event::SectionEntered { .. }
         | Event::StepSucceeded { .. }
         | Event::StepFailed { .. }
@@ -171,6 +172,13 @@ fn of_step(at: u64, event: &Event, run: &Run) -> Option<Line> {
     Some(match event {
         Event::StepSkipped { step, reason: SkipReason::Condition } => {
             Line::new(at, Tone::Quiet, format!("{step} skipped: its condition does not hold"))
+        }
+        Event::StepSkipped { step, reason: SkipReason::Unless } => {
+            Line::new(at, Tone::Quiet, format!("the deadline {step} has come: its `unless` holds"))
+        }
+        Event::DeadlinePassed { step, trouble } => {
+            let trouble = trouble.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            Line::new(at, Tone::Asks, format!("the deadline {step} has passed: its steps run{trouble}"))
         }
         Event::LoopEntered { step, items, .. } => {
             Line::start(at, format!("{step} begins, for {}", count(items.len(), "item")))

@@ -23,6 +23,7 @@ pub(crate) fn step(id: &str, state: &str) -> StepStatus {
         each: None,
         state: state.to_owned(),
         detail: None,
+        due: None,
         attempts: u32::from(!matches!(state, "pending" | "waiting" | "skipped" | "blocked")),
         log: None,
         exit_code: None,

@@ -91,6 +91,10 @@ impl Teller<'_> {
                 let items = if items.len() == 1 { "1 item".to_owned() } else { format!("{} items", items.len()) };
                 (format!("`{step}` begins, for {items}"), Some(step), None, Weight::Own)
             }
+            Event::DeadlinePassed { step, trouble } => {
+                let trouble = trouble.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+                (format!("the deadline `{step}` has passed{trouble}"), Some(step), None, Weight::Own)
+            }
             Event::AttemptStarted { attempt, .. } => (again(attempt)?, Some(&attempt.step), None, Weight::Own),
             Event::AttemptStopping { .. }
             | Event::AttemptEnded { .. }
@@ -247,7 +251,8 @@ fn again(attempt: &AttemptId) -> Option<String> {
 
 /// A branch that was not taken says so once, by the one that was.
 fn skipped(step: &StepId, reason: &SkipReason) -> Option<String> {
-    (*reason == SkipReason::Condition).then(|| format!("`{step}` skipped: {}", words::skipped(reason)))
+    let is_told = matches!(reason, SkipReason::Condition | SkipReason::Unless);
+    is_told.then(|| format!("`{step}` skipped: {}", words::skipped(reason)))
 }
 
 fn blocked(step: &StepId, reason: &BlockReason) -> String {

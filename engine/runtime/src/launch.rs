@@ -8,7 +8,7 @@ use runbook_core::evaluate::{Evaluate, Scope};
 use runbook_core::event::{Created, Identity, LockWish, Parent};
 use runbook_core::plan::{EnvSource, Plan};
 use runbook_core::rendered::RenderedSource;
-use runbook_core::units::{Role, RunId};
+use runbook_core::units::{Role, RunId, StepId, parse_duration};
 use runbook_core::{DEPTH_MAX, digest_of, is_too_deep};
 use runbook_language::{Environment, Resolved, RunFacts, ServiceFacts, resolve_environment};
 use serde_json::{Value, json};
@@ -96,7 +96,9 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
     }
     let env = render_env(&plan, &params, &values, &id, &by, evaluate).map_err(one)?;
     let locks = render_locks(&plan, &params, &values, &id, &by, evaluate).map_err(one)?;
+    let deadlines = render_deadlines(&plan, &params, &values, &id, &by, evaluate).map_err(one)?;
     let created = Created {
+        deadlines,
         locks,
         locks_above: vec![],
         locks_dir: locks_dir.display().to_string(),
@@ -139,7 +141,9 @@ pub fn child(
     let env = render_env(&plan, params, &of.environment, id, &of.by, evaluate)?;
     let mut locks = render_locks(&plan, params, &of.environment, id, &of.by, evaluate)?;
     locks.retain(|wish| !locks_above.contains(&wish.name));
+    let deadlines = render_deadlines(&plan, params, &of.environment, id, &of.by, evaluate)?;
     let created = Created {
+        deadlines,
         locks,
         locks_above,
         plan_digest: digest_of(&plan),
@@ -276,6 +280,30 @@ fn render_locks(
         *longest = (*longest).max(lock.wait_ms.unwrap_or(0));
     }
     Ok(wishes.into_iter().map(|(name, wait_ms)| LockWish { name, wait_ms }).collect())
+}
+
+/// When the deadlines come, in milliseconds from the start.
+fn render_deadlines(
+    plan: &Plan,
+    params: &Value,
+    environment: &Value,
+    id: &RunId,
+    by: &Identity,
+    evaluate: &dyn Evaluate,
+) -> Result<BTreeMap<StepId, u64>, String> {
+    let run = json!({"id": id.as_str(), "runbook": plan.about.id, "started_by": by.name});
+    let locals = BTreeMap::new();
+    let scope = Scope { params, environment, run: &run, steps: &|_| None, locals: &locals, failure: false };
+    let mut found = BTreeMap::new();
+    for (step, deadline) in plan.steps.iter().filter_map(|step| Some((step, step.deadline()?))) {
+        let named = |error: String| format!("the deadline `{}`: {error}", step.id);
+        let after = evaluate.template(&deadline.after, &scope).map_err(|error| named(error.to_string()))?;
+        match parse_duration(&runbook_core::as_text(after)).map_err(|error| named(error.to_string()))? {
+            0 => return Err(named("`after` must be longer than nothing".to_owned())),
+            after_ms => found.insert(step.id.clone(), after_ms),
+        };
+    }
+    Ok(found)
 }
 
 fn render_env(

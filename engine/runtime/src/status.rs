@@ -168,6 +168,9 @@ pub struct StepStatus {
     pub state: String,
     /// Why it is so, as a phrase.
     pub detail: Option<String>,
+    /// Of a deadline: when it comes, as long as it is to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<u64>,
     /// Attempts started so far.
     pub attempts: u32,
     /// The name of the log of the last attempt, without its ending.
@@ -317,6 +320,7 @@ fn steps_of(run: &Run) -> Vec<StepStatus> {
             each: looped::of(run, &step.id),
             state: if asks(own) { "waiting".to_owned() } else { state.state.word().to_owned() },
             detail: detail_of(run, step, state, own),
+            due: step.deadline().and_then(|_| run.deadlines().find(|(it, _)| it.id == step.id)).map(|(_, due)| due.0),
             attempts: state.attempts,
             log: (state.attempts > 0).then(|| format!("{}.{}", step.id, state.attempts)),
             exit_code: state.exit_code,

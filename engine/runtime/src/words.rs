@@ -15,6 +15,7 @@ pub fn blocked(reason: &BlockReason) -> String {
         BlockReason::Service(service) => format!("service `{service}` did not come up"),
         BlockReason::Lock(name) => format!("the lock `{name}` is held"),
         BlockReason::Rollback => "the run is rolled back".to_owned(),
+        BlockReason::Over => "not started: the steps are over".to_owned(),
     }
 }
 
@@ -25,6 +26,8 @@ pub fn skipped(reason: &SkipReason) -> String {
         SkipReason::Branch => "another branch was taken".to_owned(),
         SkipReason::Parent(step) => format!("`{step}` around it was skipped"),
         SkipReason::Rescue(block) => format!("nothing in `{block}` failed"),
+        SkipReason::Unless => "its `unless` held when its time came".to_owned(),
+        SkipReason::InTime => "the steps were over before its time".to_owned(),
     }
 }
 

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::approval::{ApprovalView, approval};
+use super::beside::DeadlineView;
 use super::known::Known;
 use super::loops::{self, ForEachView};
 use super::{order, words};
@@ -101,6 +102,10 @@ pub(super) struct StepView {
     pub(super) title: String,
     /// Whether it belongs to `always`.
     pub(super) always: bool,
+    /// Whether it runs beside the steps: it is a deadline, or lies in one.
+    pub(super) beside: bool,
+    /// When it passes, if it is a deadline.
+    pub(super) deadline: Option<DeadlineView>,
     pub(super) parent: Option<String>,
     /// Of which case of its parent; none for the default.
     pub(super) case: Option<String>,
@@ -267,6 +272,8 @@ fn steps(written: &Plan, facts: &Facts<'_>, values: &BTreeMap<String, Value>) ->
             id: step.id.to_string(),
             title: step.title.clone(),
             always: step.always,
+            beside: step.beside.is_some(),
+            deadline: DeadlineView::of(step),
             parent,
             case,
             section: step.section,

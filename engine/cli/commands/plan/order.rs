@@ -21,7 +21,7 @@ pub(super) enum Flow {
 pub(super) fn waves(plan: &Plan) -> Vec<u32> {
     let list = |at: StepIx| {
         let step = plan.step(at);
-        (step.always, step.parent, step.case, step.section)
+        (step.always, step.beside.is_some(), step.parent, step.case, step.section)
     };
     let mut waves = vec![0u32; plan.steps.len()];
     let mut waiting = vec![0usize; plan.steps.len()];

@@ -6,6 +6,7 @@ use runbook_core::plan::{Action, Body, OnFailure, Plan, RunbookCall, Step};
 use runbook_core::units::{Digest, StepIx, format_duration};
 
 use super::approval::ApprovalView;
+use super::beside::top;
 use super::model::{ParamView, PlanView, StepView};
 use super::order::{Flow, flow};
 use super::words;
@@ -28,11 +29,15 @@ pub(super) fn lines(view: &PlanView, plan: &Plan, is_full: bool, width: usize, p
     let mut out = head(view, width, paint);
     let seen = BTreeSet::new();
     let mut tree = Tree { view, root: plan, plan, steps: &view.steps, is_full, width, paint, seen, out: vec![] };
-    let steps = top(plan, false);
+    let [steps, deadlines, always] = top(plan);
     tree.out.push(String::new());
     tree.out.push(format!("{}: {}", paint.bold("do"), flow_words(plan, &steps)));
     tree.list(&steps, "");
-    let always = top(plan, true);
+    if !deadlines.is_empty() {
+        tree.out.push(String::new());
+        tree.out.push(format!("{}, beside the steps when their time has come", paint.bold("deadlines")));
+        tree.list(&deadlines, "");
+    }
     if !always.is_empty() {
         tree.out.push(String::new());
         tree.out.push(format!("{}, at the end of every run: {}", paint.bold("always"), flow_words(plan, &always)));
@@ -40,12 +45,6 @@ pub(super) fn lines(view: &PlanView, plan: &Plan, is_full: bool, width: usize, p
     }
     out.extend(tree.out);
     out
-}
-
-/// The steps that lie in no other.
-fn top(plan: &Plan, always: bool) -> Vec<StepIx> {
-    let is_top = |step: &Step| step.parent.is_none() && step.always == always;
-    plan.iter().filter(|(_, step)| is_top(step)).map(|(at, _)| at).collect()
 }
 
 fn flow_words(plan: &Plan, list: &[StepIx]) -> String {
@@ -222,8 +221,11 @@ impl<'a> Tree<'a> {
         }
         let around = (self.plan, self.steps);
         (self.plan, self.steps) = (plan, &view.steps);
-        let always = top(plan, true);
-        self.named("does", &top(plan, false), rails, always.is_empty());
+        let [steps, deadlines, always] = top(plan);
+        self.named("does", &steps, rails, deadlines.is_empty() && always.is_empty());
+        if !deadlines.is_empty() {
+            self.named("deadlines", &deadlines, rails, always.is_empty());
+        }
         if !always.is_empty() {
             self.named("at its end, always", &always, rails, true);
         }
@@ -255,6 +257,9 @@ impl<'a> Tree<'a> {
 
     fn about(&mut self, step: &Step, view: &StepView, rails: &str, by_needs: bool) {
         let mut add = Lines { rails: format!("{rails}  "), width: self.width, paint: self.paint, out: &mut self.out };
+        if let Some(deadline) = &view.deadline {
+            add.line("when", &deadline.words());
+        }
         if let Some(condition) = &view.condition {
             add.line("if", condition);
         }

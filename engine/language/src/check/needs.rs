@@ -74,6 +74,19 @@ fn reachable(outline: &Outline<'_>, at: usize, on: usize, name: &Text, found: &m
             format!("`{id}` is no step of `always`")
         };
         (message, "the steps of `always` start when all others have ended: remove the name".to_owned())
+    } else if needed.beside != reader.beside {
+        let deadline = |at: Option<usize>| at.map(|at| outline.name(at));
+        match (deadline(needed.beside), deadline(reader.beside)) {
+            (Some(deadline), _) => (
+                format!("`{id}` belongs to the deadline `{deadline}`"),
+                "no step waits for a deadline, which may never pass: remove the name".to_owned(),
+            ),
+            (None, _) => (
+                format!("`{id}` does not belong to this deadline"),
+                "a deadline waits for nothing but its time: say `unless: steps.….succeeded`, or remove the name"
+                    .to_owned(),
+            ),
+        }
     } else if let Some(around) = outline.loop_without(on, Some(at)) {
         let around = outline.name(around);
         (

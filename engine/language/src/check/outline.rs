@@ -7,7 +7,7 @@ use runbook_core::plan::Section;
 use crate::code::Code;
 use crate::decode::List;
 use crate::diagnostic::Collector;
-use crate::document::{RunbookDoc, StepDoc};
+use crate::document::{DeadlineDoc, RunbookDoc, StepDoc};
 use crate::source::Span;
 
 /// All steps of a runbook.
@@ -29,6 +29,10 @@ pub(crate) struct Item<'d> {
     pub(crate) section: Section,
     /// Whether it belongs to `always` of the runbook.
     pub(crate) always: bool,
+    /// The deadline that it belongs to, or is.
+    pub(crate) beside: Option<usize>,
+    /// What makes it a deadline, if it is one.
+    pub(crate) deadline: Option<&'d DeadlineDoc>,
     /// The step that it waits for unless `needs` is written: the one before, in a list that is not parallel.
     pub(crate) before: Option<usize>,
     /// What lies in it.
@@ -52,6 +56,7 @@ struct Around {
     case: Option<u32>,
     section: Section,
     always: bool,
+    beside: Option<usize>,
     parallel: bool,
 }
 
@@ -60,14 +65,30 @@ impl<'d> Outline<'d> {
     pub(crate) fn of(doc: &'d RunbookDoc, found: &mut Collector) -> Self {
         let mut outline = Self { items: Vec::new(), ids: BTreeMap::new() };
         let parallel = doc.parallel.as_ref().is_some_and(|flag| flag.value);
-        let around = Around { parent: None, case: None, section: Section::Main, always: false, parallel };
+        let around = Around { parent: None, case: None, section: Section::Main, always: false, beside: None, parallel };
         if let Some(steps) = doc.steps.get() {
             outline.list(steps, around, found);
+        }
+        if let Some(deadlines) = &doc.deadlines {
+            outline.deadlines(deadlines, around, found);
         }
         if let Some(steps) = &doc.always {
             outline.list(steps, Around { always: true, parallel: false, ..around }, found);
         }
         outline
+    }
+
+    fn deadlines(&mut self, list: &'d List<DeadlineDoc>, around: Around, found: &mut Collector) {
+        if list.empty {
+            found
+                .error(Code::Empty, list.span, "there are no deadlines in it")
+                .help("write at least one, or remove the key");
+        }
+        for deadline in &list.items {
+            let at = self.items.len();
+            self.step(&deadline.block, Around { beside: Some(at), parallel: false, ..around }, None, found);
+            self.items[at].deadline = Some(deadline);
+        }
     }
 
     fn list(&mut self, list: &'d List<StepDoc>, around: Around, found: &mut Collector) -> Vec<usize> {
@@ -86,8 +107,9 @@ impl<'d> Outline<'d> {
 
     fn step(&mut self, doc: &'d StepDoc, around: Around, before: Option<usize>, found: &mut Collector) -> usize {
         let at = self.items.len();
-        let Around { parent, case, section, always, .. } = around;
-        self.items.push(Item { doc, parent, case, section, always, before, inside: Inside::Nothing });
+        let Around { parent, case, section, always, beside, .. } = around;
+        let (deadline, inside) = (None, Inside::Nothing);
+        self.items.push(Item { doc, parent, case, section, always, beside, deadline, before, inside });
         if let Some(id) = doc.id.get() {
             let (id, span) = (id.0.value.as_str(), id.0.span);
             match self.ids.get(id) {
@@ -102,7 +124,7 @@ impl<'d> Outline<'d> {
                 }
             }
         }
-        let inner = Around { parent: Some(at), case: None, section: Section::Main, always, parallel: false };
+        let inner = Around { parent: Some(at), case: None, section: Section::Main, always, beside, parallel: false };
         self.items[at].inside = if let Some(steps) = &doc.steps {
             // Of a loop it speaks about the items.
             let parallel = doc.for_each.is_none() && doc.parallel.as_ref().is_some_and(|flag| flag.value);

@@ -1,6 +1,7 @@
 //! The documents as they are written: every key, typed, with its place. Nothing is looked up yet.
 
 mod action;
+mod deadline;
 mod environment;
 mod lock;
 mod runbook;
@@ -8,6 +9,7 @@ mod step;
 
 pub(crate) use action::is_moment;
 pub use action::{AskDoc, AssertDoc, CheckDoc, EnvDoc, ExpectDoc, HttpDoc, ResponseCodes, SecretRef, WaitDoc, WaitMap};
+pub use deadline::{DeadlineDoc, DeadlineMap};
 pub use environment::{EnvironmentDoc, ReadyDoc, ServiceDoc};
 pub use lock::{LockDoc, LockMap};
 pub use runbook::{OnFailureWord, ParamDoc, ParamType, RunbookDoc, SecretDoc, SourceDoc};

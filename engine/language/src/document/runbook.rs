@@ -1,11 +1,11 @@
 //! `runbook/v1`.
 
 use crate::decode::{Count, DurationText, Entries, Flag, Free, List, Required, Scalar, Text, Written, record, words};
-use crate::document::{EnvDoc, LockDoc, StepDoc};
+use crate::document::{DeadlineDoc, EnvDoc, LockDoc, StepDoc};
 
 record! {
     /// A runbook: an operations procedure that can be run, resumed and rolled back.
-    pub struct RunbookDoc ("a runbook", later: &["deadlines", "guards"]) {
+    pub struct RunbookDoc ("a runbook", later: &["guards"]) {
         /// The format of this file: `runbook/v1`.
         #[schemars(extend("const" = "runbook/v1"))]
         pub schema: Required<Text>,
@@ -49,6 +49,10 @@ record! {
         /// What is done, in this order unless `needs` or `parallel` says otherwise.
         #[schemars(extend("minItems" = 1))]
         pub steps: Required<List<StepDoc>>,
+        /// What is done beside the steps when they have not all settled so long after the start: an incident that escalates by
+        /// itself.
+        #[schemars(extend("minItems" = 1))]
+        pub deadlines: Option<List<DeadlineDoc>>,
         /// What is done at the end of every run, also after a failure, a rollback or a cancel; one after the other,
         /// whatever became of the one before.
         #[schemars(extend("minItems" = 1))]

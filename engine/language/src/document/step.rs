@@ -9,7 +9,7 @@ use crate::document::{AskDoc, AssertDoc, EnvDoc, HttpDoc, LockDoc, WaitDoc};
 use crate::yaml::{Kind, Node};
 
 /// Keys of the language that later versions will know.
-const LATER: &[&str] = &["uses", "deadlines", "guards", "done_when"];
+const LATER: &[&str] = &["uses", "done_when"];
 
 record! {
     /// One step: exactly one action, and what is to be known about it.

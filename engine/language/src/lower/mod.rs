@@ -1,6 +1,7 @@
 //! From a document to a plan, checking every name on the way.
 
 mod action;
+mod beside;
 mod lock;
 mod loops;
 mod names;

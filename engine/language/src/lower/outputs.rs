@@ -82,10 +82,21 @@ impl Lowering<'_, '_> {
 
     /// Notes that one step must have ended when another starts; false when it never can have.
     fn can_end(&mut self, site: &Site, reader: usize, target: usize, span: Span) -> bool {
-        let (from, to) = (self.outline.items[reader].always, self.outline.items[target].always);
-        match (from, to) {
+        let (from, to) = (&self.outline.items[reader], &self.outline.items[target]);
+        match (from.always, to.always) {
             // All other steps have ended when those of `always` start.
             (true, false) => {}
+            // What runs beside the others reads of them what is known when it looks.
+            _ if from.beside.is_some() && from.beside != to.beside && !to.always => {}
+            (false, false) if from.beside != to.beside => {
+                let id = self.outline.name(target).to_owned();
+                let deadline = to.beside.map_or("?", |at| self.outline.name(at)).to_owned();
+                let message = format!("`{id}` belongs to the deadline `{deadline}`, which runs beside the steps");
+                self.found
+                    .error(Code::ReadTooEarly, span, message)
+                    .help("no step waits for a deadline: read it in `always`, or in another deadline");
+                return false;
+            }
             (false, true) => {
                 let id = self.outline.name(target).to_owned();
                 self.found
@@ -215,6 +226,9 @@ impl Lowering<'_, '_> {
         let items = &self.outline.items;
         self.outline.outwards(target).find_map(|at| {
             let (item, name) = (&items[at], self.outline.name(at));
+            if item.deadline.is_some() {
+                return Some(format!("the deadline `{name}` does not pass in every run"));
+            }
             if item.doc.condition.is_some() {
                 return Some(format!("`{name}` is skipped when its `if` does not hold"));
             }
@@ -240,6 +254,9 @@ impl Lowering<'_, '_> {
         let items = &self.outline.items;
         if items[reader].always && !items[target].always {
             return Some(format!("`always` runs also when `{id}` did not succeed"));
+        }
+        if items[reader].beside != items[target].beside {
+            return Some(format!("a deadline does not wait for `{id}`"));
         }
         let around: BTreeSet<usize> = self.outline.outwards(reader).collect();
         for at in self.outline.outwards(target).take_while(|at| !around.contains(at)) {

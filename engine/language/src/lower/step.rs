@@ -44,6 +44,7 @@ impl<'d> Lowering<'d, '_> {
         let timeout_ms = doc.timeout.as_ref().map(|time| self.positive(time));
         let locks = self.locks(doc.locks.as_ref(), &Site::step(at));
         let rollback = doc.rollback.as_ref().map(|undo| self.undo(at, undo));
+        let beside = self.beside(at);
         let body = body?;
         let id = doc.id.get()?.0.value.clone();
         Some(Step {
@@ -53,6 +54,7 @@ impl<'d> Lowering<'d, '_> {
             case: item.case,
             section: item.section,
             always: item.always,
+            beside: beside?,
             needs: needs.iter().map(|need| place(need.on)).collect(),
             condition: condition.flatten(),
             on_interrupt: on_interrupt(doc, &body),

@@ -1,6 +1,7 @@
 //! The language as its users see it: texts in, plans and diagnostics out.
 
 mod approvals;
+mod deadlines;
 mod invalid;
 mod locks;
 mod loops;

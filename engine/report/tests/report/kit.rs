@@ -49,6 +49,7 @@ impl Sim {
         let loaded = load_runbook(&SourceFile::new("r.yaml", yaml), None);
         let plan = loaded.expect("a valid runbook").plan;
         let created = Created {
+            deadlines: BTreeMap::new(),
             locks: vec![],
             locks_above: vec![],
             locks_dir: String::new(),

@@ -330,7 +330,8 @@ impl Driver {
         let asks = |effect: &runbook_core::Effect| {
             use runbook_core::Effect::{Ask, Execute, Locks, Service, Timer as At};
             match effect {
-                Ask(_) | Service(_) | Locks(_) | At { timer: Timer::Question(_), .. } => true,
+                Ask(_) | Service(_) | Locks(_) => true,
+                At { timer: Timer::Question(_) | Timer::Deadline(_), .. } => true,
                 Execute(attempt) | At { timer: Timer::Overdue(attempt), .. } => self.child_waits(attempt),
                 _ => false,
             }

@@ -10,7 +10,7 @@ use runbook_core::units::{RunId, StepId, StepIx, Timestamp};
 use runbook_core::{Effect, decide};
 
 use super::expr::Mini;
-use super::loops;
+use super::{beside, locks, loops};
 
 pub(crate) fn plan(run: &Run) -> &Plan {
     &run.created().expect("a run").plan
@@ -27,6 +27,7 @@ fn around(plan: &Plan, at: StepIx) -> Vec<StepIx> {
 
 /// Checks one event against the state before and after it.
 pub(crate) fn event(before: &Run, event: &Event, after: &Run) {
+    beside::event(before, event);
     match event {
         // A child run that has begun goes on by itself: another engine of it is not another start.
         Event::AttemptStarted { attempt, child: Some(child), .. } if goes_on(before, attempt, child) => {}
@@ -35,10 +36,6 @@ pub(crate) fn event(before: &Run, event: &Event, after: &Run) {
             started(before, at, attempt.number == 1 && attempt.poll == 1);
         }
         Event::AttemptStarted { attempt, .. } => undo_started(before, &attempt.step),
-        Event::DeadlinePassed { step, .. } => {
-            let passed = before.deadlines().find(|(deadline, _)| deadline.id == *step);
-            assert!(passed.is_some() && main_goes_on(before), "`{step}` passes and is no matter any more");
-        }
         Event::BlockEntered { step, case } => {
             let at = plan(before).find(step.as_str()).expect("a step");
             started(before, at, true);
@@ -110,7 +107,7 @@ fn started(run: &Run, at: StepIx, first: bool) {
     let mut chain = vec![at];
     chain.extend(around(plan, at));
     for holder in chain.iter().filter(|at| !plan.step(**at).locks.is_empty()) {
-        assert!(holds(run, *holder), "`{}` starts without the locks of `{}`", step.id, plan.step(*holder).id);
+        assert!(locks::holds(run, *holder), "`{}` starts without the locks of `{}`", step.id, plan.step(*holder).id);
     }
     for inner in &chain {
         for need in &plan.step(*inner).needs {
@@ -120,8 +117,8 @@ fn started(run: &Run, at: StepIx, first: bool) {
     for block in &chain[1..] {
         assert_eq!(of(run, *block).state, StepState::Entered, "`{}` starts outside of its block", step.id);
     }
-    if step.beside.is_some() && first && !in_cleanup(plan, at) {
-        assert!(main_goes_on(run), "`{}` starts though all is done", step.id);
+    if first && !in_cleanup(plan, at) {
+        beside::begins(run, step);
     }
     if let (true, Some(held)) = (first, held_back(run, at)) {
         panic!("`{}` starts although {held}", step.id);
@@ -129,25 +126,6 @@ fn started(run: &Run, at: StepIx, first: bool) {
     if step.approval.is_some() && first {
         assert_eq!(of(run, at).state, StepState::Cleared, "`{}` starts without approval", step.id);
     }
-}
-
-/// Whether a step that does not run beside the others has still to settle.
-fn main_goes_on(run: &Run) -> bool {
-    run.steps().any(|(_, step, state)| step.beside.is_none() && !step.always && !state.state.is_settled())
-}
-
-/// Whether a step holds its locks.
-fn holds(run: &Run, at: StepIx) -> bool {
-    let scope = LockScope::Step(plan(run).step(at).id.clone(), Phase::Do);
-    run.locks().any(|(it, locks)| it == scope && locks.state == LockState::Held)
-}
-
-/// No lock is held twice in one run.
-fn locks_are_held_once(run: &Run) {
-    let held = run.locks().filter(|(_, locks)| locks.state == LockState::Held);
-    let mut names: Vec<&String> = held.flat_map(|(_, locks)| locks.wishes.iter().map(|wish| &wish.name)).collect();
-    names.sort();
-    assert!(names.windows(2).all(|two| two[0] != two[1]), "held twice: {names:?}");
 }
 
 /// Why a step must not start, from first principles.
@@ -352,17 +330,13 @@ fn of_children(run: &Run, at: StepIx) -> impl Iterator<Item = &StepState> {
 
 /// What can be said of any state.
 pub(crate) fn state(run: &Run) {
-    locks_are_held_once(run);
+    locks::are_held_once(run);
     let Some(created) = run.created() else { return };
     let outside = |doing| match doing {
         Doing::Stopping { why, .. } => !matches!(why, StopReason::Interrupted(_)),
         _ => matches!(doing, Doing::Executing | Doing::Polling { .. }),
     };
-    for beside in [false, true] {
-        let is_of = |step: &StepId| run.step_plan(step).expect("a step").beside.is_some() == beside;
-        let places = run.live().filter(|live| outside(live.doing) && is_of(&live.attempt.step)).count();
-        assert!(places <= created.plan.max_parallel.max(1) as usize, "{places} run at once");
-    }
+    beside::places(run, created.plan.max_parallel, |live| outside(live.doing));
     let undos = run.live().filter(|live| live.attempt.phase == Phase::Undo).count();
     assert!(undos <= 1, "{undos} undos at once");
     loops::state(run, created.plan.max_parallel);

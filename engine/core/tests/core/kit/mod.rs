@@ -1,5 +1,6 @@
 //! What the tests are made with.
 
+pub(crate) mod beside;
 pub(crate) mod book;
 pub(crate) mod build;
 pub(crate) mod check;
@@ -7,6 +8,7 @@ pub(crate) mod desk;
 pub(crate) mod engine;
 pub(crate) mod expr;
 pub(crate) mod fate;
+pub(crate) mod locks;
 pub(crate) mod loops;
 pub(crate) mod lower;
 pub(crate) mod rng;
