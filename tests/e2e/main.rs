@@ -5,6 +5,7 @@ mod bundle;
 mod cancel;
 mod children;
 mod commands;
+mod deadlines;
 mod durability;
 mod emergency;
 mod floods;

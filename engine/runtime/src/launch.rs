@@ -6,7 +6,7 @@ use std::path::Path;
 
 use runbook_core::evaluate::{Evaluate, Scope};
 use runbook_core::event::{Created, Identity, LockWish, Parent};
-use runbook_core::plan::{EnvSource, Plan};
+use runbook_core::plan::{EnvSource, Plan, Template};
 use runbook_core::rendered::RenderedSource;
 use runbook_core::units::{Role, RunId, StepId, parse_duration};
 use runbook_core::{DEPTH_MAX, digest_of, is_too_deep};
@@ -94,9 +94,7 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
     if !unanswerable.is_empty() {
         return Err(unanswerable);
     }
-    let env = render_env(&plan, &params, &values, &id, &by, evaluate).map_err(one)?;
-    let locks = render_locks(&plan, &params, &values, &id, &by, evaluate).map_err(one)?;
-    let deadlines = render_deadlines(&plan, &params, &values, &id, &by, evaluate).map_err(one)?;
+    let Begin { env, locks, deadlines } = begin(&plan, &params, &values, &id, &by, evaluate).map_err(one)?;
     let created = Created {
         deadlines,
         locks,
@@ -138,10 +136,8 @@ pub fn child(
     id: &RunId,
     evaluate: &dyn Evaluate,
 ) -> Result<Created, String> {
-    let env = render_env(&plan, params, &of.environment, id, &of.by, evaluate)?;
-    let mut locks = render_locks(&plan, params, &of.environment, id, &of.by, evaluate)?;
+    let Begin { env, mut locks, deadlines } = begin(&plan, params, &of.environment, id, &of.by, evaluate)?;
     locks.retain(|wish| !locks_above.contains(&wish.name));
-    let deadlines = render_deadlines(&plan, params, &of.environment, id, &of.by, evaluate)?;
     let created = Created {
         deadlines,
         locks,
@@ -257,22 +253,51 @@ fn describe(role: &Role, roles: &Roles) -> String {
     }
 }
 
-/// The locks of the run, by name, each once.
-fn render_locks(
+/// What a run is given before its first step.
+struct Begin {
+    env: BTreeMap<String, RenderedSource>,
+    locks: Vec<LockWish>,
+    /// In milliseconds from the start.
+    deadlines: BTreeMap<StepId, u64>,
+}
+
+/// Gives all that the document itself says its value.
+fn begin(
     plan: &Plan,
     params: &Value,
     environment: &Value,
     id: &RunId,
     by: &Identity,
     evaluate: &dyn Evaluate,
-) -> Result<Vec<LockWish>, String> {
+) -> Result<Begin, String> {
     let run = json!({"id": id.as_str(), "runbook": plan.about.id, "started_by": by.name});
     let locals = BTreeMap::new();
     let scope = Scope { params, environment, run: &run, steps: &|_| None, locals: &locals, failure: false };
+    let render = |template: &Template, place: &str| match evaluate.template(template, &scope) {
+        Ok(value) => Ok(runbook_core::as_text(value)),
+        Err(error) => Err(format!("{place}: {error}")),
+    };
+    let env = plan.env.iter().map(|(name, source)| {
+        let source = match source {
+            EnvSource::Secret { name, prefix } => RenderedSource::Secret { name: name.clone(), prefix: prefix.clone() },
+            EnvSource::Template(template) => RenderedSource::Value(render(template, &format!("`env.{name}`"))?),
+        };
+        Ok((name.clone(), source))
+    });
+    Ok(Begin {
+        env: env.collect::<Result<_, String>>()?,
+        locks: render_locks(plan, &render)?,
+        deadlines: render_deadlines(plan, &render)?,
+    })
+}
+
+type Render<'r> = &'r dyn Fn(&Template, &str) -> Result<String, String>;
+
+/// The locks of the run, by name, each once.
+fn render_locks(plan: &Plan, render: Render<'_>) -> Result<Vec<LockWish>, String> {
     let mut wishes: BTreeMap<String, u64> = BTreeMap::new();
     for lock in &plan.locks {
-        let name = evaluate.template(&lock.name, &scope).map_err(|error| format!("`locks`: {error}"))?;
-        let name = runbook_core::as_text(name);
+        let name = render(&lock.name, "`locks`")?;
         if name.trim().is_empty() {
             return Err("`locks`: a name is empty".to_owned());
         }
@@ -283,49 +308,15 @@ fn render_locks(
 }
 
 /// When the deadlines come, in milliseconds from the start.
-fn render_deadlines(
-    plan: &Plan,
-    params: &Value,
-    environment: &Value,
-    id: &RunId,
-    by: &Identity,
-    evaluate: &dyn Evaluate,
-) -> Result<BTreeMap<StepId, u64>, String> {
-    let run = json!({"id": id.as_str(), "runbook": plan.about.id, "started_by": by.name});
-    let locals = BTreeMap::new();
-    let scope = Scope { params, environment, run: &run, steps: &|_| None, locals: &locals, failure: false };
+fn render_deadlines(plan: &Plan, render: Render<'_>) -> Result<BTreeMap<StepId, u64>, String> {
     let mut found = BTreeMap::new();
     for (step, deadline) in plan.steps.iter().filter_map(|step| Some((step, step.deadline()?))) {
-        let named = |error: String| format!("the deadline `{}`: {error}", step.id);
-        let after = evaluate.template(&deadline.after, &scope).map_err(|error| named(error.to_string()))?;
-        match parse_duration(&runbook_core::as_text(after)).map_err(|error| named(error.to_string()))? {
-            0 => return Err(named("`after` must be longer than nothing".to_owned())),
+        let place = format!("`after` of the deadline `{}`", step.id);
+        let after = render(&deadline.after, &place)?;
+        match parse_duration(&after).map_err(|error| format!("{place}: {error}"))? {
+            0 => return Err(format!("{place}: it must be longer than nothing")),
             after_ms => found.insert(step.id.clone(), after_ms),
         };
     }
     Ok(found)
-}
-
-fn render_env(
-    plan: &Plan,
-    params: &Value,
-    environment: &Value,
-    id: &RunId,
-    by: &Identity,
-    evaluate: &dyn Evaluate,
-) -> Result<BTreeMap<String, RenderedSource>, String> {
-    let run = json!({"id": id.as_str(), "runbook": plan.about.id, "started_by": by.name});
-    let locals = BTreeMap::new();
-    let scope = Scope { params, environment, run: &run, steps: &|_| None, locals: &locals, failure: false };
-    let one = |(name, source): (&String, &EnvSource)| {
-        let source = match source {
-            EnvSource::Secret { name, prefix } => RenderedSource::Secret { name: name.clone(), prefix: prefix.clone() },
-            EnvSource::Template(template) => {
-                let value = evaluate.template(template, &scope).map_err(|error| format!("`env.{name}`: {error}"))?;
-                RenderedSource::Value(runbook_core::as_text(value))
-            }
-        };
-        Ok((name.clone(), source))
-    };
-    plan.env.iter().map(one).collect()
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::room::{Room, all, list, service, shown};
+use crate::kit::{end_of, wait_for};
 
 /// The notices that a response leaves: who was told what.
 fn told(platform: &Value) -> Vec<(&str, &str)> {
@@ -178,4 +179,20 @@ fn scripts_need_bash_and_nothing_else() {
         assert_eq!(end.status.code(), Some(0), "{}", shown(&end));
     }
     room.home.wait_until_nothing_is_left();
+}
+
+#[test]
+fn an_incident_that_is_not_resolved_in_time_escalates_by_itself() {
+    let room = Room::new();
+    room.edit("environments/sandbox.yaml", "escalate_after: 5m", "escalate_after: 1s");
+    let mut engine = room.home.start(&["exec", "p0-response", "-p", "incident_type=system_down"]);
+    room.wait_for_question("restart_engine");
+    let escalated = ("management", "P0 system down: not resolved after 1s");
+    wait_for("the escalation", || told(&room.platform()).contains(&escalated).then_some(()));
+    room.run(&["approve", "last"], 0);
+    assert_eq!(end_of(&mut engine), Some(0));
+    let after = room.platform();
+    assert_over(&after, "system_down");
+    assert_eq!(told(&after).into_iter().filter(|notice| *notice == escalated).count(), 1, "once");
+    room.leaves_nothing(&[]);
 }

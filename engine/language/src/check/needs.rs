@@ -75,18 +75,7 @@ fn reachable(outline: &Outline<'_>, at: usize, on: usize, name: &Text, found: &m
         };
         (message, "the steps of `always` start when all others have ended: remove the name".to_owned())
     } else if needed.beside != reader.beside {
-        let deadline = |at: Option<usize>| at.map(|at| outline.name(at));
-        match (deadline(needed.beside), deadline(reader.beside)) {
-            (Some(deadline), _) => (
-                format!("`{id}` belongs to the deadline `{deadline}`"),
-                "no step waits for a deadline, which may never pass: remove the name".to_owned(),
-            ),
-            (None, _) => (
-                format!("`{id}` does not belong to this deadline"),
-                "a deadline waits for nothing but its time: say `unless: steps.….succeeded`, or remove the name"
-                    .to_owned(),
-            ),
-        }
+        of_deadline(id, needed.beside.map(|at| outline.name(at)))
     } else if let Some(around) = outline.loop_without(on, Some(at)) {
         let around = outline.name(around);
         (
@@ -122,6 +111,21 @@ fn reachable(outline: &Outline<'_>, at: usize, on: usize, name: &Text, found: &m
     };
     found.error(Code::UnreachableNeed, name.span, message).help(help);
     false
+}
+
+/// What is wrong with a need across the border of a deadline, and the way out.
+fn of_deadline(id: &str, deadline: Option<&str>) -> (String, String) {
+    let (message, help) = match deadline {
+        Some(deadline) => (
+            format!("`{id}` belongs to the deadline `{deadline}`"),
+            "no step waits for a deadline, which may never pass: remove the name",
+        ),
+        None => (
+            format!("`{id}` does not belong to this deadline"),
+            "a deadline waits for nothing but its time: say `unless: steps.….succeeded`, or remove the name",
+        ),
+    };
+    (message, help.to_owned())
 }
 
 /// The key of a section.

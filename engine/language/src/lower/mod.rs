@@ -75,7 +75,9 @@ pub(crate) fn lower(
     let exported = Exported::of(doc, found);
     let outline = Outline::of(doc, found);
     for item in &outline.items {
-        fit::check(item, found);
+        if item.deadline.is_none() {
+            fit::check(item, found);
+        }
         item.doc.env.iter().for_each(|env| exported.check_step(env, found));
         if let Some(undo) = &item.doc.rollback {
             fit::check_undo(undo, found);

@@ -42,8 +42,8 @@ fn its_time_is_a_duration_or_computed_before_the_start() {
     assert_eq!(after("5"), ["RB0106 `5` has no unit; write `5s`, `5m` or `5h`"]);
     assert_eq!(after("0s"), ["RB0104 it must be longer than nothing"]);
     assert_eq!(after("'{{ steps.a.exit_code }}'"), ["RB0118 no step has ended when this is evaluated"]);
-    assert_eq!(found("steps: [{id: x, run: x}]", ""), ["RB0109 a deadline needs `after`"]);
-    assert_eq!(found("after: 5m", ""), ["RB0109 a deadline needs `steps`"]);
+    assert_eq!(found("steps: [{id: x, run: x}]", ""), ["RB0102 a deadline needs `after`"]);
+    assert_eq!(found("after: 5m", ""), ["RB0102 a deadline needs `steps`"]);
     assert_eq!(found("after: 5m, steps: []", ""), ["RB0111 there are no steps in it"]);
     let key = found("after: 5m, steps: [{id: x, run: x}], on_failure: continue", "");
     assert_eq!(key, ["RB0107 unknown key `on_failure`"]);

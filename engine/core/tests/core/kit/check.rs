@@ -1,11 +1,9 @@
 //! What must hold after every decision, written down a second time and in another way than the engine does it.
 
-use runbook_core::event::{
-    AttemptId, BlockReason, Cause, Event, LockScope, Phase, QuestionKind, SkipReason, StopReason,
-};
+use runbook_core::event::{AttemptId, BlockReason, Cause, Event, Phase, QuestionKind, SkipReason, StopReason};
 use runbook_core::input::Input;
 use runbook_core::plan::{Body, Plan, Section};
-use runbook_core::run::{Doing, LockState, Run, ServiceState, Stage, StepRun, StepState, UndoState};
+use runbook_core::run::{Doing, Run, ServiceState, Stage, StepRun, StepState, UndoState};
 use runbook_core::units::{RunId, StepId, StepIx, Timestamp};
 use runbook_core::{Effect, decide};
 
