@@ -46,8 +46,8 @@ fn its_time_is_a_duration_or_computed_before_the_start() {
     assert_eq!(found("after: 5m", ""), ["RB0102 a deadline needs `steps`"]);
     assert_eq!(found("after: 5m, steps: []", ""), ["RB0111 there are no steps in it"]);
     let key = found("after: 5m, steps: [{id: x, run: x}], on_failure: continue", "");
-    assert_eq!(key, ["RB0107 unknown key `on_failure`"]);
-    assert_eq!(found("after: 5m, steps: [{id: a, run: x}]", ""), ["RB0113 the id `a` is taken"]);
+    assert_eq!(key, ["RB0101 unknown key `on_failure`"]);
+    assert_eq!(found("after: 5m, steps: [{id: a, run: x}]", ""), ["RB0108 the id `a` is taken"]);
 }
 
 #[test]
