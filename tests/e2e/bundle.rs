@@ -127,3 +127,44 @@ fn a_run_that_goes_on_is_bundled_as_far_as_it_went() {
     let (code, report) = verified(&home, "b.tar.gz");
     assert_eq!((code, &report["findings"][0]["kind"]), (Some(1), &"not_sealed".into()), "{report}");
 }
+
+#[test]
+fn a_bundle_has_the_child_runs_and_they_are_verified_with_it() {
+    let home = Home::new();
+    let outer = |id: &str, other: &str| {
+        format!("schema: runbook/v1\nid: {id}\ntitle: R\nsteps: [{{id: of_{id}, runbook: ./{other}.yaml}}]\n")
+    };
+    home.write("a.yaml", &outer("a", "b"));
+    home.write("b.yaml", &outer("b", "c"));
+    home.write("c.yaml", "schema: runbook/v1\nid: c\ntitle: R\nsteps: [{id: said, run: echo innermost}]\n");
+    assert_eq!(home.run(&["exec", "a.yaml"]).status.code(), Some(0));
+    let output = home.run(&["bundle", "last", "-o", "b.tar.gz"]);
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
+    let children = unpacked(&home).join("children");
+    let ids: Vec<_> = fs::read_dir(&children).expect("a folder").flatten().map(|entry| entry.path()).collect();
+    assert_eq!(ids.len(), 2);
+    let said = ids.iter().filter_map(|run| fs::read_to_string(run.join("logs/said.1.out")).ok());
+    assert_eq!(said.collect::<Vec<_>>(), ["innermost\n"]);
+    assert!(ids.iter().all(|run| run.join("record.jsonl").exists() && run.join("report.html").exists()));
+
+    let output = home.run(&["verify", "b.tar.gz", "--output", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let of = report["records"].as_array().expect("a list").iter().map(|record| {
+        assert!(record["valid"] == true && !record["head"].as_str().unwrap_or_default().is_empty(), "{record}");
+        record["runbook"].as_str().expect("an id")
+    });
+    let of: Vec<&str> = of.collect();
+    assert_eq!(
+        (of[0], of.len(), of.contains(&"b"), of.contains(&"c")),
+        ("a", 3, true, true),
+        "the run itself is first"
+    );
+
+    // A child whose records are gone is told of.
+    let gone = ids.iter().find(|run| run.join("logs/said.1.out").exists()).and_then(|run| run.file_name()).expect("c");
+    fs::remove_dir_all(home.path().join("state/runs").join(gone)).expect("removed");
+    let output = home.run(&["bundle", "last", "-o", "c.tar.gz"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let wanted = format!("of child run {} there is nothing any more", gone.display());
+    assert!(output.status.success() && told.contains(&wanted), "{told}");
+}

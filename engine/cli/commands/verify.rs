@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use runbook_journal::{Examined, Finding, RECORD, examine};
-use runbook_runtime::bundle::{self, Opened};
+use runbook_runtime::bundle::{self, Opened, Packed};
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::record;
 use runbook_runtime::signing::{self, PublicKey};
@@ -23,7 +23,8 @@ use crate::view::text::{count, visible_line};
 /// read and has exactly the bytes that would be written for it, its number, the chain, the seals, the digest of the plan, and
 /// that a run can have gone so. Every line that is wrong is named. A run that has not ended is `not sealed`.
 ///
-/// A FILE, a record or a bundle (`runbook bundle`), needs no state folder: verify it wherever it was taken. Exit codes: 0 when nothing is wrong, 1 when something
+/// A FILE, a record or a bundle (`runbook bundle`), needs no state folder: verify it wherever it was taken. All records of
+/// a bundle are verified, those of child runs too. Exit codes: 0 when nothing is wrong, 1 when something
 /// is, 8 when an engine has the run now.
 ///
 /// What this cannot prove: that nobody wrote the whole file anew and chained it anew. For that, keep the `head` that is
@@ -53,7 +54,7 @@ struct Report {
 }
 
 /// One record.
-#[derive(Default, Serialize)]
+#[derive(Clone, Default, Serialize)]
 struct Verified {
     name: String,
     valid: bool,
@@ -68,14 +69,14 @@ struct Verified {
 }
 
 /// A signature beside a record.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Signature {
     segment: usize,
     verified: Option<bool>,
 }
 
 /// One thing that is wrong.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Told {
     /// None of a bundle as such.
     line: Option<u64>,
@@ -86,7 +87,7 @@ struct Told {
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let key = args.key.as_deref().map(PublicKey::read).transpose()?;
     let one = |name: &String| verified(name, key.as_ref(), context);
-    let records = args.records.iter().map(one).collect::<Result<Vec<_>, _>>()?;
+    let records: Vec<Verified> = args.records.iter().map(one).collect::<Result<Vec<_>, _>>()?.concat();
     let report = Report { valid: records.iter().all(|record| record.valid), records };
     match args.output {
         Format::Json => output::json(&report),
@@ -95,20 +96,21 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     Ok(if report.valid { ExitCode::Succeeded } else { ExitCode::Failed })
 }
 
-fn verified(name: &str, key: Option<&PublicKey>, context: &Context) -> Result<Verified, Failure> {
+/// A record, or all records of a bundle.
+fn verified(name: &str, key: Option<&PublicKey>, context: &Context) -> Result<Vec<Verified>, Failure> {
     let file = Path::new(name);
     if file.is_file() {
         let bytes = std::fs::read(file)
             .map_err(|error| Failure::new(ExitCode::Usage, format!("cannot read {}: {error}", file.display())))?;
         if bundle::is_bundle(&bytes) {
-            return Ok(unpacked(shown(file), &bytes, key));
+            return Ok(unpacked(&shown(file), &bytes, key));
         }
-        return Ok(told(shown(file), &beside(file), &bytes, key));
+        return Ok(vec![told(shown(file), &beside(file), &bytes, key)]);
     }
     let folder = context.find_run(name).map_err(|failure| failure.also("a file is named by its path"))?;
     let id = folder.id().to_string();
     match record::read(&folder) {
-        Ok(bytes) => Ok(told(id, &beside(&folder.path().join(RECORD)), &bytes, key)),
+        Ok(bytes) => Ok(vec![told(id, &beside(&folder.path().join(RECORD)), &bytes, key)]),
         Err(error) => {
             let why = format!("run {id} cannot be verified now: its record is sealed when it has ended");
             Err(Failure::from(error).also(why))
@@ -124,23 +126,29 @@ fn beside(record: &Path) -> Box<Signed<'_>> {
     Box::new(move |segment| std::fs::read(signing::signature_file(record, segment)).ok())
 }
 
-/// A bundle: what is wrong with it comes before what is wrong with the record in it.
-fn unpacked(name: String, bytes: &[u8], key: Option<&PublicKey>) -> Verified {
-    let Opened { record, signatures, findings } = bundle::open(bytes);
-    let mut findings: Vec<Told> =
-        findings.into_iter().map(|message| Told { line: None, kind: "bundle", message }).collect();
-    if record.is_none() {
-        let message = "it holds no record: the run had not ended".to_owned();
-        findings.push(Told { line: None, kind: "not_sealed", message });
+/// A bundle: what is wrong with it comes before what is wrong with the records in it, that of the run itself first.
+fn unpacked(name: &str, bytes: &[u8], key: Option<&PublicKey>) -> Vec<Verified> {
+    let Opened { run, children, findings } = bundle::open(bytes);
+    let children = children.iter().map(|(id, packed)| of_bundle(format!("{name}: child run {id}"), packed, key));
+    let mut records: Vec<Verified> = std::iter::once(of_bundle(name.to_owned(), &run, key)).chain(children).collect();
+    if let Some(first) = records.first_mut().filter(|_| !findings.is_empty()) {
+        let findings = findings.into_iter().map(|message| Told { line: None, kind: "bundle", message });
+        first.findings.splice(0..0, findings);
+        first.valid = false;
     }
-    let signed =
-        |segment| signatures.get(&signing::signature_file(Path::new(RECORD), segment).display().to_string()).cloned();
-    let mut verified = match &record {
-        Some(record) => told(name, &signed, record, key),
-        None => Verified { name, head: String::new(), ..Verified::default() },
-    };
-    findings.append(&mut verified.findings);
-    Verified { valid: findings.is_empty(), findings, ..verified }
+    records
+}
+
+fn of_bundle(name: String, packed: &Packed, key: Option<&PublicKey>) -> Verified {
+    let file = |segment| signing::signature_file(Path::new(RECORD), segment).display().to_string();
+    match &packed.record {
+        Some(record) => told(name, &|segment| packed.signatures.get(&file(segment)).cloned(), record, key),
+        None => {
+            let message = "it holds no record: the run had not ended".to_owned();
+            let findings = vec![Told { line: None, kind: "not_sealed", message }];
+            Verified { name, findings, ..Verified::default() }
+        }
+    }
 }
 
 fn told(name: String, signed: &Signed<'_>, bytes: &[u8], key: Option<&PublicKey>) -> Verified {

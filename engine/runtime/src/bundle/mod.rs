@@ -1,17 +1,19 @@
 //! Bundles: one archive with all that is to be kept of a run, which can be verified anywhere.
 //!
 //! The same run gives the same bytes: files in the order of their names, without times and owners. `MANIFEST`, the last file,
-//! has the SHA-256 of each in the form that `sha256sum -c` reads.
+//! has the SHA-256 of each in the form that `sha256sum -c` reads. What is there of a child run lies in `children/<its id>/`,
+//! whichever run around it started it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use flate2::read::GzDecoder;
 use flate2::{Compression, GzBuilder};
-use runbook_core::event::Created;
+use runbook_core::event::{Created, Event};
 use runbook_core::hex;
+use runbook_core::units::RunId;
 use runbook_journal::{RECORD, examine};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -20,11 +22,22 @@ use crate::folder::RunFolder;
 use crate::status::Status;
 use crate::{record, regular, signing};
 
+mod opened;
+
+pub use opened::{Opened, Packed, is_bundle, open};
+
 /// The file with the digests of all others.
 pub const MANIFEST: &str = "MANIFEST";
 
-/// A manifest, a record or a signature in a bundle is no longer than this: what is read is held in memory.
-const HELD_BYTES_MAX: u64 = 1 << 30;
+/// Where what is there of child runs lies.
+const CHILDREN: &str = "children/";
+
+/// What there is of one run, and which child runs its record names.
+struct OfRun {
+    files: BTreeMap<String, Content>,
+    children: BTreeSet<RunId>,
+    is_sealed: bool,
+}
 
 /// One file of a bundle.
 enum Content {
@@ -34,23 +47,64 @@ enum Content {
     File(File, u64),
 }
 
-/// Writes the bundle of a run: its record with signatures, its logs, its status, and the environment that was pinned.
-/// `more` are files that others make of the run, such as its report, by name.
+/// What others make of a run that is packed, such as its report: files by name.
+pub type Made = BTreeMap<String, Vec<u8>>;
+
+/// What a bundle lacks.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Lacking {
+    /// The runs, of which children too, that are packed without a seal: these are not over, or not sealed yet.
+    pub unsealed: Vec<RunId>,
+    /// The child runs of which nothing is there any more.
+    pub missing: Vec<RunId>,
+}
+
+/// Writes the bundle of a run and its child runs: record with signatures, logs, status, and the environment that was pinned.
+/// `more` says what else goes in for a run.
 ///
-/// Whether the record is sealed. Of a run that an engine has now, the record cannot be read, and is not in it.
+/// Of a run that an engine has now, the record cannot be read, and is not in it.
 ///
 /// The logs of services stay out: a service may print a secret that it makes itself, and those are not masked in its own while it runs.
 ///
 /// # Errors
 /// When the journal is damaged, or a file cannot be read or written.
-pub fn write(folder: &RunFolder, more: BTreeMap<String, Vec<u8>>, to: impl Write) -> Result<bool, EngineError> {
-    let (mut files, is_sealed) = match record::read(folder) {
+pub fn write<E: From<EngineError>>(
+    folder: &RunFolder,
+    more: impl Fn(&RunFolder) -> Result<Made, E>,
+    to: impl Write,
+) -> Result<Lacking, E> {
+    let (mut files, mut lacking) = (BTreeMap::new(), Lacking::default());
+    let (mut runs, mut seen) = (vec![folder.clone()], BTreeSet::from([folder.id().clone()]));
+    while let Some(run) = runs.pop() {
+        let of_run = of_run(&run, &mut lacking)?;
+        let prefix = if run.id() == folder.id() { String::new() } else { format!("{CHILDREN}{}/", run.id()) };
+        for child in of_run.children.into_iter().filter(|child| seen.insert(child.clone())) {
+            let child = folder.state().run(&child);
+            // One whose start was cut off has nothing, and one that was removed.
+            if child.path().is_dir() { runs.push(child) } else { lacking.missing.push(child.id().clone()) }
+        }
+        let made = more(&run)?.into_iter().map(|(name, bytes)| (name, Content::Bytes(bytes)));
+        files.extend(of_run.files.into_iter().chain(made).map(|(name, content)| (format!("{prefix}{name}"), content)));
+    }
+    pack(folder, files, to).map_err(EngineError::from)?;
+    Ok(lacking)
+}
+
+/// What there is of one run.
+fn of_run(folder: &RunFolder, lacking: &mut Lacking) -> Result<OfRun, EngineError> {
+    let mut of_run = match record::read(folder) {
         Ok(bytes) => decided(folder, bytes)?,
-        Err(EngineError::InUse) => (published(folder)?, false),
+        Err(EngineError::InUse) => published(folder)?,
         Err(error) => return Err(error),
     };
-    logs(folder, &mut files)?;
-    files.extend(more.into_iter().map(|(name, bytes)| (name, Content::Bytes(bytes))));
+    if !of_run.is_sealed {
+        lacking.unsealed.push(folder.id().clone());
+    }
+    logs(folder, &mut of_run.files)?;
+    Ok(of_run)
+}
+
+fn pack(folder: &RunFolder, files: BTreeMap<String, Content>, to: impl Write) -> io::Result<()> {
     let mut archive = tar::Builder::new(GzBuilder::new().mtime(0).write(to, Compression::default()));
     let mut manifest = String::new();
     for (name, content) in files {
@@ -61,8 +115,7 @@ pub fn write(folder: &RunFolder, more: BTreeMap<String, Vec<u8>>, to: impl Write
         manifest.push_str(&format!("{digest}  {name}\n"));
     }
     append(&mut archive, folder, MANIFEST, manifest.len() as u64, manifest.as_bytes())?;
-    archive.into_inner()?.finish()?.flush()?;
-    Ok(is_sealed)
+    archive.into_inner()?.finish()?.flush()
 }
 
 /// Appends a file; the digest of what is in it.
@@ -89,8 +142,8 @@ fn append<W: Write>(
     Ok(hex(&hashed.hash.finalize()))
 }
 
-/// What the record tells, and whether it is sealed.
-fn decided(folder: &RunFolder, bytes: Vec<u8>) -> Result<(BTreeMap<String, Content>, bool), EngineError> {
+/// What the record tells.
+fn decided(folder: &RunFolder, bytes: Vec<u8>) -> Result<OfRun, EngineError> {
     let examined = examine(&bytes);
     let mut files = BTreeMap::new();
     let mut put = |name: &str, bytes| drop(files.insert(name.to_owned(), Content::Bytes(bytes)));
@@ -110,9 +163,21 @@ fn decided(folder: &RunFolder, bytes: Vec<u8>) -> Result<(BTreeMap<String, Conte
             Err(error) => return Err(error.into()),
         }
     }
+    let children = bytes.split(|byte| *byte == b'\n').filter_map(child_in).collect();
     put(RECORD, bytes);
-    let is_sealed = examined.seals.last() == Some(&examined.lines);
-    Ok((files, is_sealed))
+    Ok(OfRun { files, children, is_sealed: examined.seals.last() == Some(&examined.lines) })
+}
+
+/// The child run that a line of a record names. A line that cannot be read names none; `verify` tells what is wrong with it.
+fn child_in(line: &[u8]) -> Option<RunId> {
+    #[derive(Deserialize)]
+    struct Line {
+        event: Event,
+    }
+    match serde_json::from_slice::<Line>(line).ok()?.event {
+        Event::AttemptStarted { child, .. } => child,
+        _ => None,
+    }
 }
 
 /// What commands printed, with secrets masked.
@@ -130,12 +195,12 @@ fn logs(folder: &RunFolder, files: &mut BTreeMap<String, Content>) -> io::Result
 }
 
 /// What an engine keeps to itself as long as it lives: the snapshot that it published is all that is known.
-fn published(folder: &RunFolder) -> Result<BTreeMap<String, Content>, EngineError> {
+fn published(folder: &RunFolder) -> Result<OfRun, EngineError> {
     let mut files = BTreeMap::new();
     if let Ok(status) = Status::read(folder) {
         files.insert("status.json".to_owned(), Content::Bytes(pretty(&status)?));
     }
-    Ok(files)
+    Ok(OfRun { files, children: BTreeSet::new(), is_sealed: false })
 }
 
 fn pretty(value: &impl serde::Serialize) -> io::Result<Vec<u8>> {
@@ -178,99 +243,5 @@ impl<R: Read> Read for Hashed<R> {
         self.hash.update(&buffer[..count]);
         self.bytes += count as u64;
         Ok(count)
-    }
-}
-
-/// What a bundle turned out to be.
-#[derive(Debug, Default)]
-pub struct Opened {
-    /// The record in it.
-    pub record: Option<Vec<u8>>,
-    /// The signatures of its segments, by the names of their files.
-    pub signatures: BTreeMap<String, Vec<u8>>,
-    /// What is wrong with the bundle itself, each as a sentence.
-    pub findings: Vec<String>,
-}
-
-/// Whether bytes are the beginning of a bundle.
-pub fn is_bundle(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x1f, 0x8b])
-}
-
-/// Reads a bundle, and checks that it has all files of its manifest, unaltered, and no other.
-pub fn open(bytes: impl Read) -> Opened {
-    let mut opened = Opened::default();
-    let mut digests = BTreeMap::new();
-    let mut manifest = None;
-    let mut archive = tar::Archive::new(GzDecoder::new(bytes));
-    if let Err(error) = opened.read(&mut archive, &mut digests, &mut manifest) {
-        opened.findings.push(format!("the archive cannot be read to its end: {error}"));
-    }
-    // What stands behind the files is checked too: the archive has a checksum of its own.
-    if let Err(error) = io::copy(&mut archive.into_inner(), &mut io::sink()) {
-        opened.findings.push(format!("the archive is damaged: {error}"));
-    }
-    match manifest.map(String::from_utf8) {
-        Some(Ok(manifest)) => opened.compare(&manifest, digests),
-        Some(Err(_)) => opened.findings.push(format!("{MANIFEST} cannot be read")),
-        None => opened.findings.push(format!("{MANIFEST} is missing")),
-    }
-    opened
-}
-
-impl Opened {
-    fn read(
-        &mut self,
-        archive: &mut tar::Archive<impl Read>,
-        digests: &mut BTreeMap<String, String>,
-        manifest: &mut Option<Vec<u8>>,
-    ) -> io::Result<()> {
-        for entry in archive.entries()? {
-            let entry = entry?;
-            let path = entry.path()?.into_owned();
-            let is_file = entry.header().entry_type() == tar::EntryType::Regular;
-            let Some((_, name)) = path.to_str().and_then(|path| path.split_once('/')).filter(|_| is_file) else {
-                self.findings.push(format!("{} is none of the files of a bundle", path.display()));
-                continue;
-            };
-            let name = name.to_owned();
-            let mut hashed = Hashed::new(entry);
-            let is_held = name == MANIFEST || name == RECORD || name.ends_with(".sig");
-            let mut held = vec![];
-            if is_held {
-                (&mut hashed).take(HELD_BYTES_MAX).read_to_end(&mut held)?;
-            }
-            io::copy(&mut hashed, &mut io::sink())?;
-            if name == MANIFEST {
-                *manifest = Some(held);
-                continue;
-            }
-            if digests.insert(name.clone(), hex(&hashed.hash.finalize())).is_some() {
-                self.findings.push(format!("{name} is there twice"));
-            }
-            if name == RECORD {
-                self.record = Some(held);
-            } else if is_held {
-                self.signatures.insert(name, held);
-            }
-        }
-        Ok(())
-    }
-
-    fn compare(&mut self, manifest: &str, mut digests: BTreeMap<String, String>) {
-        for line in manifest.lines() {
-            let Some((digest, name)) = line.split_once("  ") else {
-                self.findings.push(format!("{MANIFEST} has a line that names no file: {line}"));
-                continue;
-            };
-            match digests.remove(name) {
-                None => self.findings.push(format!("{name} is missing")),
-                Some(actual) if actual != digest => self.findings.push(format!("{name} was altered")),
-                Some(_) => {}
-            }
-        }
-        for name in digests.into_keys() {
-            self.findings.push(format!("{name} is not in {MANIFEST}"));
-        }
     }
 }
