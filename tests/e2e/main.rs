@@ -6,6 +6,7 @@ mod cancel;
 mod children;
 mod commands;
 mod deadlines;
+mod done;
 mod durability;
 mod emergency;
 mod floods;

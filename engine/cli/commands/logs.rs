@@ -6,6 +6,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use runbook_core::event::Phase;
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::folder::RunFolder;
 use runbook_runtime::status::{Status, StepStatus};
@@ -34,7 +35,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub(crate) struct Args {
     /// The run: its id, the beginning of it, or `last`
     run: String,
-    /// A step, or one attempt of it: `restart`, `restart.2`, `restart.undo.1`
+    /// A step, or one attempt of it: `restart`, `restart.2`, `restart.undo.1`, `restart.probe.1`
     step: Option<String>,
     /// Go on until the step, or the run, has ended
     #[arg(short, long)]
@@ -59,7 +60,7 @@ enum Stream {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Log {
     position: usize,
-    is_undo: bool,
+    phase: Phase,
     number: u32,
     is_err: bool,
     step: String,
@@ -103,15 +104,19 @@ fn reader_or(error: &io::Error, log: &Log) -> Result<ExitCode, Failure> {
 /// What is wanted: a step, and perhaps one attempt.
 struct Wanted {
     step: String,
-    attempt: Option<(bool, u32)>,
+    attempt: Option<(Phase, u32)>,
 }
 
 fn wanted(text: &str, status: &Status, folder: &RunFolder) -> Result<Wanted, Failure> {
     let is_step = |id: &str| status.steps.iter().any(|step| step.id == id);
     let (step, rest) = text.split_once('.').map_or((text, None), |(step, rest)| (step, Some(rest)));
     let attempt = rest.map(|rest| {
-        let (is_undo, number) = rest.strip_prefix("undo.").map_or((false, rest), |number| (true, number));
-        number.parse().map(|number| (is_undo, number))
+        let (phase, number) = match rest.split_once('.') {
+            Some(("undo", number)) => (Phase::Undo, number),
+            Some(("probe", number)) => (Phase::Probe, number),
+            _ => (Phase::Do, rest),
+        };
+        number.parse().map(|number| (phase, number))
     });
     match attempt.transpose() {
         Ok(attempt) if is_step(step) => Ok(Wanted { step: step.to_owned(), attempt }),
@@ -139,17 +144,18 @@ fn found(folder: &RunFolder, status: &Status, wanted: Option<&Wanted>, stream: S
 
 impl Wanted {
     fn is_it(&self, log: &Log) -> bool {
-        let is_attempt = self.attempt.is_none_or(|attempt| attempt == (log.is_undo, log.number));
+        let is_attempt = self.attempt.is_none_or(|attempt| attempt == (log.phase, log.number));
         log.step == self.step && is_attempt
     }
 }
 
-/// What a file of the logs' folder is: `<step>.<number>.out`, `<step>.undo.<number>.err`.
+/// What a file of the logs' folder is: `<step>.<number>.out`, `<step>.undo.<number>.err`, `<step>.probe.<number>.out`.
 fn log_of(path: &std::path::Path, positions: &BTreeMap<&str, usize>) -> Option<Log> {
     let parts: Vec<&str> = path.file_name()?.to_str()?.split('.').collect();
-    let (step, is_undo, number, stream) = match parts.as_slice() {
-        [step, number, stream] => (*step, false, number, *stream),
-        [step, "undo", number, stream] => (*step, true, number, *stream),
+    let (step, phase, number, stream) = match parts.as_slice() {
+        [step, number, stream] => (*step, Phase::Do, number, *stream),
+        [step, "undo", number, stream] => (*step, Phase::Undo, number, *stream),
+        [step, "probe", number, stream] => (*step, Phase::Probe, number, *stream),
         _ => return None,
     };
     let is_err = match stream {
@@ -158,7 +164,7 @@ fn log_of(path: &std::path::Path, positions: &BTreeMap<&str, usize>) -> Option<L
         _ => return None,
     };
     let position = *positions.get(step)?;
-    Some(Log { position, is_undo, number: number.parse().ok()?, is_err, step: step.to_owned(), path: path.to_owned() })
+    Some(Log { position, phase, number: number.parse().ok()?, is_err, step: step.to_owned(), path: path.to_owned() })
 }
 
 /// Whether more may be written; an engine that was sent to the background may be about to take the run.
@@ -213,7 +219,11 @@ impl Printer {
 }
 
 fn heading(log: &Log) -> String {
-    let what = if log.is_undo { "rollback of " } else { "" };
+    let what = match log.phase {
+        Phase::Do => "",
+        Phase::Undo => "rollback of ",
+        Phase::Probe => "done_when of ",
+    };
     let stream = if log.is_err { "standard error" } else { "standard output" };
     format!("==> {what}{}, attempt {}, {stream} <==", log.step, log.number)
 }
@@ -238,7 +248,7 @@ mod tests {
         let names: Vec<String> =
             logs.iter().map(|log| log.path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
         assert_eq!(names, ["b.2.out", "b.10.out", "a.1.out", "a.1.err", "a.undo.1.err"]);
-        let wanted = Wanted { step: "a".to_owned(), attempt: Some((true, 1)) };
+        let wanted = Wanted { step: "a".to_owned(), attempt: Some((Phase::Undo, 1)) };
         assert_eq!(logs.iter().filter(|log| wanted.is_it(log)).count(), 1);
         assert_eq!(heading(&logs[4]), "==> rollback of a, attempt 1, standard error <==");
     }

@@ -2,6 +2,7 @@
 
 mod approval;
 mod beside;
+mod done;
 mod known;
 mod loops;
 mod model;
@@ -23,7 +24,8 @@ use crate::view::paint::Paint;
 /// Shows what a run would do, in order, without starting anything
 ///
 /// The runbook and the environment are checked as `exec` checks them, and the params that are given too. Params that are
-/// missing are shown as missing and are not asked for. No service is started, no secret is read and no run is created.
+/// missing are shown as missing and are not asked for. No service is started, no secret is read and no run is created; only
+/// with `--probe` the scripts of `done_when` run, and get the secrets that they name.
 ///
 /// With the params that are known, the branch of a `switch` that will be taken and conditions that hold or not are marked.
 ///
@@ -31,6 +33,7 @@ use crate::view::paint::Paint;
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  runbook plan deploy.yaml -p version=1.4\n  runbook plan p0-response --env sandbox --full\n  \
+    runbook plan deploy.yaml -p version=1.4 --probe\n  \
     runbook plan deploy --output json | jq '.steps[] | select(.approval) | .id'\n\n\
     JSON: one object with `runbook`, `title`, `file`, `digest`, `environment`, `params`, `secrets` and `steps`, the steps in\n\
     order, parents before their children. Durations are milliseconds. Steps of one list with the same `wave` may run at\n\
@@ -45,6 +48,9 @@ pub(crate) struct Args {
     /// The environment [default: that of runbook.toml]
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
+    /// Ask each `done_when` what is done already. Its scripts run, and must only look; nothing else does
+    #[arg(long)]
+    probe: bool,
     /// Show scripts, requests and rollbacks in full; JSON always does
     #[arg(long)]
     full: bool,
@@ -68,7 +74,11 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         given: given.names(),
         values: given.so_far(&loaded.plan)?,
     };
-    let view = model::PlanView::of(&loaded, &facts);
+    let mut view = model::PlanView::of(&loaded, &facts);
+    if args.probe {
+        let environment = environment.as_ref().map(|(_, it)| it);
+        done::ask(&mut view, &loaded.plan, &facts.values, environment)?;
+    }
     match args.output {
         Format::Json => output::json(&view),
         Format::Text => {

@@ -50,6 +50,7 @@ fn do_line(at: u64, old: Option<&StepStatus>, step: &StepStatus, is_first: bool)
             format!("{id} started{}", attempt(step.attempts, None)),
         ),
         "retrying" => Line::new(at, Tone::Bad, format!("{id} failed{because}")).with_log(step.log.clone()),
+        "succeeded" if step.already_done => Line::new(ended, Tone::Good, format!("{id} already done")),
         "succeeded" => Line::new(ended, Tone::Good, format!("{id} succeeded{took}")),
         "failed" => Line::new(ended, Tone::Bad, format!("{id} failed{took}{because}")).with_log(step.log.clone()),
         "cancelled" => Line::new(ended, Tone::Bad, format!("{id} was ended{took}")),

@@ -99,7 +99,7 @@ fn held_by(holder: Option<&LockHolder>) -> String {
 fn prefix(scope: &LockScope) -> String {
     match scope {
         LockScope::Run => String::new(),
-        LockScope::Step(step, Phase::Do) => format!("{step} "),
+        LockScope::Step(step, Phase::Do | Phase::Probe) => format!("{step} "),
         LockScope::Step(step, Phase::Undo) => format!("the rollback of {step} "),
     }
 }
@@ -131,7 +131,7 @@ fn of_attempt(at: u64, event: &Event, batch: &[Record], run: &Run) -> Option<Lin
         Event::RetryScheduled { step, phase, due } => {
             let (ended, why) = batch.iter().find_map(|record| failed_attempt(&record.event, step, *phase))?;
             let next = format!("next attempt at {}", clock(due.0));
-            let number = attempt(ended.number, attempts_max(run, step, *phase));
+            let number = numbered(ended, run);
             let text = format!("{} failed{number}: {why}; {next}", subject(ended));
             Line::new(at, Tone::Bad, text).with_log(log_of(ended, run))
         }
@@ -152,7 +152,7 @@ fn started(at: u64, id: &AttemptId, run: &Run) -> Option<Line> {
         }
         _ => "started".to_owned(),
     };
-    let number = attempt(id.number, attempts_max(run, &id.step, id.phase));
+    let number = numbered(id, run);
     Some(Line::start(at, format!("{} {what}{number}", subject(id))))
 }
 
@@ -160,7 +160,9 @@ fn started(at: u64, id: &AttemptId, run: &Run) -> Option<Line> {
 fn failed_attempt<'e>(event: &'e Event, step: &StepId, phase: Phase) -> Option<(&'e AttemptId, &'e Failure)> {
     match event {
         Event::AttemptEnded { attempt, failure: Some(failure), .. }
-            if attempt.step == *step && attempt.phase == phase =>
+            // A look that does not say whether a step is done counts as a failed attempt of it.
+            if attempt.step == *step
+                && (attempt.phase == phase || (attempt.phase == Phase::Probe && phase == Phase::Do)) =>
         {
             Some((attempt, failure))
         }
@@ -196,6 +198,9 @@ fn of_step(at: u64, event: &Event, run: &Run) -> Option<Line> {
             Line::new(at, Tone::Good, text)
         }
         Event::StepSucceeded { step, .. } if is_block(run, step) => return None,
+        Event::StepSucceeded { step, already_done: true, .. } => {
+            Line::new(at, Tone::Good, format!("{step} already done"))
+        }
         Event::StepSucceeded { step, .. } => {
             Line::new(at, Tone::Good, format!("{step} succeeded{}", took(at, run, step)))
         }
@@ -281,7 +286,13 @@ fn subject(attempt: &AttemptId) -> String {
     match attempt.phase {
         Phase::Do => attempt.step.to_string(),
         Phase::Undo => format!("the rollback of {}", attempt.step),
+        Phase::Probe => format!("done_when of {}", attempt.step),
     }
+}
+
+/// Which attempt it is of how many, where there are several; how often it was looked whether a step is done says nothing.
+fn numbered(id: &AttemptId, run: &Run) -> String {
+    if id.phase == Phase::Probe { String::new() } else { attempt(id.number, attempts_max(run, &id.step, id.phase)) }
 }
 
 fn is_block(run: &Run, step: &StepId) -> bool {
@@ -291,7 +302,7 @@ fn is_block(run: &Run, step: &StepId) -> bool {
 fn attempts_max(run: &Run, step: &StepId, phase: Phase) -> Option<u32> {
     let plan = run.step_plan(step)?;
     let retry = match phase {
-        Phase::Do => plan.retry.as_ref(),
+        Phase::Do | Phase::Probe => plan.retry.as_ref(),
         Phase::Undo => plan.rollback.as_ref()?.retry.as_ref(),
     };
     retry.map(|retry| retry.attempts_max)
@@ -311,6 +322,10 @@ fn log_of(attempt: &AttemptId, run: &Run) -> Option<String> {
 
 fn log_of_last(run: &Run, step: &StepId, phase: Phase) -> Option<String> {
     let state = run.step(step)?;
-    let number = if phase == Phase::Do { state.attempts } else { state.undo.attempts };
+    let (phase, number) = match phase {
+        Phase::Undo => (phase, state.undo.attempts),
+        Phase::Do | Phase::Probe if state.attempts > 0 => (Phase::Do, state.attempts),
+        Phase::Do | Phase::Probe => (Phase::Probe, state.probes),
+    };
     if number == 0 { None } else { log_of(&AttemptId::first(step.clone(), phase, number), run) }
 }

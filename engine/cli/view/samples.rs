@@ -24,6 +24,7 @@ pub(crate) fn step(id: &str, state: &str) -> StepStatus {
         state: state.to_owned(),
         detail: None,
         due: None,
+        already_done: false,
         attempts: u32::from(!matches!(state, "pending" | "waiting" | "skipped" | "blocked")),
         log: None,
         exit_code: None,

@@ -7,6 +7,7 @@ use runbook_runtime::status::Status;
 pub(crate) struct Tally {
     pub(crate) all: usize,
     pub(crate) succeeded: usize,
+    pub(crate) already_done: usize,
     pub(crate) failed: usize,
     pub(crate) skipped: usize,
     /// Blocked: they never started.
@@ -23,6 +24,7 @@ impl Tally {
         for step in status.steps.iter().filter(|step| !step.is_block) {
             tally.all += 1;
             match step.state.as_str() {
+                "succeeded" if step.already_done => tally.already_done += 1,
                 "succeeded" => tally.succeeded += 1,
                 "failed" => tally.failed += 1,
                 "skipped" => tally.skipped += 1,
@@ -38,7 +40,7 @@ impl Tally {
 
     /// Steps to which nothing more happens.
     pub(crate) fn done(&self) -> usize {
-        self.succeeded + self.failed + self.skipped + self.blocked + self.cancelled
+        self.succeeded + self.already_done + self.failed + self.skipped + self.blocked + self.cancelled
     }
 
     /// Such as `12/40 done, 3 running, 1 waiting`.
@@ -56,6 +58,7 @@ impl Tally {
     pub(crate) fn words(&self) -> String {
         let counts = [
             (self.succeeded, "succeeded"),
+            (self.already_done, "already done"),
             (self.failed, "failed"),
             (self.skipped, "skipped"),
             (self.cancelled, "cancelled"),

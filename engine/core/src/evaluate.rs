@@ -78,6 +78,8 @@ pub struct StepView<'a> {
     pub failed: bool,
     /// Its condition did not hold, or its branch was not taken.
     pub skipped: bool,
+    /// It succeeded because nothing was left to do.
+    pub already_done: bool,
     /// The exit code of its last attempt, when it had one.
     pub exit_code: Option<i32>,
     /// What it handed on.

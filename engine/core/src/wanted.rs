@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::event::{AttemptId, LockScope, QuestionId, Timer};
+use crate::event::{AttemptId, LockScope, Phase, QuestionId, Timer};
 use crate::run::{Doing, LockState, Run, ServiceState, Stage};
 use crate::units::{ServiceName, StepIx, Timestamp};
 
@@ -145,6 +145,10 @@ impl Run {
             return;
         }
         for (key, locks) in self.locks.iter().filter(|(key, _)| !self.waits_within(**key)) {
+            // After a crash those of a block are taken before those within it, as they were at first.
+            if key.is_some_and(|(at, phase)| phase == Phase::Do && !self.holds_locks_around(at)) {
+                continue;
+            }
             let Some(scope) = self.lock_scope(*key) else { continue };
             if let LockState::Awaited { until, .. } = locks.state
                 && !locks.had

@@ -25,7 +25,11 @@ fn three_events(number: u64) -> Vec<Event> {
     let host = Host { boot_id: "5f3ad5a3-96f0-4a9a-a4a9-0f4c2c1a9d0e".to_owned(), supervisor: "4211:88123".to_owned() };
     vec![
         Event::AttemptEnded { attempt: attempt(number), exit: Exit::Code(0), failure: None },
-        Event::StepSucceeded { step: attempt(number).step, outputs: [("count".to_owned(), number.into())].into() },
+        Event::StepSucceeded {
+            step: attempt(number).step,
+            outputs: [("count".to_owned(), number.into())].into(),
+            already_done: false,
+        },
         Event::AttemptStarted {
             attempt: attempt(number + 1),
             due: Some(Timestamp(1_700_000_000_000)),
@@ -87,6 +91,7 @@ fn main() {
     let large = Event::StepSucceeded {
         step: "large".into(),
         outputs: [("out".to_owned(), "x".repeat(5_000_000).into())].into(),
+        already_done: false,
     };
     let mut journal = SledJournal::create(dir.join("large")).unwrap();
     measure("append of one event of 5 MB, durable", 3, |_| {

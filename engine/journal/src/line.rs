@@ -267,7 +267,7 @@ mod tests {
     }
 
     fn handing_on(value: Value) -> Event {
-        Event::StepSucceeded { step: "a".into(), outputs: [("out".to_owned(), value)].into() }
+        Event::StepSucceeded { step: "a".into(), outputs: [("out".to_owned(), value)].into(), already_done: false }
     }
 
     fn sealed(event: &Event) -> Result<Sealed, JournalError> {

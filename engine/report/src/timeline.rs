@@ -64,6 +64,7 @@ pub(crate) fn subject(attempt: &AttemptId) -> String {
     match attempt.phase {
         Phase::Do => format!("`{}`", attempt.step),
         Phase::Undo => format!("the undo of `{}`", attempt.step),
+        Phase::Probe => format!("`done_when` of `{}`", attempt.step),
     }
 }
 
@@ -152,6 +153,9 @@ impl Teller<'_> {
             return None;
         }
         let state = self.run.step(step)?;
+        if state.already_done {
+            return Some((format!("`{step}` was already done"), Weight::Own));
+        }
         let took = state.started_at.zip(state.ended_at).map(|(from, to)| to.0.saturating_sub(from.0));
         let took = took.map(|ms| format!(" after {}", duration(ms))).unwrap_or_default();
         let weight = if state.attempts > 1 { Weight::Own } else { Weight::Succeeded };
@@ -179,9 +183,14 @@ impl Teller<'_> {
             }
             Event::RetryScheduled { step, phase, due } => {
                 let failed = self.last_failure.take();
-                let failed = failed.filter(|(attempt, _)| attempt.step == *step && attempt.phase == *phase);
+                // A look that does not say whether a step is done counts as a failed attempt of it.
+                let is_of = |of: Phase| of == *phase || (of == Phase::Probe && *phase == Phase::Do);
+                let failed = failed.filter(|(attempt, _)| attempt.step == *step && is_of(attempt.phase));
                 let next = format!("the next one starts at {}", instant(due.0));
                 let (attempt, failure) = failed?;
+                if attempt.phase == Phase::Probe {
+                    return Some((format!("`{step}`: {failure}; {next}"), step));
+                }
                 let text = format!("attempt {} of {} failed: {failure}; {next}", attempt.number, subject(&attempt));
                 Some((text, step))
             }
@@ -235,7 +244,7 @@ type Told<'e> = (String, Option<&'e StepId>, Option<&'e Identity>);
 fn awaits(scope: &LockScope) -> (String, Option<&StepId>) {
     match scope {
         LockScope::Run => ("the run".to_owned(), None),
-        LockScope::Step(step, Phase::Do) => (format!("`{step}`"), Some(step)),
+        LockScope::Step(step, Phase::Do | Phase::Probe) => (format!("`{step}`"), Some(step)),
         LockScope::Step(step, Phase::Undo) => (format!("the undo of `{step}`"), Some(step)),
     }
 }
@@ -245,7 +254,7 @@ fn held_by(holder: Option<&LockHolder>) -> String {
 }
 
 fn again(attempt: &AttemptId) -> Option<String> {
-    let is_again = attempt.number > 1 && attempt.poll == 1;
+    let is_again = attempt.number > 1 && attempt.poll == 1 && attempt.phase != Phase::Probe;
     is_again.then(|| format!("attempt {} of {} starts", attempt.number, subject(attempt)))
 }
 

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod launch;
 pub mod locks;
 pub mod looped;
+pub mod probe;
 pub mod prune;
 mod question;
 pub mod record;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use runbook_core::event::{EndState, Phase};
+use runbook_core::event::{AttemptId, EndState, Phase};
 use runbook_core::plan::{Body, Field, Step};
 use runbook_core::rendered::Rendered;
 use runbook_core::run::{Doing, Live, Run, ServiceState, Stage, StepRun, StepState, UndoState};
@@ -171,6 +171,9 @@ pub struct StepStatus {
     /// Of a deadline: when it comes, as long as it is to come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<u64>,
+    /// Whether it succeeded because its `done_when` said that nothing was left to do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub already_done: bool,
     /// Attempts started so far.
     pub attempts: u32,
     /// The name of the log of the last attempt, without its ending.
@@ -307,7 +310,10 @@ fn steps_of(run: &Run) -> Vec<StepStatus> {
     let live: BTreeMap<(&StepId, Phase), &Live> =
         run.live().map(|live| ((&live.attempt.step, live.attempt.phase), live)).collect();
     let one = |(step, state): (&Step, &StepRun)| {
-        let own = live.get(&(&step.id, Phase::Do)).copied();
+        // What is looked at is asked about only after that.
+        let look = live.get(&(&step.id, Phase::Probe)).copied();
+        let is_to_be_looked_at = look.is_none() && run.retry_due(&step.id, Phase::Probe).is_some();
+        let own = look.or_else(|| live.get(&(&step.id, Phase::Do)).copied()).filter(|_| !is_to_be_looked_at);
         let undoing = live.get(&(&step.id, Phase::Undo)).copied();
         let (undo, undo_detail) = undo_of(state, undoing);
         let (outputs, outputs_cut) = shortened(&state.outputs);
@@ -321,8 +327,9 @@ fn steps_of(run: &Run) -> Vec<StepStatus> {
             state: if asks(own) { "waiting".to_owned() } else { state.state.word().to_owned() },
             detail: detail_of(run, step, state, own),
             due: step.deadline().and_then(|_| run.deadlines().find(|(it, _)| it.id == step.id)).map(|(_, due)| due.0),
+            already_done: state.already_done,
             attempts: state.attempts,
-            log: (state.attempts > 0).then(|| format!("{}.{}", step.id, state.attempts)),
+            log: log_of(step, state),
             exit_code: state.exit_code,
             started_at: state.started_at.map(|at| at.0),
             ended_at: state.ended_at.map(|at| at.0),
@@ -336,6 +343,15 @@ fn steps_of(run: &Run) -> Vec<StepStatus> {
     let all: Vec<(&Step, &StepRun)> = run.steps().map(|(_, step, state)| (step, state)).collect();
     let order = plan.map(runbook_core::plan::Plan::in_order).unwrap_or_default();
     order.into_iter().filter_map(|at| all.get(at.at()).copied()).map(one).collect()
+}
+
+/// The log of the last attempt; of a step that was only looked at, of the last look.
+fn log_of(step: &Step, state: &StepRun) -> Option<String> {
+    let (phase, number) = match state.attempts {
+        0 => (Phase::Probe, state.probes),
+        attempts => (Phase::Do, attempts),
+    };
+    (number > 0).then(|| AttemptId::first(step.id.clone(), phase, number).to_string())
 }
 
 fn asks(live: Option<&Live>) -> bool {
@@ -356,6 +372,7 @@ fn detail_of(run: &Run, step: &Step, state: &StepRun, live: Option<&Live>) -> Op
             let of = step.retry.as_ref().map_or(1, |retry| retry.attempts_max);
             run.retry_due(&step.id, Phase::Do).map(|_| format!("attempt {} of {of} next", state.failures + 1))
         }
+        StepState::Succeeded if state.already_done => Some(crate::words::ALREADY_DONE.to_owned()),
         StepState::Entered | StepState::Succeeded => {
             looped::of(run, &step.id).map(|each| each.to_string()).or_else(|| crate::words::section(run, step, state))
         }

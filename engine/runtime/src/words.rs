@@ -47,9 +47,16 @@ fn names(steps: &[&StepId]) -> String {
     steps.iter().map(|step| format!("`{step}`")).collect::<Vec<_>>().join(", ")
 }
 
+/// What a step does whose `done_when` is asked.
+pub const LOOKS: &str = "looks whether it is done";
+
+/// How a step succeeded that was done already.
+pub const ALREADY_DONE: &str = "already done";
+
 /// What a running attempt does, where that says more than "running".
 pub fn doing(live: &Live) -> Option<String> {
     Some(match live.doing {
+        Doing::Executing if live.attempt.phase == Phase::Probe => LOOKS.to_owned(),
         Doing::Executing if live.attempt.poll > 1 => format!("poll {}", live.attempt.poll),
         Doing::Executing => return None,
         Doing::Waiting => "waits".to_owned(),

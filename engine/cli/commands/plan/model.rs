@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::approval::{ApprovalView, approval};
 use super::beside::DeadlineView;
+use super::done::DoneView;
 use super::known::Known;
 use super::loops::{self, ForEachView};
 use super::{order, words};
@@ -133,6 +134,7 @@ pub(super) struct StepView {
     pub(super) child: Option<Digest>,
     pub(super) secrets: Vec<String>,
     pub(super) approval: Option<ApprovalView>,
+    pub(super) done_when: Option<DoneView>,
     pub(super) locks: Vec<String>,
     pub(super) timeout_ms: Option<u64>,
     pub(super) retry: Option<Retry>,
@@ -293,6 +295,7 @@ fn steps(written: &Plan, facts: &Facts<'_>, values: &BTreeMap<String, Value>) ->
             },
             secrets: action.map(|action| secrets_of(action, plan)).unwrap_or_default(),
             approval: approval(step, &roles, &break_glass),
+            done_when: step.done_when.as_ref().map(DoneView::of),
             locks: step.locks.iter().map(words::lock).collect(),
             timeout_ms: step.timeout_ms,
             retry: step.retry.clone(),

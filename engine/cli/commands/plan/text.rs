@@ -10,6 +10,8 @@ use super::beside::top;
 use super::model::{ParamView, PlanView, StepView};
 use super::order::{Flow, flow};
 use super::words;
+use runbook_runtime::probe::Probed;
+
 use crate::menu::wrapped;
 use crate::view::action::planned;
 use crate::view::paint::{Paint, Tone};
@@ -184,6 +186,9 @@ impl<'a> Tree<'a> {
         if view.holds == Some(false) && view.condition.is_some() {
             line.push_str(&self.paint.tone(Tone::Quiet, "  (skipped)"));
         }
+        if view.done_when.as_ref().is_some_and(|done| done.probed == Some(Probed::Done)) {
+            line.push_str(&self.paint.tone(Tone::Good, "  (already done)"));
+        }
         self.out.push(cut(&line, self.width));
         let rails = format!("{rails}{}", if is_last { "   " } else { "│  " });
         self.about(step, view, &rails, by_needs);
@@ -273,6 +278,9 @@ impl<'a> Tree<'a> {
         }
         if let Some(approval) = &view.approval {
             add.line("approval", &approval_words(approval));
+        }
+        if let Some(done) = &view.done_when {
+            add.line("done", &format!("when {}", done.words()));
         }
         if let Some(each) = &view.for_each {
             add.line("for each", &words::for_each(each));

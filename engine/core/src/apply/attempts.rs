@@ -38,7 +38,7 @@ impl Run {
                 Ok(())
             }
             Event::AttemptEnded { attempt, exit, failure } => self.end_attempt(attempt, exit, failure.as_ref(), event),
-            Event::AttemptInterrupted { attempt, then, survivors, outputs } => {
+            Event::AttemptInterrupted { attempt, then, survivors, outputs, probed } => {
                 let (key, doing) = self.live_of(attempt, event)?;
                 // A child run goes on by itself, also while it is being ended.
                 let goes_on = self.child_of(attempt).is_some() && matches!(doing, Doing::Stopping { .. });
@@ -47,7 +47,7 @@ impl Run {
                 if attempt.phase == Phase::Do {
                     self.steps[key.0.at()].outputs_unknown = declares && outputs.is_none();
                 }
-                if *then == OnInterrupt::Ask || !survivors.is_empty() {
+                if *then == OnInterrupt::Ask || !survivors.is_empty() || *probed {
                     self.set_doing(key, Doing::Interrupted);
                     let lost = Interrupted { survivors: survivors.clone(), outputs: outputs.clone() };
                     if let Some(live) = self.live.get_mut(&key) {
@@ -110,6 +110,14 @@ impl Run {
                 run.started_at.get_or_insert(now);
                 run.attempts = attempt.number;
                 run.outputs_unknown = false;
+                if let Some(prepared) = &mut run.prepared {
+                    prepared.has_begun = true;
+                }
+            }
+            Phase::Probe => {
+                run.state = StepState::Running;
+                run.probes = attempt.number;
+                self.drop_retry((key.0, Phase::Do));
             }
             Phase::Undo => {
                 run.undo.state = UndoState::Running;
@@ -122,7 +130,11 @@ impl Run {
     /// When an attempt that may start now began: a next poll belongs to the attempt that runs. None if it may not.
     fn starts_at(&self, key: Key, attempt: &AttemptId, now: Timestamp) -> Option<Timestamp> {
         let run = &self.steps[key.0.at()];
-        let last = if key.1 == Phase::Do { run.attempts } else { run.undo.attempts };
+        let last = match key.1 {
+            Phase::Do => run.attempts,
+            Phase::Undo => run.undo.attempts,
+            Phase::Probe => run.probes,
+        };
         let is_next = attempt.number == last + 1 && attempt.poll == 1;
         match self.live.get(&key) {
             Some(live) if matches!(live.doing, Doing::Polling { .. }) => {
@@ -130,8 +142,13 @@ impl Run {
             }
             Some(live) => (live.doing.is_interrupted() && is_next).then_some(now),
             None => {
+                let is_prepared = run.state == StepState::Cleared || self.is_running(key);
                 let may = match key.1 {
-                    Phase::Do => run.state == StepState::Cleared || self.is_running(key),
+                    Phase::Do => is_prepared && !self.live.contains_key(&(key.0, Phase::Probe)),
+                    Phase::Probe => {
+                        let own = self.live.get(&(key.0, Phase::Do));
+                        is_prepared && own.is_none_or(|live| live.doing == Doing::Interrupted)
+                    }
                     Phase::Undo => self.stage == Stage::RollingBack && self.is_being_undone(key.0),
                 };
                 (may && is_next).then_some(now)
@@ -143,7 +160,7 @@ impl Run {
     fn is_running(&self, (at, phase): Key) -> bool {
         let run = &self.steps[at.at()];
         match phase {
-            Phase::Do => matches!(run.state, StepState::Running | StepState::Retrying),
+            Phase::Do | Phase::Probe => matches!(run.state, StepState::Running | StepState::Retrying),
             Phase::Undo => run.undo.state == UndoState::Running,
         }
     }
@@ -151,6 +168,10 @@ impl Run {
     fn end_attempt(&mut self, attempt: &AttemptId, exit: &Exit, failure: Option<&Failure>, event: &Event) -> Applied {
         let (key, _) = self.live_of(attempt, event)?;
         self.drop_live(key);
+        if attempt.phase == Phase::Probe {
+            self.end_probe(key.0, *exit != Exit::Code(0), failure.is_some());
+            return Ok(());
+        }
         if let Some(child) = self.steps[key.0.at()].child.as_mut().filter(|_| attempt.phase == Phase::Do) {
             child.is_over = true;
         }
@@ -163,10 +184,29 @@ impl Run {
         Ok(())
     }
 
+    /// A command has looked whether a step is done. What comes of an interrupted attempt is decided elsewhere; else the
+    /// step is as it was before.
+    fn end_probe(&mut self, at: StepIx, left: bool, failed: bool) {
+        let interrupted = self.live.contains_key(&(at, Phase::Do));
+        let run = &mut self.steps[at.at()];
+        let Some(prepared) = &mut run.prepared else { return };
+        match (failed, left) {
+            (true, _) => run.failures += u32::from(!interrupted),
+            (false, true) => {
+                prepared.probed_for = run.attempts + 1;
+                if !prepared.has_begun {
+                    run.state = StepState::Cleared;
+                    self.cleared.insert(at);
+                }
+            }
+            (false, false) => {}
+        }
+    }
+
     fn failures(&mut self, (at, phase): Key) -> &mut u32 {
         let run = &mut self.steps[at.at()];
         match phase {
-            Phase::Do => &mut run.failures,
+            Phase::Do | Phase::Probe => &mut run.failures,
             Phase::Undo => &mut run.undo.failures,
         }
     }

@@ -16,6 +16,8 @@ impl Run {
                         let pending = self.steps[at.at()].undo.state == UndoState::Pending;
                         pending && self.is_being_undone(at)
                     }
+                    // It has those of its step.
+                    Phase::Probe => false,
                 };
                 self.must(fits && !self.locks.contains_key(&key), event)?;
                 self.locks.insert(key, Locks::new(locks.clone()));

@@ -63,7 +63,13 @@ impl Run {
         }
         if matches!(question.kind, QuestionKind::Approval { .. }) {
             self.cleared.remove(&at);
-            self.steps[at.at()].state = StepState::Asked;
+            let run = &mut self.steps[at.at()];
+            run.state = StepState::Asked;
+            if let Some(prepared) = &mut run.prepared {
+                prepared.was_asked = true;
+                // It may be done by the time that somebody has answered.
+                prepared.probed_for = 0;
+            }
         }
         self.questions.insert(question.id.clone(), question.clone());
         Ok(())

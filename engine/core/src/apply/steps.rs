@@ -36,8 +36,8 @@ impl Run {
                 self.steps[at.at()].in_trouble = !trouble.is_empty();
                 self.enter_section(at, *section);
             }
-            Event::StepPrepared { action, digest, .. } => {
-                let prepared = Prepared { action: action.clone(), digest: digest.clone() };
+            Event::StepPrepared { action, digest, probe, .. } => {
+                let prepared = Prepared::new(action.clone(), digest.clone(), probe.clone());
                 self.steps[at.at()].prepared = Some(prepared);
                 self.steps[at.at()].state = StepState::Cleared;
                 self.ready.remove(&at);
@@ -45,8 +45,10 @@ impl Run {
             }
             Event::StepSkipped { reason, .. } => self.settle(at, StepState::Skipped(reason.clone()), now),
             Event::StepBlocked { reason, .. } => self.settle(at, StepState::Blocked(reason.clone()), now),
-            Event::StepSucceeded { outputs, .. } => {
-                self.steps[at.at()].outputs.clone_from(outputs);
+            Event::StepSucceeded { outputs, already_done, .. } => {
+                let run = &mut self.steps[at.at()];
+                run.outputs.clone_from(outputs);
+                run.already_done = *already_done;
                 self.settle(at, StepState::Succeeded, now);
             }
             Event::StepFailed { failure, .. } => {
@@ -63,8 +65,9 @@ impl Run {
     fn must_accept(&self, at: StepIx, event: &Event) -> Applied {
         use StepState::{Asked, Cleared, Entered, Pending, Retrying, Running};
         let live = self.live.get(&(at, Phase::Do));
-        let done = live.is_none();
-        let interrupted = live.is_none_or(|live| live.doing == crate::run::Doing::Interrupted);
+        let unlooked = !self.live.contains_key(&(at, Phase::Probe));
+        let done = live.is_none() && unlooked;
+        let interrupted = live.is_none_or(|live| live.doing == crate::run::Doing::Interrupted) && unlooked;
         let (ready, closing) = (self.ready.contains(&at), self.closing.contains(&at));
         let passed =
             self.deadlines().any(|(step, _)| matches!(event, Event::BlockEntered { step: id, .. } if *id == step.id));
@@ -94,6 +97,7 @@ impl Run {
                 | Event::StepBlocked { .. }
                 | Event::StepCancelled { .. },
             ) => closing,
+            (Cleared | Retrying, Event::StepSucceeded { already_done, .. }) => *already_done,
             (Running, Event::StepSucceeded { .. } | Event::StepFailed { .. }) => done,
             (Running, Event::StepCancelled { .. }) => interrupted,
             (Retrying, Event::StepFailed { .. } | Event::StepCancelled { .. }) => true,
@@ -178,8 +182,10 @@ impl Run {
         self.closing.remove(&at);
         self.cleaning.remove(&at);
         self.locks.remove(&Some((at, Phase::Do)));
-        self.drop_live((at, Phase::Do));
-        self.drop_retry((at, Phase::Do));
+        for phase in [Phase::Do, Phase::Probe] {
+            self.drop_live((at, phase));
+            self.drop_retry((at, phase));
+        }
         let unsettled = self.unsettled(at);
         *unsettled = unsettled.saturating_sub(1);
         for next in &made.dependents[at.at()] {

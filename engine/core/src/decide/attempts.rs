@@ -24,6 +24,15 @@ pub(super) struct Rules {
 impl Deciding<'_> {
     pub(super) fn rules(&self, at: StepIx, phase: Phase) -> Rules {
         let step = self.plan().step(at);
+        if let (Phase::Probe, Some(probe)) = (phase, step.probe()) {
+            return Rules {
+                timeout_ms: Some(probe.timeout_ms),
+                kill_grace_ms: probe.kill_grace_ms,
+                retry: None,
+                // It only looks.
+                on_interrupt: OnInterrupt::Rerun,
+            };
+        }
         match (phase, &step.rollback) {
             (Phase::Undo, Some(undo)) => Rules {
                 timeout_ms: undo.timeout_ms,
@@ -45,11 +54,20 @@ impl Deciding<'_> {
         if !matches!(self.plan().step(at).body, Body::Action(_)) {
             return self.enter(at);
         }
+        if self.run.is_before_approval(at) {
+            return self.start_probe(at);
+        }
         self.start_attempt(at, Phase::Do)
     }
 
-    /// Begins the next attempt of a step, or of its undo.
+    /// Begins the next attempt of a step, or of its undo. Of a step that may be done already, looks first.
     pub(super) fn start_attempt(&mut self, at: StepIx, phase: Phase) -> Decided {
+        if phase == Phase::Probe {
+            return self.start_probe(at);
+        }
+        if phase == Phase::Do && self.looks_first(at)? {
+            return Ok(());
+        }
         let run = &self.run.steps[at.at()];
         let last = if phase == Phase::Do { run.attempts } else { run.undo.attempts };
         let attempt = AttemptId::first(self.plan().step(at).id.clone(), phase, last + 1);
@@ -167,13 +185,15 @@ impl Deciding<'_> {
         let result = match (failure, attempt.phase) {
             (Some(failure), _) => Err(failure),
             (None, Phase::Do) => outputs(self),
-            (None, Phase::Undo) => Ok(BTreeMap::new()),
+            (None, Phase::Undo | Phase::Probe) => Ok(BTreeMap::new()),
         };
         let failure = result.as_ref().err().cloned();
         self.emit(Event::AttemptEnded { attempt: attempt.clone(), exit, failure })?;
         let step = attempt.step.clone();
         match (result, attempt.phase) {
-            (Ok(outputs), Phase::Do) => self.emit(Event::StepSucceeded { step, outputs }),
+            (Ok(outputs), Phase::Do | Phase::Probe) => {
+                self.emit(Event::StepSucceeded { step, outputs, already_done: false })
+            }
             (Ok(_), Phase::Undo) => self.emit(Event::StepUndone { step }),
             (Err(failure), phase) => self.retry_or_fail(at, phase, failure, seen),
         }
@@ -181,7 +201,7 @@ impl Deciding<'_> {
 
     pub(super) fn end_badly(&mut self, step: StepId, phase: Phase, failure: Failure) -> Decided {
         self.emit(match phase {
-            Phase::Do => Event::StepFailed { step, failure },
+            Phase::Do | Phase::Probe => Event::StepFailed { step, failure },
             Phase::Undo => Event::UndoFailed { step, failure },
         })
     }
@@ -197,6 +217,10 @@ impl Deciding<'_> {
         }
         let retrying: Vec<_> = self.run.retries.keys().copied().collect();
         for (at, phase) in retrying {
+            if phase == Phase::Probe && self.run.live.contains_key(&(at, Phase::Do)) {
+                self.follow_loss(at)?;
+                continue;
+            }
             let step = self.plan().step(at).id.clone();
             self.end_badly(step, phase, failure.clone())?;
         }
@@ -209,7 +233,7 @@ impl Deciding<'_> {
         self.emit(Event::AttemptEnded { attempt: attempt.clone(), exit, failure })?;
         let step = self.plan().step(at).id.clone();
         self.emit(match attempt.phase {
-            Phase::Do => Event::StepCancelled { step },
+            Phase::Do | Phase::Probe => Event::StepCancelled { step },
             Phase::Undo => Event::UndoFailed { step, failure: Failure::Cancelled },
         })
     }
@@ -237,11 +261,16 @@ impl Deciding<'_> {
             }
             return self.cancelled(at, &live.attempt, Exit::Done);
         }
-        let retrying = phase == Phase::Undo || self.run.steps[at.at()].state == StepState::Retrying;
+        let retrying = match phase {
+            Phase::Do => self.run.steps[at.at()].state == StepState::Retrying,
+            Phase::Undo => true,
+            // It says what becomes of an interrupted attempt.
+            Phase::Probe => !self.run.live.contains_key(&(at, Phase::Do)),
+        };
         if retrying && self.run.retries.contains_key(&(at, phase)) {
             let step = self.plan().step(at).id.clone();
             return self.emit(match phase {
-                Phase::Do => Event::StepCancelled { step },
+                Phase::Do | Phase::Probe => Event::StepCancelled { step },
                 Phase::Undo => Event::UndoFailed { step, failure: Failure::Cancelled },
             });
         }

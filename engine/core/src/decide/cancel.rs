@@ -11,12 +11,12 @@ use crate::units::StepIx;
 impl Deciding<'_> {
     /// Whether a request to cancel, or the end of the steps that it runs beside, keeps an attempt from being repeated.
     pub(super) fn cancel_stops(&self, at: StepIx, phase: Phase) -> bool {
-        if phase == Phase::Do && self.run.is_over(at) {
+        if phase != Phase::Undo && self.run.is_over(at) {
             return true;
         }
         let Some(cancel) = &self.run.cancel else { return false };
         match (phase, self.run.stage) {
-            (Phase::Do, Stage::Main) => self.run.is_cut(at).unwrap_or(true),
+            (Phase::Do | Phase::Probe, Stage::Main) => self.run.is_cut(at).unwrap_or(true),
             _ => cancel.level >= 2,
         }
     }
@@ -35,7 +35,7 @@ impl Deciding<'_> {
 
     /// Whether requests to cancel pass this by, so far: it belongs to the `always` of a block.
     fn is_spared(&self, (at, phase): (StepIx, Phase)) -> bool {
-        self.run.stage == Stage::Main && phase == Phase::Do && self.run.is_cut(at) == Some(false)
+        self.run.stage == Stage::Main && phase != Phase::Undo && self.run.is_cut(at) == Some(false)
     }
 
     /// Of a message that was read before nothing follows: in a later stage it would count as another request.
@@ -77,7 +77,8 @@ impl Deciding<'_> {
     fn end_what_waits(&mut self) -> Decided {
         let waits = |live: &Live| match live.doing {
             Doing::Waiting | Doing::Asking | Doing::Polling { .. } => true,
-            Doing::Interrupted => !self.must_know_fate(&live.attempt),
+            // What looks whether it is done says more soon.
+            Doing::Interrupted => !self.must_know_fate(&live.attempt) && !self.is_looked_at(&live.attempt),
             Doing::Executing | Doing::Stopping { .. } => false,
         };
         let live = self.run.live.iter().filter(|(_, live)| waits(live)).map(|(key, _)| *key);
@@ -113,12 +114,7 @@ impl Deciding<'_> {
         let running: Vec<AttemptId> = running.map(|(_, live)| live.attempt.clone()).collect();
         for attempt in running {
             let Some(at) = self.made.index.get(&attempt.step).copied() else { continue };
-            let step = self.plan().step(at);
-            let grace = match (attempt.phase, &step.rollback) {
-                (Phase::Undo, Some(undo)) => undo.kill_grace_ms,
-                _ => step.kill_grace_ms,
-            };
-            let kill_at = self.now.after(grace);
+            let kill_at = self.now.after(self.rules(at, attempt.phase).kill_grace_ms);
             self.emit(Event::AttemptStopping { attempt, force, why: StopReason::Cancel, kill_at })?;
         }
         Ok(())

@@ -66,7 +66,8 @@ impl Deciding<'_> {
         let then = if gives_up { OnInterrupt::Fail } else { OnInterrupt::Rerun };
         let (interrupted, survivors, outputs) = (attempt.clone(), vec![], None);
         if !gives_up {
-            self.emit(Event::AttemptInterrupted { attempt: interrupted, then, survivors, outputs })?;
+            let probed = false;
+            self.emit(Event::AttemptInterrupted { attempt: interrupted, then, survivors, outputs, probed })?;
             return self.start_attempt(at, attempt.phase);
         }
         let why = format!("its engine was lost {STARTS_MAX} times");

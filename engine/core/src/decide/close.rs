@@ -69,7 +69,7 @@ impl Deciding<'_> {
             return self.emit(Event::StepBlocked { step, reason });
         }
         match outputs.map_or_else(|| self.block_outputs(at), Ok) {
-            Ok(outputs) => self.emit(Event::StepSucceeded { step, outputs }),
+            Ok(outputs) => self.emit(Event::StepSucceeded { step, outputs, already_done: false }),
             Err(failure) => self.emit(Event::StepFailed { step, failure }),
         }
     }

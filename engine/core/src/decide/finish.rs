@@ -33,7 +33,9 @@ impl Deciding<'_> {
             // A block that was entered has no attempts of its own, and is blocked when one of its steps was.
             let bad = matches!(run.state, StepState::Failed(_) | StepState::Cancelled | StepState::Blocked(_));
             let ended_badly = bad && run.started_at.is_some();
-            let succeeded = run.state == StepState::Succeeded;
+            // What was done before this run began is not its to undo.
+            let was_there = run.already_done && run.attempts == 0;
+            let succeeded = run.state == StepState::Succeeded && !was_there;
             if step.rollback.as_ref().is_some_and(|undo| succeeded || (undo.also_failed && ended_badly)) {
                 found.push((run.settled_as, at));
             }

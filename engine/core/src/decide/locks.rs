@@ -15,7 +15,10 @@ const UNDO_WAIT_MS: u64 = 600_000;
 impl Deciding<'_> {
     /// Asks for the locks of the steps that may start.
     pub(super) fn ask_locks(&mut self) -> Decided {
-        let asks = |at: &StepIx| !self.plan().step(*at).locks.is_empty() && !self.knows_locks((*at, Phase::Do));
+        let asks = |at: &StepIx| {
+            let wants = !self.plan().step(*at).locks.is_empty() && !self.run.is_before_approval(*at);
+            wants && !self.knows_locks((*at, Phase::Do))
+        };
         let unasked: Vec<StepIx> = self.run.cleared.iter().copied().filter(asks).collect();
         for at in unasked {
             if let Err(error) = self.ask_locks_of(at, Phase::Do)? {
@@ -104,7 +107,9 @@ impl Deciding<'_> {
     fn give_up_lock(&mut self, key: LockKey, name: String, holder: Option<LockHolder>) -> Decided {
         match key {
             None => self.emit(Event::LockRefused { name, holder }),
-            Some((at, Phase::Do)) => self.fail_unstarted(at, Failure::Lock { name, holder: holder.map(Box::new) }),
+            Some((at, Phase::Do | Phase::Probe)) => {
+                self.fail_unstarted(at, Failure::Lock { name, holder: holder.map(Box::new) })
+            }
             Some((at, Phase::Undo)) => {
                 let step = self.plan().step(at).id.clone();
                 self.emit(Event::UndoFailed { step, failure: Failure::Lock { name, holder: holder.map(Box::new) } })

@@ -35,9 +35,13 @@ impl Deciding<'_> {
         let outputs = self.outputs_if_done(at, attempt.phase, outputs);
         let message = self.what_is_left(at, &attempt, &survivors, outputs.is_some());
         let lives_on = !survivors.is_empty();
-        self.emit(Event::AttemptInterrupted { attempt: attempt.clone(), then, survivors, outputs })?;
         let gives_up = self.cancel_stops(at, attempt.phase) && !self.must_know_fate(&attempt);
+        // What is run again is looked at then.
+        let probed =
+            attempt.phase == Phase::Do && self.is_probed_when_lost(at) && !gives_up && then != OnInterrupt::Rerun;
+        self.emit(Event::AttemptInterrupted { attempt: attempt.clone(), then, survivors, outputs, probed })?;
         match then {
+            _ if probed => self.look_at_lost(at),
             OnInterrupt::Ask if gives_up && lives_on => self.end_survivors(at, &attempt, AfterLoss::Cancelled),
             OnInterrupt::Ask if gives_up => self.give_up(at, attempt.phase, Failure::Cancelled),
             OnInterrupt::Ask => self.ask_interrupted(attempt, message),
@@ -55,7 +59,7 @@ impl Deciding<'_> {
         phase: Phase,
         handed_back: Result<BTreeMap<String, Value>, String>,
     ) -> Option<BTreeMap<String, Value>> {
-        if phase == Phase::Undo {
+        if phase != Phase::Do {
             return None;
         }
         let handed_back = Value::Object(handed_back.ok()?.into_iter().collect());
@@ -63,7 +67,13 @@ impl Deciding<'_> {
     }
 
     /// What a person who is asked about an interrupted attempt has to know beyond what was started.
-    fn what_is_left(&self, at: StepIx, attempt: &AttemptId, survivors: &[Survivor], known: bool) -> Option<String> {
+    pub(super) fn what_is_left(
+        &self,
+        at: StepIx,
+        attempt: &AttemptId,
+        survivors: &[Survivor],
+        known: bool,
+    ) -> Option<String> {
         let mut lines = vec![];
         if !survivors.is_empty() {
             let named = survivors.iter().take(NAMED_MAX).map(|it| format!("{} `{}`", it.pid, it.command));
@@ -97,7 +107,8 @@ impl Deciding<'_> {
     /// only where the run is to end, as what a command leaves behind is else its own affair.
     pub(super) fn interrupted_was(&mut self, at: StepIx, attempt: &AttemptId, then: AfterLoss) -> Decided {
         let lives_on = self.live(attempt).is_some_and(|(_, live)| live.has_survivors());
-        let is_spared = then == AfterLoss::TookEffect && self.run.cancel.is_none();
+        let is_done = matches!(then, AfterLoss::TookEffect | AfterLoss::AlreadyDone);
+        let is_spared = is_done && self.run.cancel.is_none();
         if lives_on && !is_spared {
             return self.end_survivors(at, attempt, then);
         }
@@ -110,6 +121,10 @@ impl Deciding<'_> {
             AfterLoss::TookEffect => {
                 let outputs = self.live(attempt).and_then(|(_, live)| live.lost?.outputs).unwrap_or_default();
                 self.finish(at, attempt, Exit::Done, None, |_| Ok(outputs))
+            }
+            AfterLoss::AlreadyDone => {
+                let outputs = self.live(attempt).and_then(|(_, live)| live.lost?.outputs).unwrap_or_default();
+                self.proved_done(attempt, outputs)
             }
             AfterLoss::Failed => {
                 self.finish(at, attempt, Exit::Done, Some(Failure::Interrupted), |_| Ok(BTreeMap::new()))
@@ -134,13 +149,18 @@ impl Deciding<'_> {
 
     /// Starts an interrupted attempt anew, as soon as it may, unless the run is being cancelled.
     pub(super) fn run_again(&mut self, at: StepIx, phase: Phase) -> Decided {
+        if phase == Phase::Probe {
+            return self.probe_again(at);
+        }
         if self.cancel_stops(at, phase) {
             return self.give_up(at, phase, Failure::Cancelled);
         }
         if let Some(failure) = self.no_service() {
             return self.give_up(at, phase, failure);
         }
-        if self.may_start() && self.run.may_repeat((at, phase)) {
+        // What is looked at first must not seem to be the interrupted attempt.
+        let is_free = !self.run.live.contains_key(&(at, phase)) || !self.is_to_be_looked_at(at);
+        if is_free && self.may_start() && self.run.may_repeat((at, phase)) {
             return self.start_attempt(at, phase);
         }
         let step = self.plan().step(at).id.clone();
@@ -154,7 +174,7 @@ impl Deciding<'_> {
             self.emit(Event::AttemptEnded { attempt, exit: Exit::Done, failure })?;
         }
         let step = self.plan().step(at).id.clone();
-        if phase == Phase::Do && failure == Failure::Cancelled {
+        if phase != Phase::Undo && failure == Failure::Cancelled {
             return self.emit(Event::StepCancelled { step });
         }
         self.end_badly(step, phase, failure)

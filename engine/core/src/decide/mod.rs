@@ -9,6 +9,7 @@ mod beside;
 mod cancel;
 mod child;
 mod close;
+mod done;
 mod finish;
 mod locks;
 mod loops;

@@ -27,6 +27,12 @@ impl Deciding<'_> {
         }
     }
 
+    /// What looks whether a step is done.
+    pub(super) fn prepare_probe(&self, at: StepIx) -> Result<Option<Rendered>, EvaluateError> {
+        let probe = self.plan().step(at).probe();
+        probe.map(|probe| self.prepare(at, &probe.action, &Locals::new())).transpose()
+    }
+
     /// What an action will do, for a step or for its undo.
     pub(super) fn prepare(&self, at: StepIx, action: &Action, locals: &Locals) -> Result<Rendered, EvaluateError> {
         Ok(match action {

@@ -12,7 +12,7 @@ use crate::event::{
 };
 use crate::input::{Answer, Answered};
 use crate::plan::Field;
-use crate::run::{Doing, Live};
+use crate::run::{Doing, Live, Prepared};
 use crate::units::{Digest, Role, StepIx, Timestamp};
 
 impl Deciding<'_> {
@@ -195,7 +195,7 @@ impl Deciding<'_> {
     }
 
     fn approved(&mut self, at: StepIx) -> Decided {
-        let external = self.run.steps[at.at()].prepared.as_ref().is_some_and(|it| it.action.is_external());
+        let external = self.run.steps[at.at()].prepared.as_ref().is_some_and(Prepared::may_take_place);
         if external || !self.plan().step(at).locks.is_empty() || !self.may_start() { Ok(()) } else { self.start(at) }
     }
 

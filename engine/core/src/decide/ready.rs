@@ -85,12 +85,19 @@ impl Deciding<'_> {
     fn prepared(&mut self, at: StepIx, action: Rendered) -> Decided {
         let digest = self.approval_digest(at, &action);
         let external = action.is_external();
+        let probe = match self.prepare_probe(at) {
+            Ok(probe) => probe,
+            Err(error) => return self.fail_unstarted(at, Failure::Evaluate(format!("`done_when`: {error}"))),
+        };
+        let looks = probe.is_some();
         let step = self.plan().step(at).id.clone();
-        self.emit(Event::StepPrepared { step, action, digest: digest.clone() })?;
+        self.emit(Event::StepPrepared { step, action, digest: digest.clone(), probe })?;
         if self.plan().step(at).approval.is_some() {
-            return self.ask_approval(at, digest);
+            // Nobody is asked about what is done already. A command that looks waits for a place.
+            let is_over = looks || self.looks_first(at)?;
+            return if is_over { Ok(()) } else { self.ask_approval(at, digest) };
         }
-        let waits = external || !self.plan().step(at).locks.is_empty();
+        let waits = external || looks || !self.plan().step(at).locks.is_empty();
         if waits { Ok(()) } else { self.start(at) }
     }
 
@@ -176,7 +183,8 @@ impl Deciding<'_> {
         if is_full && !self.run.has_place_beside() {
             return None;
         }
-        open.find(|at| self.run.holds_locks((*at, Phase::Do)))
+        // As for what looks: before an approval, the locks around it suffice.
+        open.find(|at| self.run.holds_locks((*at, Phase::Probe)))
     }
 
     /// Enters a block; in a switch, takes the case that fits.

@@ -24,6 +24,9 @@ impl Deciding<'_> {
         if let Some(StopReason::Interrupted(then)) = stopped {
             return self.nothing_is_left(at, attempt, then);
         }
+        if attempt.phase == Phase::Probe {
+            return self.probe_ended(at, attempt, result, stopped);
+        }
         // What succeeded all the same took effect, and may have to be undone: a race that the command won.
         let failure = self.failure_in(attempt, &result);
         let has_failed = failure.is_some();

@@ -44,7 +44,7 @@ impl Deciding<'_> {
 
     pub(super) fn render(&self, at: StepIx, template: &Template, locals: &Locals) -> Result<Value, EvaluateError> {
         let value = self.with_scope(at, locals, |scope| self.evaluate.template(template, scope));
-        let value = value.map_err(|error| self.explained(at, error, &expressions(template)))?;
+        let value = value.map_err(|error| self.explained(at, error, &template.expressions()))?;
         match template {
             Template::Value(expression) => keepable(value, &format!("`{}`", expression.source.trim())),
             _ => keepable(value, "it"),
@@ -76,7 +76,13 @@ impl Deciding<'_> {
         let unknown = |id: &&StepId| {
             self.run.step(id).is_some_and(|step| step.outputs_unknown && step.state == StepState::Succeeded)
         };
+        let done = |id: &&StepId| self.run.step(id).is_some_and(|step| step.already_done);
         let mut read = read.iter().flat_map(|expression| &expression.reads).chain(own);
+        if let Some(step) = read.clone().find(done) {
+            return EvaluateError(format!(
+                "{error}: `{step}` was already done, and `done_when` did not hand that back"
+            ));
+        }
         match read.find(unknown) {
             None => error,
             Some(step) => {
@@ -97,13 +103,4 @@ fn keepable(value: Value, what: &str) -> Result<Value, EvaluateError> {
         return Err(EvaluateError(format!("{what} is nested deeper than {DEPTH_MAX} levels")));
     }
     Ok(value)
-}
-
-fn expressions(template: &Template) -> Vec<&Expression> {
-    match template {
-        Template::Literal(_) => vec![],
-        Template::Value(expression) | Template::Text(expression) => vec![expression],
-        Template::List(items) => items.iter().flat_map(expressions).collect(),
-        Template::Object(entries) => entries.values().flat_map(expressions).collect(),
-    }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::StepId;
 
-/// Of a step, or of its undo.
+/// Of a step, of its undo, or of the look whether it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -12,6 +12,19 @@ pub enum Phase {
     Do,
     /// Its undo.
     Undo,
+    /// Its `done_when`.
+    Probe,
+}
+
+impl Phase {
+    /// What stands behind the id of the step in names of files.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Do => "",
+            Self::Undo => ".undo",
+            Self::Probe => ".probe",
+        }
+    }
 }
 
 /// One attempt, or one poll of an attempt.
@@ -19,7 +32,7 @@ pub enum Phase {
 pub struct AttemptId {
     /// Of which step.
     pub step: StepId,
-    /// Of the step or its undo.
+    /// Of the step, its undo, or its `done_when`.
     pub phase: Phase,
     /// Counted from 1.
     pub number: u32,
@@ -40,11 +53,10 @@ impl AttemptId {
     }
 }
 
-/// `<step>.<number>`, `<step>.undo.<number>`, and `.<poll>` behind it from the second poll on: safe as a file name.
+/// `<step>.<number>`, `<step>.undo.<number>`, `<step>.probe.<number>`, and `.<poll>` behind it from the second poll on: safe as a file name.
 impl std::fmt::Display for AttemptId {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let undo = if self.phase == Phase::Undo { ".undo" } else { "" };
-        write!(out, "{}{undo}.{}", self.step, self.number)?;
+        write!(out, "{}{}.{}", self.step, self.phase.suffix(), self.number)?;
         if self.poll > 1 { write!(out, ".{}", self.poll) } else { Ok(()) }
     }
 }

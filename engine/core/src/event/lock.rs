@@ -22,7 +22,7 @@ impl fmt::Display for LockScope {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Run => out.write_str("run"),
-            Self::Step(step, Phase::Do) => write!(out, "{step}"),
+            Self::Step(step, Phase::Do | Phase::Probe) => write!(out, "{step}"),
             Self::Step(step, Phase::Undo) => write!(out, "undo.{step}"),
         }
     }

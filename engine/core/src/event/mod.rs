@@ -142,6 +142,9 @@ pub enum Event {
         action: Rendered,
         /// Of the action, its values, its undo, folder and secret references.
         digest: Digest,
+        /// What looks whether it is done, with its values.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        probe: Option<Rendered>,
     },
     /// What an undo will do was computed. The step is to be undone next.
     UndoPrepared {
@@ -210,7 +213,8 @@ pub enum Event {
         /// Why.
         reason: BlockReason,
     },
-    /// An attempt, or the next poll of one, may start from now on. The step is prepared, waits to retry, or polls.
+    /// An attempt, or the next poll of one, may start from now on. The step is prepared, waits to retry, or polls; of a
+    /// look whether it is done, its attempt may be interrupted, too.
     AttemptStarted {
         /// Which.
         attempt: AttemptId,
@@ -263,6 +267,9 @@ pub enum Event {
         /// What it hands on if it took effect; none where that is not known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         outputs: Option<BTreeMap<String, Value>>,
+        /// Whether the step's `done_when` is asked first.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        probed: bool,
     },
     /// The next attempt waits. The last attempt failed.
     RetryScheduled {
@@ -273,12 +280,15 @@ pub enum Event {
         /// When it starts.
         due: Timestamp,
     },
-    /// A step ended well. It runs, or is a block all of whose steps have settled.
+    /// A step ended well. It runs, or is a block all of whose steps have settled; or it was already done.
     StepSucceeded {
         /// Which.
         step: StepId,
         /// What it hands on.
         outputs: BTreeMap<String, Value>,
+        /// Whether its `done_when` said that nothing was left to do.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        already_done: bool,
     },
     /// A step ended badly. It runs, is asked, could not be prepared, or is a block.
     StepFailed {

@@ -64,6 +64,8 @@ pub enum StopReason {
 pub enum AfterLoss {
     /// It counts as done: a person said that it took effect.
     TookEffect,
+    /// It counts as done: its `done_when` said so.
+    AlreadyDone,
     /// It counts as failed.
     Failed,
     /// It is run again.

@@ -22,8 +22,8 @@ pub use beside::{Beside, Deadline};
 pub use check::BrokenPlan;
 pub use child::CHILD_DEPTH_MAX;
 pub use step::{
-    Approval, Body, Case, Condition, FailuresMax, ForEach, ItemOf, Lock, OnInterrupt, Retry, RetryOn, Section, Step,
-    Undo, Until,
+    Approval, Body, Case, Condition, DoneWhen, FailuresMax, ForEach, ItemOf, Lock, OnInterrupt, Probe, Retry, RetryOn,
+    Section, Step, Undo, Until,
 };
 pub use template::{EnvSource, Expression, SecretCommand, SecretSource, Template};
 

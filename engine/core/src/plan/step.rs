@@ -40,6 +40,9 @@ pub struct Step {
     pub retry: Option<Retry>,
     /// Polls within one attempt until it holds.
     pub until: Option<Until>,
+    /// What says that nothing is left to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_when: Option<DoneWhen>,
     /// Who must agree before it starts.
     pub approval: Option<Approval>,
     /// What it holds from its start until it settles.
@@ -228,6 +231,27 @@ pub struct Until {
     pub every_ms: u64,
 }
 
+/// `done_when`: asked before an attempt, and about one that was interrupted. A step that is done succeeds as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DoneWhen {
+    /// It is done when this holds.
+    Holds(Expression),
+    /// It is done when this command says so.
+    Probe(Box<Probe>),
+}
+
+/// A command that only looks: exit code 0 says done, 1 to 125 not done, and anything else that nobody knows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// What looks.
+    pub action: Action,
+    /// Bounds it, in milliseconds.
+    pub timeout_ms: u64,
+    /// From TERM to KILL, in milliseconds.
+    pub kill_grace_ms: u64,
+}
+
 /// Who must agree before a step starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Approval {
@@ -312,6 +336,14 @@ impl Step {
     /// Whether it is a direct step of an `always`, of the runbook or of a block: it runs whatever the others did.
     pub(crate) fn runs_anyway(&self) -> bool {
         self.section == Section::Always || (self.always && self.parent.is_none())
+    }
+
+    /// The command that says whether it is done, where one does.
+    pub fn probe(&self) -> Option<&Probe> {
+        match &self.done_when {
+            Some(DoneWhen::Probe(probe)) => Some(probe),
+            Some(DoneWhen::Holds(_)) | None => None,
+        }
     }
 
     /// Whether it is the first step of an item of a loop.

@@ -40,6 +40,16 @@ impl Template {
     pub fn text(text: impl Into<String>) -> Self {
         Self::Literal(Value::String(text.into()))
     }
+
+    /// The expressions in it.
+    pub fn expressions(&self) -> Vec<&Expression> {
+        match self {
+            Self::Literal(_) => vec![],
+            Self::Value(expression) | Self::Text(expression) => vec![expression],
+            Self::List(items) => items.iter().flat_map(Self::expressions).collect(),
+            Self::Object(entries) => entries.values().flat_map(Self::expressions).collect(),
+        }
+    }
 }
 
 /// Where an environment variable or a header gets its value.

@@ -92,9 +92,15 @@ impl Run {
         self.is_equipped() && at.is_some_and(|at| self.holds_locks((*at, attempt.phase)))
     }
 
-    /// Whether the locks of a step and of the blocks around it are held, or those of its undo.
+    /// Whether the locks of a step and of the blocks around it are held, or those of its undo. What looks whether a step is
+    /// done needs those of the step, but not yet while its approval is still to be asked for: nobody should wait for a
+    /// lock that a question holds.
     pub(crate) fn holds_locks(&self, (at, phase): (StepIx, Phase)) -> bool {
-        self.lock_places(at, phase).all(|place| self.is_held((place, phase)))
+        match phase {
+            Phase::Probe if self.is_before_approval(at) => self.holds_locks_around(at),
+            Phase::Do | Phase::Probe => self.lock_places(at, Phase::Do).all(|place| self.is_held((place, Phase::Do))),
+            Phase::Undo => self.lock_places(at, phase).all(|place| self.is_held((place, phase))),
+        }
     }
 
     /// Whether the locks of the blocks around a step are held.

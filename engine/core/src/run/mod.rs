@@ -191,13 +191,12 @@ impl Run {
     /// Whether the next attempt of a step, or of its undo, could start now if it were time.
     pub(crate) fn may_repeat(&self, (at, phase): (StepIx, Phase)) -> bool {
         let run = &self.steps[at.at()];
-        let action = match phase {
-            Phase::Do => run.prepared.as_ref().map(|prepared| &prepared.action),
-            Phase::Undo => run.undo.action.as_ref(),
+        let takes_place = match phase {
+            Phase::Do => run.prepared.as_ref().is_some_and(Prepared::may_take_place),
+            Phase::Undo => run.undo.action.as_ref().is_some_and(Rendered::is_external),
+            Phase::Probe => true,
         };
-        self.is_equipped()
-            && self.holds_locks((at, phase))
-            && (self.has_place(at) || !action.is_some_and(Rendered::is_external))
+        self.is_equipped() && self.holds_locks((at, phase)) && (self.has_place(at) || !takes_place)
     }
 
     /// Whether the steps before `always` did not end as the author hoped.
@@ -212,7 +211,14 @@ impl Run {
         match attempt.phase {
             Phase::Do => step.prepared.as_ref().map(|prepared| &prepared.action),
             Phase::Undo => step.undo.action.as_ref(),
+            Phase::Probe => step.prepared.as_ref()?.probe.as_ref(),
         }
+    }
+
+    /// Whether a step waits to be looked at before its approval is asked for.
+    pub(crate) fn is_before_approval(&self, at: StepIx) -> bool {
+        let guarded = self.plan().is_some_and(|plan| plan.step(at).approval.is_some());
+        guarded && self.steps[at.at()].prepared.as_ref().is_some_and(|prepared| !prepared.was_asked)
     }
 
     /// Of a step within the `always` of a block: whether a request to cancel cut that. None for all other steps.
@@ -251,6 +257,7 @@ impl Run {
             succeeded: step.state == StepState::Succeeded,
             failed: matches!(step.state, StepState::Failed(_)),
             skipped: matches!(step.state, StepState::Skipped(_)),
+            already_done: step.already_done,
             exit_code: step.exit_code,
             outputs: &step.outputs,
         })

@@ -16,6 +16,10 @@ pub struct StepRun {
     pub state: StepState,
     /// Attempts started so far.
     pub attempts: u32,
+    /// How often its `done_when` was looked at by a command so far.
+    pub probes: u32,
+    /// Whether it succeeded because its `done_when` said that nothing was left to do.
+    pub already_done: bool,
     /// Attempts that failed and count against `max_attempts`.
     pub failures: u32,
     /// The exit code of the last attempt that had one.
@@ -69,6 +73,25 @@ pub struct Prepared {
     pub action: Rendered,
     /// What an approval is bound to.
     pub digest: Digest,
+    /// What looks whether it is done, with its values.
+    pub probe: Option<Rendered>,
+    /// The attempt before which that said that it is not; 0 where it has not said so.
+    pub(crate) probed_for: u32,
+    /// Whether its approval was asked for.
+    pub(crate) was_asked: bool,
+    /// Whether an attempt of it was started.
+    pub(crate) has_begun: bool,
+}
+
+impl Prepared {
+    pub(crate) fn new(action: Rendered, digest: Digest, probe: Option<Rendered>) -> Self {
+        Self { action, digest, probe, probed_for: 0, was_asked: false, has_begun: false }
+    }
+
+    /// Whether something of it may take one of the `max_parallel` places: an attempt, or a look whether it is done.
+    pub(crate) fn may_take_place(&self) -> bool {
+        self.action.is_external() || self.probe.is_some()
+    }
 }
 
 /// Where a step stands.
@@ -163,6 +186,8 @@ impl StepRun {
         Self {
             state: StepState::Pending,
             attempts: 0,
+            probes: 0,
+            already_done: false,
             failures: 0,
             exit_code: None,
             outputs: BTreeMap::new(),

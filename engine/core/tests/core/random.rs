@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::plan::{Body, FailuresMax, OnFailure, OnInterrupt, Step};
+use runbook_core::plan::{Action, Body, FailuresMax, OnFailure, OnInterrupt, Step};
 
 use crate::kit::book::{Book, book};
-use crate::kit::build::{Spec, argv, ask, assert_that, block, child, http, manual, run, script, set, switch, wait};
+use crate::kit::build::{
+    Inside, Spec, argv, ask, assert_that, block, child, http, manual, run, script, set, switch, wait,
+};
 use crate::kit::rng::Rng;
 
 /// What may occur.
@@ -247,9 +249,24 @@ impl Making {
         spec.on_interrupt(then)
     }
 
+    /// Something may say that an action need not be done.
+    fn maybe_done(&mut self, spec: Spec) -> Spec {
+        let acts = matches!(
+            spec.step.body,
+            Body::Action(Action::Run(_) | Action::Argv(_) | Action::Http(_) | Action::Manual(_))
+        );
+        if !self.style.rich || !acts || !matches!(spec.inside, Inside::Nothing) || !self.rng.percent(20) {
+            return spec;
+        }
+        match self.rng.below(4) {
+            0 => spec.done_when(self.rng.pick(&["params.kind == 'a'", "params.kind == 'b'"])),
+            _ => spec.probed(self.rng.pick(&[200, 60_000])),
+        }
+    }
+
     /// What may be said of any step.
     fn around(&mut self, spec: Spec) -> Spec {
-        let mut spec = spec;
+        let mut spec = self.maybe_done(spec);
         if self.rng.percent(18) && spec.step.condition.is_none() {
             let conditions = ["true", "params.kind == 'b'", "failure()", "failure()", "always()", "always()"];
             spec = spec.when(self.rng.pick(&conditions));
@@ -337,6 +354,7 @@ pub(crate) fn outline(book: &Book) -> String {
             (!step.locks.is_empty(), format!("locks {:?}", step.locks)),
             (step.retry.is_some(), format!("retry {:?}", step.retry)),
             (step.until.is_some(), format!("until {:?}", step.until.as_ref().map(|it| it.every_ms))),
+            (step.done_when.is_some(), format!("done when {:?}", step.done_when)),
             (step.timeout_ms.is_some(), format!("timeout {:?}", step.timeout_ms)),
             (
                 step.rollback.is_some(),

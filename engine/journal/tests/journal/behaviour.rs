@@ -50,8 +50,11 @@ fn an_unexpected_number_writes_nothing() {
 #[test]
 fn one_event_that_cannot_be_written_keeps_back_its_whole_batch() {
     let deep = (0..200).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
-    let deep =
-        runbook_core::event::Event::StepSucceeded { step: "a".into(), outputs: [("out".to_owned(), deep)].into() };
+    let deep = runbook_core::event::Event::StepSucceeded {
+        step: "a".into(),
+        outputs: [("out".to_owned(), deep)].into(),
+        already_done: false,
+    };
     each_journal(|journal| {
         let refused = journal.append(0, AT, &[event(0, 10), deep.clone()]);
         assert!(matches!(refused, Err(JournalError::TooDeep { seq: 1, .. })));

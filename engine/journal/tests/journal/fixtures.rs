@@ -17,6 +17,7 @@ pub(crate) fn event(number: usize, bytes: usize) -> Event {
     Event::StepSucceeded {
         step: format!("step-{number}").as_str().into(),
         outputs: [("out".to_owned(), json!(text))].into(),
+        already_done: false,
     }
 }
 

@@ -29,6 +29,7 @@ const FITS: &[(&str, &[&str])] = &[
     ("with", &["runbook"]),
     ("until", TRIES),
     ("every", TRIES),
+    ("done_when", &["run", "argv", "http", "manual"]),
     ("on_interrupt", TRIES),
     ("read_only", TRIES),
     ("cases", &["switch"]),

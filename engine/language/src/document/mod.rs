@@ -2,6 +2,7 @@
 
 mod action;
 mod deadline;
+mod done;
 mod environment;
 mod lock;
 mod runbook;
@@ -10,6 +11,7 @@ mod step;
 pub(crate) use action::is_moment;
 pub use action::{AskDoc, AssertDoc, CheckDoc, EnvDoc, ExpectDoc, HttpDoc, ResponseCodes, SecretRef, WaitDoc, WaitMap};
 pub use deadline::{DeadlineDoc, DeadlineMap};
+pub use done::{DoneWhenDoc, ProbeDoc};
 pub use environment::{EnvironmentDoc, ReadyDoc, ServiceDoc};
 pub use lock::{LockDoc, LockMap};
 pub use runbook::{OnFailureWord, ParamDoc, ParamType, RunbookDoc, SecretDoc, SourceDoc};

@@ -5,11 +5,11 @@ use crate::decode::{
     Written, record, words,
 };
 use crate::diagnostic::Collector;
-use crate::document::{AskDoc, AssertDoc, EnvDoc, HttpDoc, LockDoc, WaitDoc};
+use crate::document::{AskDoc, AssertDoc, DoneWhenDoc, EnvDoc, HttpDoc, LockDoc, WaitDoc};
 use crate::yaml::{Kind, Node};
 
 /// Keys of the language that later versions will know.
-const LATER: &[&str] = &["uses", "done_when"];
+const LATER: &[&str] = &["uses"];
 
 record! {
     /// One step: exactly one action, and what is to be known about it.
@@ -105,6 +105,9 @@ record! {
         pub until: Option<ExpressionText>,
         /// With `until`: from one poll to the next; `5s` where nothing is written.
         pub every: Option<DurationText>,
+        /// What says that nothing is left to do: an expression, or a script that only looks. It is asked before the approval,
+        /// before each attempt, and about an attempt that was interrupted; a step that is done succeeds as `already done`.
+        pub done_when: Option<DoneWhenDoc>,
         /// Names that one run or step at a time holds, on the whole machine: from the start of this step until it has
         /// ended with all its attempts, and again for its undo.
         #[schemars(extend("minItems" = 1))]

@@ -56,6 +56,7 @@ impl<'v> Scoped<'_, 'v> {
             "succeeded" => Value::from(view.succeeded),
             "failed" => Value::from(view.failed),
             "skipped" => Value::from(view.skipped),
+            "already_done" => Value::from(view.already_done),
             "exit_code" => Value::from(view.exit_code),
             _ => return Err(missing(path, 2)),
         };
@@ -77,6 +78,7 @@ fn whole(view: &StepView<'_>) -> Value {
         ("succeeded", Value::from(view.succeeded)),
         ("failed", Value::from(view.failed)),
         ("skipped", Value::from(view.skipped)),
+        ("already_done", Value::from(view.already_done)),
         ("exit_code", Value::from(view.exit_code)),
         ("outputs", outputs(view.outputs)),
     ])

@@ -20,10 +20,10 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 const TEMPLATE_ROOTS: [&str; 5] = ["params.", "environment.", "steps.", "run.", "secrets."];
 
 /// The parts of an action on a command.
-struct Command<'d> {
-    env: Option<&'d Entries<EnvDoc>>,
-    dir: Option<&'d Written>,
-    shell: Option<&'d Text>,
+pub(crate) struct Command<'d> {
+    pub(crate) env: Option<&'d Entries<EnvDoc>>,
+    pub(crate) dir: Option<&'d Written>,
+    pub(crate) shell: Option<&'d Text>,
 }
 
 impl<'d> Lowering<'d, '_> {
@@ -71,7 +71,7 @@ impl<'d> Lowering<'d, '_> {
         actions.into_iter().flatten().next().flatten()
     }
 
-    fn script(&mut self, text: &'d Written, command: &Command<'d>, site: &Site) -> Option<Action> {
+    pub(crate) fn script(&mut self, text: &'d Written, command: &Command<'d>, site: &Site) -> Option<Action> {
         if text.text().trim().is_empty() {
             self.found.error(Code::WrongValue, text.0.span, "the script is empty");
         }

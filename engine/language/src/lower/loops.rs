@@ -198,6 +198,7 @@ fn looped(step: &Step, said: &Loop, body: Vec<Step>) -> Step {
         retry: None,
         locks: vec![],
         until: None,
+        done_when: None,
         on_interrupt: OnInterrupt::Rerun,
         rollback: None,
         irreversible: false,

@@ -2,6 +2,7 @@
 
 mod action;
 mod beside;
+mod done;
 mod lock;
 mod loops;
 mod names;
@@ -24,7 +25,7 @@ use crate::check::{fit, header, needs, params, secrets};
 use crate::code::Code;
 use crate::decode::{Entries, Scalar};
 use crate::diagnostic::Collector;
-use crate::document::{EnvDoc, EnvironmentDoc, OnFailureWord, RunbookDoc, SecretDoc};
+use crate::document::{DoneWhenDoc, EnvDoc, EnvironmentDoc, OnFailureWord, RunbookDoc, SecretDoc};
 use crate::library::{Child, Children};
 use crate::source::SourceFile;
 use crate::yaml::Kind;
@@ -79,6 +80,9 @@ pub(crate) fn lower(
             fit::check(item, found);
         }
         item.doc.env.iter().for_each(|env| exported.check_step(env, found));
+        if let Some(DoneWhenDoc::Probe(probe)) = &item.doc.done_when {
+            probe.env.iter().for_each(|env| exported.check_step(env, found));
+        }
         if let Some(undo) = &item.doc.rollback {
             fit::check_undo(undo, found);
             undo.env.iter().for_each(|env| exported.check_step(env, found));

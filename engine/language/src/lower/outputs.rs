@@ -18,7 +18,7 @@ use crate::source::Span;
 use crate::suggest::{did_you_mean, some_of};
 
 /// What expressions may read of a step, besides `outputs`.
-const RESULTS: [&str; 4] = ["succeeded", "failed", "skipped", "exit_code"];
+const RESULTS: [&str; 5] = ["succeeded", "failed", "skipped", "already_done", "exit_code"];
 
 /// What a loop hands on.
 const LOOP_OUTPUTS: [&str; 2] = ["results", "failed"];
@@ -186,6 +186,14 @@ impl Lowering<'_, '_> {
                 false => format!("its outputs are {}", some_of(declared.iter().map(String::as_str))),
             });
             self.found.error(Code::UnknownOutput, span, format!("`{id}` has no output `{output}`")).help(help);
+            return;
+        }
+        let missing =
+            self.missing_when_done(target, output).filter(|_| !name.defaulted && !of_loop && site.undo.is_none());
+        if let Some(why) = missing {
+            self.found
+                .error(Code::UncertainOutput, span, format!("the output may be missing: {why}"))
+                .help("write `… | default(…)`, or let a script in `done_when` write it to \"$RUNBOOK_OUTPUT\"");
             return;
         }
         if name.defaulted || name.guards.contains(&id) || self.assured(site, &id) {

@@ -42,6 +42,7 @@ impl<'d> Lowering<'d, '_> {
         let retry = doc.retry.as_ref().and_then(|retry| self.retry(retry, &Site::step(at), Self::locals(doc)));
         let approval = doc.approval.as_ref().and_then(|approval| self.approval(at, approval));
         let timeout_ms = doc.timeout.as_ref().map(|time| self.positive(time));
+        let done_when = self.done_when(at);
         let locks = self.locks(doc.locks.as_ref(), &Site::step(at));
         let rollback = doc.rollback.as_ref().map(|undo| self.undo(at, undo));
         let beside = self.beside(at);
@@ -63,6 +64,7 @@ impl<'d> Lowering<'d, '_> {
             kill_grace_ms: doc.kill_grace.as_ref().map_or(KILL_GRACE_MS, |grace| grace.0.value),
             retry,
             until,
+            done_when,
             approval,
             locks,
             continue_on_failure: doc.on_failure == Some(OnStepFailureWord::Continue),

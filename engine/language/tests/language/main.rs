@@ -2,6 +2,7 @@
 
 mod approvals;
 mod deadlines;
+mod done;
 mod invalid;
 mod locks;
 mod loops;

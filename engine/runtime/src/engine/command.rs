@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use runbook_core::event::{AttemptId, Phase, Survivor};
+use runbook_core::event::{AttemptId, Survivor};
 use runbook_core::input::{AttemptResult, Exit, Lost};
 use runbook_core::rendered::{Rendered, RenderedSource};
 use serde_json::Value;
@@ -28,7 +28,7 @@ const COMMAND_LINE_MAX: usize = 200;
 pub(super) const VARIABLE_MAX: usize = 64 * 1024;
 
 /// Variables that would change how bash runs a script before its first line.
-const SHELL_STARTUP: [&str; 6] = ["BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "CDPATH", "GLOBIGNORE"];
+pub(crate) const SHELL_STARTUP: [&str; 6] = ["BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "CDPATH", "GLOBIGNORE"];
 
 /// What a program is started with.
 type Program = (PathBuf, Vec<String>);
@@ -101,19 +101,13 @@ impl Driver {
         let resolve = |name: &str| resolve_program(name, path.as_ref(), dir).map_err(|error| error.to_string());
         match action {
             Rendered::Run { text, shell, .. } => {
-                let undo = if attempt.phase == Phase::Undo { ".undo" } else { "" };
-                let script = self.engine.folder.script(&format!("{}{undo}", attempt.step));
+                let script = self.engine.folder.script(&format!("{}{}", attempt.step, attempt.phase.suffix()));
                 let is_there = std::fs::read(&script).is_ok_and(|there| there == text.as_bytes());
                 if !is_there {
                     write_whole(&script, text.as_bytes())
                         .map_err(|error| format!("cannot write the script: {error}"))?;
                 }
-                let flags: &[&str] = match shell.as_str() {
-                    "bash" => &["--noprofile", "--norc", "-euo", "pipefail"],
-                    "sh" => &["-eu"],
-                    _ => &[],
-                };
-                let mut args: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+                let mut args: Vec<String> = shell_flags(shell).iter().map(|flag| (*flag).to_owned()).collect();
                 args.push(script.display().to_string());
                 Ok((resolve(shell)?, args))
             }
@@ -248,6 +242,15 @@ impl Driver {
             }
         }
         Ok(outputs)
+    }
+}
+
+/// The flags of a shell, so that a script ends where something fails in it.
+pub(crate) fn shell_flags(shell: &str) -> &'static [&'static str] {
+    match shell {
+        "bash" => &["--noprofile", "--norc", "-euo", "pipefail"],
+        "sh" => &["-eu"],
+        _ => &[],
     }
 }
 

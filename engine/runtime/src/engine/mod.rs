@@ -14,7 +14,7 @@ mod adopt;
 mod answers;
 mod before;
 mod child;
-mod command;
+pub(crate) mod command;
 mod error;
 mod http;
 mod locks;

@@ -101,12 +101,18 @@ fn call_of(step: &Step) -> Option<&RunbookCall> {
     }
 }
 
+/// What a step does, and what looks whether it is done.
+fn actions_of(step: &Step) -> impl Iterator<Item = &Action> {
+    let probe = step.probe().map(|probe| &probe.action);
+    action_of(step).into_iter().chain(probe)
+}
+
 /// What a run may need that has not begun.
 fn at_start(plan: &Plan) -> BTreeSet<SecretName> {
     let rolls_back = plan.on_failure == OnFailure::Rollback;
     let actions = plan.written().into_iter().flat_map(|step| {
         let undo = step.rollback.as_ref().filter(|_| rolls_back).map(|undo| &undo.action);
-        action_of(step).into_iter().chain(undo)
+        actions_of(step).chain(undo)
     });
     actions.flat_map(|action| secrets_of(action, &plan.env)).collect()
 }
@@ -116,7 +122,7 @@ fn needed(run: &Run, of_runbook: &EnvOfRunbook, is_ending: bool) -> BTreeSet<Sec
     for (at, step, state) in run.steps() {
         if may_run(run, at, &state.state, is_ending) {
             let own = std::iter::once(step).chain(unentered(step, &state.state));
-            needed.extend(own.filter_map(action_of).flat_map(|action| secrets_of(action, of_runbook)));
+            needed.extend(own.flat_map(actions_of).flat_map(|action| secrets_of(action, of_runbook)));
         }
         if may_be_undone(run, &state.state, is_ending) {
             let own = std::iter::once(step).chain(unentered(step, &state.state));

@@ -31,11 +31,12 @@ pub(super) fn secrets_of(action: &Action, of_runbook: &EnvOfRunbook) -> BTreeSet
 }
 
 /// The local names, such as `stdout`, that expressions about an attempt read: `until`, `outputs` and `retry.on.if` of a
-/// step, and only the last of an undo.
+/// step, only the last of an undo, and none of a look whether it is done.
 pub(super) fn locals(step: &Step, phase: Phase) -> BTreeSet<String> {
     let retry = match phase {
         Phase::Do => step.retry.as_ref(),
         Phase::Undo => step.rollback.as_ref().and_then(|undo| undo.retry.as_ref()),
+        Phase::Probe => return BTreeSet::new(),
     };
     let condition = retry.and_then(|retry| retry.on.as_ref()?.condition.as_ref());
     let mut found: BTreeSet<String> = condition.iter().flat_map(|condition| condition.locals.clone()).collect();

@@ -33,9 +33,7 @@ pub(super) async fn value_of(command: &SecretCommand, dir: &Path, known: &[Secre
     let program = resolve_program(name, &path, dir).map_err(|error| error.to_string())?;
     let mut start = tokio::process::Command::new(program);
     start.args(args).current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // A group of its own, so that all of it can be ended.
-    let child = start.process_group(0).spawn().map_err(|error| format!("`{name}` cannot be started: {error}"))?;
-    let mut group = Group(child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)));
+    let (child, mut group) = spawn(&mut start).map_err(|error| format!("`{name}` cannot be started: {error}"))?;
     let limit = Duration::from_millis(command.timeout_ms);
     let Ok(ran) = tokio::time::timeout(limit, run(child)).await else {
         return Err(format!("`{name}` did not end within {}", format_duration(command.timeout_ms)));
@@ -62,6 +60,32 @@ pub(super) async fn value_of(command: &SecretCommand, dir: &Path, known: &[Secre
         }
         _ => Ok(Secret::new(value)),
     }
+}
+
+/// Runs a program of which only its end matters, and gives that and what it wrote to standard error; nothing where it did not
+/// end in time, and was killed with all that it started.
+///
+/// # Errors
+/// When it cannot be started or waited for, as a sentence.
+pub(crate) async fn last_words(
+    mut start: tokio::process::Command,
+    limit: Duration,
+) -> Result<Option<(ExitStatus, String)>, String> {
+    let (child, mut group) = spawn(&mut start).map_err(|error| format!("it cannot be started: {error}"))?;
+    let Ok(ran) = tokio::time::timeout(limit, run(child)).await else { return Ok(None) };
+    let ran = ran.map_err(|stopped| match stopped {
+        Stopped::TooLong => "it printed too much".to_owned(),
+        Stopped::Unread(error) => format!("it cannot be waited for: {error}"),
+    })?;
+    group.0 = None;
+    Ok(Some((ran.exit, String::from_utf8_lossy(&ran.said).into_owned())))
+}
+
+/// Starts it in a group of its own, so that all of it can be ended.
+fn spawn(start: &mut tokio::process::Command) -> std::io::Result<(Child, Group)> {
+    let child = start.process_group(0).spawn()?;
+    let group = Group(child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)));
+    Ok((child, group))
 }
 
 struct Ran {

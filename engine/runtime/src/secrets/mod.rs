@@ -2,6 +2,8 @@
 
 mod command;
 
+pub(crate) use command::last_words;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use runbook_core::plan::{
-    Action, Approval, Argv, Ask, Body, Check, Condition, EnvSource, Expression, FailuresMax, Field, ForEach, Http,
-    Lock, OnInterrupt, Param, ParamKind, Retry, RetryOn, RunbookCall, Script, Section, Step, Template, Undo, Until,
-    Wait,
+    Action, Approval, Argv, Ask, Body, Check, Condition, DoneWhen, EnvSource, Expression, FailuresMax, Field, ForEach,
+    Http, Lock, OnInterrupt, Param, ParamKind, Probe, Retry, RetryOn, RunbookCall, Script, Section, Step, Template,
+    Undo, Until, Wait,
 };
 use runbook_core::units::Role;
 
@@ -75,6 +75,7 @@ fn spec(id: &str, action: Action) -> Spec {
         kill_grace_ms: 1_000,
         retry: None,
         until: None,
+        done_when: None,
         approval: None,
         locks: vec![],
         on_interrupt: OnInterrupt::Ask,
@@ -252,6 +253,19 @@ impl Spec {
 
     pub(crate) fn until(mut self, source: &str, every_ms: u64) -> Self {
         self.step.until = Some(Until { condition: expr(source), every_ms });
+        self
+    }
+
+    /// `done_when` with an expression.
+    pub(crate) fn done_when(mut self, source: &str) -> Self {
+        self.step.done_when = Some(DoneWhen::Holds(expr(source)));
+        self
+    }
+
+    /// `done_when` with a command that has so long.
+    pub(crate) fn probed(mut self, timeout_ms: u64) -> Self {
+        let (action, kill_grace_ms) = (script("look"), 1_000);
+        self.step.done_when = Some(DoneWhen::Probe(Box::new(Probe { action, timeout_ms, kill_grace_ms })));
         self
     }
 

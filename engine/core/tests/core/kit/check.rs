@@ -1,6 +1,6 @@
 //! What must hold after every decision, written down a second time and in another way than the engine does it.
 
-use runbook_core::event::{AttemptId, BlockReason, Cause, Event, Phase, QuestionKind, SkipReason, StopReason};
+use runbook_core::event::{AttemptId, BlockReason, Cause, Event, Phase, SkipReason, StopReason};
 use runbook_core::input::Input;
 use runbook_core::plan::{Body, Plan, Section};
 use runbook_core::run::{Doing, Run, ServiceState, Stage, StepRun, StepState, UndoState};
@@ -8,7 +8,7 @@ use runbook_core::units::{RunId, StepId, StepIx, Timestamp};
 use runbook_core::{Effect, decide};
 
 use super::expr::Mini;
-use super::{beside, locks, loops};
+use super::{asked, beside, done, locks, loops};
 
 pub(crate) fn plan(run: &Run) -> &Plan {
     &run.created().expect("a run").plan
@@ -33,6 +33,8 @@ pub(crate) fn event(before: &Run, event: &Event, after: &Run) {
             let at = plan(before).find(attempt.step.as_str()).expect("a step");
             started(before, at, attempt.number == 1 && attempt.poll == 1);
         }
+        Event::AttemptStarted { attempt, .. } if attempt.phase == Phase::Probe => done::look_started(before, attempt),
+        Event::StepSucceeded { step, already_done: true, .. } => done::succeeded(before, step),
         Event::AttemptStarted { attempt, .. } => undo_started(before, &attempt.step),
         Event::BlockEntered { step, case } => {
             let at = plan(before).find(step.as_str()).expect("a step");
@@ -256,6 +258,7 @@ fn undo_started(run: &Run, step: &StepId) {
     let state = &of(run, at).state;
     let also_failed = plan.step(at).rollback.as_ref().is_some_and(|undo| undo.also_failed);
     assert!(*state == StepState::Succeeded || also_failed, "`{step}` is undone and was {state:?}");
+    assert!(of(run, at).attempts > 0 || of(run, at).started_at.is_some(), "`{step}` is undone and did nothing");
     assert!(!plan.step(at).always && !in_cleanup(plan, at), "`{step}` of `always` is undone");
 }
 
@@ -349,21 +352,7 @@ pub(crate) fn state(run: &Run) {
             assert!(run.live().any(|live| live.attempt == *attempt), "{attempt} is wanted and not running");
         }
     }
-    for live in run.live() {
-        let asked = |kind: &QuestionKind| match kind {
-            QuestionKind::Manual { attempt } | QuestionKind::Values { attempt, .. } => {
-                live.doing == Doing::Asking && *attempt == live.attempt
-            }
-            QuestionKind::Interrupted { attempt } => live.doing == Doing::Interrupted && *attempt == live.attempt,
-            QuestionKind::Approval { .. } => false,
-        };
-        let questions = run.questions().values().filter(|question| asked(&question.kind)).count();
-        let expected = usize::from(matches!(live.doing, Doing::Asking | Doing::Interrupted));
-        assert_eq!(questions, expected, "{} is {:?}", live.attempt, live.doing);
-    }
-    let approvals = |kind: &QuestionKind| matches!(kind, QuestionKind::Approval { .. });
-    let open = run.questions().values().filter(|question| approvals(&question.kind)).count();
-    assert_eq!(open, run.steps().filter(|(_, _, step)| step.state == StepState::Asked).count());
+    asked::state(run);
     if run.stage() != Stage::Ended && run.host().is_some() {
         assert!(!wanted.is_empty() || !run.services().is_empty(), "nothing is wanted and the run has not ended");
     }

@@ -47,11 +47,12 @@ impl Desk {
         self.engine_starts();
     }
 
-    /// The attempt of a step, or of its undo (`undo x`), that runs now.
+    /// The attempt of a step, of its undo (`undo x`), or of its `done_when` (`look x`), that runs now.
     pub(crate) fn live(&self, name: &str) -> AttemptId {
-        let (step, phase) = match name.strip_prefix("undo ") {
-            Some(step) => (step, Phase::Undo),
-            None => (name, Phase::Do),
+        let (step, phase) = match (name.strip_prefix("undo "), name.strip_prefix("look ")) {
+            (Some(step), _) => (step, Phase::Undo),
+            (_, Some(step)) => (step, Phase::Probe),
+            (None, None) => (name, Phase::Do),
         };
         let mut live = self.run().live().map(|live| live.attempt.clone());
         let found = live.find(|attempt| attempt.step.as_str() == step && attempt.phase == phase);

@@ -141,6 +141,7 @@ fn step(id: &str, scope: &Scope<'_>) -> Outcome {
         "succeeded": view.succeeded,
         "failed": view.failed,
         "skipped": view.skipped,
+        "already_done": view.already_done,
         "outputs": view.outputs,
     });
     if let Some(code) = view.exit_code {

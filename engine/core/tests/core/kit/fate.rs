@@ -98,6 +98,21 @@ impl Fate {
         Job { ends_at, result, term_ms }
     }
 
+    /// What a look whether a step is done comes to: the truth about an attempt that was lost, where there is one.
+    pub(crate) fn look(&self, attempt: &AttemptId, failures: u32, now: u64, lost: Option<(u64, bool)>) -> Job {
+        let mut rng = Rng::of(self.seed, &format!("look {} {failures}", attempt.step));
+        let by_chance = rng.percent(30);
+        let exit = match lost {
+            Some((_, fine)) => Exit::Code(i32::from(!fine)),
+            None if rng.percent(self.failing) => rng.pick(&[Exit::Code(127), Exit::Signal(9)]),
+            None => Exit::Code(i32::from(!by_chance)),
+        };
+        let ends_at = lost.map_or(now, |(ends_at, _)| ends_at.max(now)) + 1 + rng.below(300);
+        let outputs = BTreeMap::from([("given".to_owned(), json!(rng.below(3)))]);
+        let result = AttemptResult { exit, outputs, ..AttemptResult::default() };
+        Job { ends_at, result, term_ms: (!rng.percent(30)).then(|| rng.below(600)) }
+    }
+
     /// What people write about a question.
     pub(crate) fn replies(&self, question: &Question) -> Vec<Reply> {
         let mut rng = Rng::of(self.seed, &format!("reply {}", question.id.0));

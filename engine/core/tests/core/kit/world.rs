@@ -116,7 +116,7 @@ impl World {
         }
         assert!(run.action_of(attempt).is_some_and(|it| it.is_external()), "{attempt} is nothing to execute");
         let step = run.step(&attempt.step).expect("a step");
-        let failures = if attempt.phase == Phase::Do { step.failures } else { step.undo.failures };
+        let failures = if attempt.phase == Phase::Undo { step.undo.failures } else { step.failures };
         let plan = run.step_plan(&attempt.step).expect("a step");
         let kind = Kind {
             is_http: matches!(run.action_of(attempt), Some(Rendered::Http { .. })),
@@ -124,7 +124,15 @@ impl World {
             child: run.child_of(attempt).map(|child| child.run.clone()),
         };
         let lost = self.lost.remove(&(attempt.step.clone(), attempt.phase));
-        let job = self.fate.job(attempt, failures, &kind, now, lost.map(|(ends_at, _)| ends_at));
+        let job = match attempt.phase {
+            Phase::Probe => {
+                let interrupted =
+                    run.live().any(|live| live.attempt.step == attempt.step && live.doing == Doing::Interrupted);
+                let own = self.lost.get(&(attempt.step.clone(), Phase::Do)).copied().filter(|_| interrupted);
+                self.fate.look(attempt, failures, now, own)
+            }
+            Phase::Do | Phase::Undo => self.fate.job(attempt, failures, &kind, now, lost.map(|(ends_at, _)| ends_at)),
+        };
         self.started.push(attempt.clone());
         let command =
             Command { ends_at: job.ends_at, result: job.result, term_ms: job.term_ms, termed: false, told: false };

@@ -6,6 +6,7 @@ mod blocks;
 mod cancel;
 mod child;
 mod deadlines;
+mod done;
 mod emergency;
 mod failure;
 mod interruption;

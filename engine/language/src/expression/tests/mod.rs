@@ -63,6 +63,7 @@ impl World {
                 succeeded: *state == "succeeded",
                 failed: *state == "failed",
                 skipped: *state == "skipped",
+                already_done: *state == "already_done",
                 exit_code: *exit_code,
                 outputs,
             })

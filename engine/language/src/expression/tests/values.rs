@@ -36,7 +36,10 @@ fn expressions_have_values_of_their_type() {
         ("steps.b.outputs", json!({})),
         ("steps.a.exit_code", json!(0)),
         ("steps.b.exit_code", Json::Null),
-        ("steps.c", json!({"succeeded": false, "failed": true, "skipped": false, "exit_code": 2, "outputs": {}})),
+        (
+            "steps.c",
+            json!({"succeeded": false, "failed": true, "skipped": false, "already_done": false, "exit_code": 2, "outputs": {}}),
+        ),
         ("response.json.state", json!("up")),
         ("[1, 'a', none, {'k': [true]}]", json!([1, "a", null, {"k": [true]}])),
         ("1 + 2 * 3 - 4 // 3", json!(6)),
