@@ -19,6 +19,7 @@ pub mod load;
 pub mod params;
 pub mod period;
 pub mod project;
+pub mod reference;
 pub mod retention;
 pub mod schema;
 pub mod source;
@@ -35,6 +36,7 @@ pub use load::{Loaded, Peek, load_environment, load_runbook, load_runbook_with, 
 pub use params::{ParamError, export_param, exported_name, parse_param, resolve_params};
 pub use period::Period;
 pub use project::{PROJECT_FILE, Project, parse_project};
+pub use reference::reference;
 pub use retention::Retention;
 pub use schema::{SchemaKind, schema};
 pub use source::SourceFile;

@@ -47,3 +47,30 @@ fn visit(value: &Value, seen: &mut impl FnMut(&serde_json::Map<String, Value>)) 
         _ => {}
     }
 }
+
+/// Rewrites the pages with `UPDATE_DOCS=1`, else compares.
+#[test]
+fn the_pages_of_keys_are_made_of_the_schemas() {
+    for (name, kind) in [("runbook", SchemaKind::Runbook), ("environment", SchemaKind::Environment)] {
+        let made = runbook_language::reference(kind);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/reference/{name}.md"));
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, &made).expect("a file");
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        let how = format!("runbook schema {name} --format md > docs/reference/{name}.md");
+        assert!(kept == made, "docs/reference/{name}.md is out of date; regenerate: {how}");
+
+        let headings: Vec<String> =
+            made.lines().filter_map(|line| line.strip_prefix("## ")).map(|heading| heading.replace(' ', "-")).collect();
+        let links = made.split("](#").skip(1).filter_map(|rest| rest.split(')').next());
+        let unknown: Vec<&str> = links.filter(|link| !headings.iter().any(|heading| heading == link)).collect();
+        assert!(unknown.is_empty() && headings.len() > 3, "{unknown:?} of {headings:?}");
+        let schema: serde_json::Value = serde_json::from_str(&schema(kind)).expect("JSON");
+        let definitions = schema["definitions"].as_object().expect("definitions").values();
+        for key in definitions.chain([&schema]).filter_map(|one| one["properties"].as_object()).flat_map(|it| it.keys())
+        {
+            assert!(made.contains(&format!("`{key}`")), "{name}: {key}");
+        }
+    }
+}
