@@ -1,17 +1,21 @@
 //! `runbook exec`: runs a runbook, and stays until it ends.
 
+mod dry;
 mod keyed;
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use runbook_core::event::Created;
-use runbook_core::plan::Plan;
+use runbook_core::plan::{NoPart, Part, PartKind, Plan};
 use runbook_core::units::RunId;
 use runbook_language::expression::Evaluator;
-use runbook_language::{Environment, SourceFile, load_environment, load_runbook_with, parse_project};
+use runbook_language::{
+    Environment, Loaded, SourceFile, load_environment, load_part, load_runbook_with, parse_project,
+};
 use runbook_runtime::Engine;
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::identity::{Roles, me};
@@ -24,6 +28,7 @@ use crate::failure::Failure;
 use crate::library::{Shelves, find_environment, find_runbook};
 use crate::params::Given;
 use crate::view::Output;
+use crate::view::text::visible_line;
 use keyed::Keyed;
 
 /// Runs a runbook, and stays until it ends
@@ -39,7 +44,7 @@ use keyed::Keyed;
 /// code is then that of the run, or 6 while it has not ended; 8 when the key is that of a run that was asked for otherwise.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  runbook exec deploy.yaml -p version=1.4\n  runbook exec deploy --env production --output json\n  runbook exec deploy --detach\n  runbook exec p0-response --key alert-4711 --detach"
+    after_help = "Examples:\n  runbook exec deploy.yaml -p version=1.4\n  runbook exec deploy --env production --output json\n  runbook exec deploy --detach\n  runbook exec deploy -p version=1.4 --dry-run\n  runbook exec deploy -p version=1.4 --from verify\n  runbook exec p0-response --key alert-4711 --detach"
 )]
 pub(crate) struct Args {
     /// The id of a runbook, or a file
@@ -56,6 +61,15 @@ pub(crate) struct Args {
     /// Start a run once: with the same key again, the run that exists is shown, and nothing is started
     #[arg(long, value_name = "KEY")]
     key: Option<StartKey>,
+    /// Show what would run, with its values, after all that is checked before a run; nothing is started, and no run is made
+    #[arg(long, conflicts_with_all = ["key", "detach", "exit_when_waiting"])]
+    dry_run: bool,
+    /// Run this step alone, with the steps within it; all others are skipped, but those of `always`
+    #[arg(long, value_name = "STEP", conflicts_with_all = ["from", "key"])]
+    only: Option<String>,
+    /// Run this step and all that are written behind it; those before it are skipped
+    #[arg(long, value_name = "STEP", conflicts_with = "key")]
+    from: Option<String>,
     /// Leave the run to an engine in the background, and print its id
     #[arg(long)]
     detach: bool,
@@ -69,6 +83,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let asked = Asked::read(&args, context)?;
+    if args.dry_run {
+        return dry::show(asked, &args, context);
+    }
     let engine = match &args.key {
         None => Engine::create(&context.state()?, asked.launch(&args, context)?, Box::new(Evaluator::new()))?,
         Some(key) => match keyed::start(key, asked, &args, context)? {
@@ -101,8 +118,11 @@ fn internal(error: std::io::Error) -> Failure {
 struct Asked {
     file: PathBuf,
     environment: Option<(PathBuf, Environment)>,
-    plan: Plan,
+    loaded: Loaded,
     params: Value,
+    /// The params that the command line gives.
+    given: BTreeSet<String>,
+    part: Option<Part>,
 }
 
 impl Asked {
@@ -110,19 +130,30 @@ impl Asked {
         let file = find_runbook(&args.runbook, context)?;
         let environment = find_environment(args.env.as_deref(), context)?;
         let source = read_source(&file)?;
-        let loaded = load_runbook_with(&source, environment.as_ref().map(|(_, it)| it), &Shelves(context));
-        let loaded = loaded.map_err(|found| invalid(&found))?;
-        let given = Given::read(&loaded.plan, &args.param)?;
-        let params = given.resolve(&loaded, args.output == Output::Human)?;
-        let mut plan = loaded.plan;
-        if let Some(places) = args.max_parallel {
-            plan.max_parallel = places;
+        let in_environment = environment.as_ref().map(|(_, it)| it);
+        let loaded = load_runbook_with(&source, in_environment, &Shelves(context));
+        let mut loaded = loaded.map_err(|found| invalid(&found))?;
+        let part = part_of(&loaded.plan, args)?;
+        if let Some(Part { step, left_out, .. }) = &part {
+            let checked = load_part(&source, in_environment, &Shelves(context), left_out);
+            checked.map_err(|found| {
+                // It says where; the runbook itself is valid.
+                let _ = invalid(&found);
+                let message = format!("a part of the runbook, by `{step}`, reads what is left out; nothing was run");
+                Failure::new(ExitCode::Precondition, message)
+            })?;
         }
-        Ok(Self { file, environment, plan, params })
+        let given = Given::read(&loaded.plan, &args.param)?;
+        let names = given.names();
+        let params = given.resolve(&loaded, args.output == Output::Human)?;
+        if let Some(places) = args.max_parallel {
+            loaded.plan.max_parallel = places;
+        }
+        Ok(Self { file, environment, loaded, params, given: names, part })
     }
 
     /// The first event of the run.
-    fn launch(self, args: &Args, context: &Context) -> Result<Created, Failure> {
+    fn launch(&self, args: &Args, context: &Context) -> Result<Created, Failure> {
         let (_, project) = context.project()?;
         let project_file = context.project_file()?;
         // A run that could not be signed at its end does not begin.
@@ -131,9 +162,9 @@ impl Asked {
         let dir = present_folder()?;
         let locks = context.locks()?;
         let launch = Launch {
-            plan: self.plan,
+            plan: self.loaded.plan.clone(),
             file: &self.file,
-            params: self.params,
+            params: self.params.clone(),
             environment: self.environment.as_ref().map(|(_, it)| it),
             environment_file: self.environment.as_ref().map(|(file, _)| file.as_path()),
             project_file: project_file.as_deref(),
@@ -144,10 +175,33 @@ impl Asked {
             locks_dir: &locks,
             id: RunId::new(ulid::Ulid::generate().to_string()),
             key: args.key.as_ref().map(|key| key.as_str().to_owned()),
+            part: self.part.clone(),
         };
         launch::prepare(&context.state()?, launch, &Evaluator::new())
             .map_err(|reasons| Failure::new(ExitCode::Precondition, reasons.join("\n")))
     }
+}
+
+/// The part of the steps that is asked for.
+fn part_of(plan: &Plan, args: &Args) -> Result<Option<Part>, Failure> {
+    let asked = args.only.as_ref().map(|step| (PartKind::Only, step));
+    let Some((kind, step)) = asked.or(args.from.as_ref().map(|step| (PartKind::From, step))) else { return Ok(None) };
+    plan.part(kind, step).map(Some).map_err(|error| {
+        let hint = match &error {
+            NoPart::Unknown(_) => {
+                let ids: Vec<&str> = plan
+                    .steps
+                    .iter()
+                    .filter(|step| !step.always && step.beside.is_none())
+                    .map(|step| step.id.as_str())
+                    .collect();
+                format!("the steps are {}", ids.join(", "))
+            }
+            NoPart::InLoop(_, around) | NoPart::Section(_, around) => format!("name `{around}`"),
+            NoPart::Always(_) | NoPart::Beside(_) => "name a step of `steps`".to_owned(),
+        };
+        Failure::new(ExitCode::Usage, visible_line(&error.to_string())).hint(visible_line(&hint))
+    })
 }
 
 /// Reads who holds which role anew, from the files that the run was started with: where one stands when one resumes or

@@ -10,8 +10,14 @@ mod order;
 mod text;
 mod words;
 
-use runbook_language::load_runbook_with;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use runbook_core::plan::Part;
+use runbook_language::{Environment, Loaded, load_runbook_with};
 use runbook_runtime::exit_code::ExitCode;
+use runbook_runtime::identity::Roles;
+use serde_json::{Value, json};
 
 use super::validate::Format;
 use crate::context::{Context, invalid, read_source};
@@ -73,19 +79,47 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         project_roles: &project.roles,
         given: given.names(),
         values: given.so_far(&loaded.plan)?,
+        settled: json!({}),
+        part: None,
     };
     let mut view = model::PlanView::of(&loaded, &facts);
     if args.probe {
         let environment = environment.as_ref().map(|(_, it)| it);
         done::ask(&mut view, &loaded.plan, &facts.values, environment)?;
     }
-    match args.output {
-        Format::Json => output::json(&view),
+    print(&view, &loaded, args.full, args.output);
+    Ok(ExitCode::Succeeded)
+}
+
+fn print(view: &model::PlanView, loaded: &Loaded, full: bool, format: Format) {
+    match format {
+        Format::Json => output::json(view),
         Format::Text => {
             let terminal = console::Term::stdout();
             let width = if terminal.is_term() { usize::from(terminal.size().1) } else { 80 };
-            output::line(text::lines(&view, &loaded.plan.once(), args.full, width, Paint::stdout()).join("\n"));
+            output::line(text::lines(view, &loaded.plan.once(), full, width, Paint::stdout()).join("\n"));
         }
     }
-    Ok(ExitCode::Succeeded)
+}
+
+/// What is known of a run that could be started now.
+pub(super) struct Foreseen<'a> {
+    pub(super) file: &'a Path,
+    pub(super) environment: Option<(&'a Path, &'a Environment)>,
+    pub(super) project_roles: &'a Roles,
+    pub(super) given: BTreeSet<String>,
+    pub(super) values: BTreeMap<String, Value>,
+    /// The values of the environment that do not depend on the run.
+    pub(super) settled: Value,
+    /// Of the plan as it is written.
+    pub(super) digest: String,
+    pub(super) part: Option<&'a Part>,
+}
+
+/// Prints, in full, a plan whose known names are filled in.
+pub(super) fn print_foreseen(loaded: &Loaded, known: Foreseen<'_>, format: Format) {
+    let Foreseen { file, environment, project_roles, given, values, settled, digest, part } = known;
+    let facts = model::Facts { file, environment, project_roles, given, values, settled, part };
+    let view = model::PlanView { digest, ..model::PlanView::of(loaded, &facts) };
+    print(&view, loaded, true, format);
 }

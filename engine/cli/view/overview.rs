@@ -100,6 +100,8 @@ pub(crate) fn full(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<St
         seen.created()
             .map(|created| format!("  runbook: {}, plan sha256 {}", visible_line(&created.file), created.plan_digest)),
     );
+    let part = seen.created().and_then(|created| created.part.as_ref());
+    lines.extend(part.map(|part| format!("  part: {}", records::part_of(part).trim_matches([',', ' ']))));
     let key = seen.created().and_then(|created| created.key.as_deref());
     lines.extend(key.map(|key| format!("  key: {}", visible_line(key))));
     lines.extend(status.locks.iter().filter_map(|lock| awaited(lock, paint)));

@@ -4,7 +4,7 @@ use runbook_core::event::{
     AttemptId, Event, Failure, LockHolder, LockScope, Phase, QuestionId, SkipReason, StopReason,
 };
 use runbook_core::input::Answer;
-use runbook_core::plan::{Body, OnInterrupt, Section};
+use runbook_core::plan::{Body, OnInterrupt, Part, PartKind, Section};
 use runbook_core::rendered::Rendered;
 use runbook_core::run::Run;
 use runbook_core::units::StepId;
@@ -48,6 +48,14 @@ fn one(record: &Record, batch: &[Record], run: &Run) -> Option<Line> {
     }
 }
 
+/// The part of the steps that a run is of, behind the name of its runbook.
+pub(super) fn part_of(part: &Part) -> String {
+    match part.kind {
+        PartKind::Only => format!(", only step `{}`,", part.step),
+        PartKind::From => format!(", from step `{}` on,", part.step),
+    }
+}
+
 fn of_run(record: &Record, run: &Run) -> Option<Line> {
     let at = record.at.0;
     Some(match &record.event {
@@ -55,7 +63,8 @@ fn of_run(record: &Record, run: &Run) -> Option<Line> {
             let created = run.created()?;
             let begins = if record.seq <= 1 { "started" } else { "resumed; it was started" };
             let (id, by) = (&created.plan.about.id, &created.by.name);
-            Line::new(at, Tone::Quiet, format!("run {} of `{id}` {begins} by {by}", created.run))
+            let part = created.part.as_ref().map(part_of).unwrap_or_default();
+            Line::new(at, Tone::Quiet, format!("run {} of `{id}`{part} {begins} by {by}", created.run))
         }
         Event::ServiceReady { service, pid } => {
             Line::new(at, Tone::Good, format!("service `{service}` answers (pid {pid})"))

@@ -32,7 +32,7 @@ mod suggest;
 pub use diagnostic::{Diagnostic, Diagnostics, Look, Severity};
 pub use environment::{Environment, Resolved, RunFacts, ServiceFacts, resolve_environment};
 pub use library::{Library, Missing, NoLibrary};
-pub use load::{Loaded, Peek, load_environment, load_runbook, load_runbook_with, peek};
+pub use load::{Loaded, Peek, load_environment, load_part, load_runbook, load_runbook_with, peek};
 pub use params::{ParamError, export_param, exported_name, parse_param, resolve_params};
 pub use period::Period;
 pub use project::{PROJECT_FILE, Project, parse_project};

@@ -2,7 +2,7 @@
 //!
 //! This crate reads no file: whoever loads a runbook hands in a [`Library`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use runbook_core::digest_of;
@@ -147,7 +147,7 @@ impl<'l> Children<'l> {
     }
 
     fn load(&mut self, file: &SourceFile) -> Option<Child> {
-        let (read, found) = read_runbook(file, self.environment, self);
+        let (read, found) = read_runbook(file, self.environment, self, &BTreeSet::new());
         let is_broken = found.has_errors();
         self.found.extend(found.finish());
         let plan = read.map(|(_, plan)| plan).filter(|_| !is_broken)?;

@@ -1,6 +1,9 @@
 //! The way in: from a text to a plan, or to all that is wrong with it.
 
+use std::collections::BTreeSet;
+
 use runbook_core::plan::Plan;
+use runbook_core::units::StepId;
 
 use crate::check::{header, secrets};
 use crate::code::Code;
@@ -40,8 +43,21 @@ pub fn load_runbook_with(
     environment: Option<&Environment>,
     library: &dyn Library,
 ) -> Result<Loaded, Diagnostics> {
+    load_part(file, environment, library, &BTreeSet::new())
+}
+
+/// The same for a run of a part of the steps: what runs cannot read what steps hand on that are left out.
+///
+/// # Errors
+/// All that is wrong, by place; that of other files behind that of this one.
+pub fn load_part(
+    file: &SourceFile,
+    environment: Option<&Environment>,
+    library: &dyn Library,
+    left_out: &BTreeSet<StepId>,
+) -> Result<Loaded, Diagnostics> {
     let mut children = Children::new(library, environment);
-    let (read, mut found) = read_runbook(file, environment, &mut children);
+    let (read, mut found) = read_runbook(file, environment, &mut children, left_out);
     found.of_others(children.found);
     let plans = children.plans;
     finish(read, found).map(|((document, plan), warnings)| {
@@ -55,13 +71,14 @@ pub(crate) fn read_runbook(
     file: &SourceFile,
     environment: Option<&Environment>,
     children: &mut Children<'_>,
+    left_out: &BTreeSet<StepId>,
 ) -> (Option<(RunbookDoc, Plan)>, Collector) {
     let mut found = Collector::new(file);
     let document: Option<RunbookDoc> = read(file, "runbook/v1", &mut found);
     let plan = document.as_ref().and_then(|document| {
         children.enter(file, document.id.get().map_or(file.name(), |id| id.value.as_str()));
         let environment = environment.map(|environment| &environment.document);
-        let plan = crate::lower::lower(document, environment, children, &mut found);
+        let plan = crate::lower::lower(document, environment, children, left_out, &mut found);
         children.leave();
         plan
     });

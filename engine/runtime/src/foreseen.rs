@@ -5,36 +5,20 @@ use std::collections::BTreeMap;
 
 use runbook_core::as_text;
 use runbook_core::event::Created;
-use runbook_core::plan::{Action, Ask, EnvSource, HttpBody, Template, Wait};
+use runbook_core::plan::{Action, Ask, Body, EnvSource, HttpBody, Plan, Step, Template, Wait};
 use serde_json::Value;
 
 /// The action with all names filled in that the start of the run knows.
 pub(crate) fn foreseen(mut action: Action, created: &Created) -> Action {
-    let known = Known { params: &created.params, environment: &created.environment };
-    match &mut action {
-        Action::Run(run) => {
-            known.fill_sources(&mut run.env);
-            run.dir.iter_mut().for_each(|dir| known.fill(dir));
-        }
-        Action::Argv(argv) => {
-            argv.argv.iter_mut().for_each(|word| known.fill(word));
-            known.fill_sources(&mut argv.env);
-            argv.dir.iter_mut().for_each(|dir| known.fill(dir));
-        }
-        Action::Http(http) => {
-            known.fill(&mut http.url);
-            known.fill_sources(&mut http.headers);
-            if let Some(HttpBody::Json(body) | HttpBody::Text(body)) = &mut http.body {
-                known.fill(body);
-            }
-        }
-        Action::Set(values) => values.values_mut().for_each(|value| known.fill(value)),
-        Action::Wait(Wait::For(time) | Wait::Until(time)) => known.fill(time),
-        Action::Manual(text) | Action::Ask(Ask { prompt: text, .. }) => known.fill(text),
-        Action::Runbook(call) => call.with.values_mut().for_each(|value| known.fill(value)),
-        Action::Assert(_) => {}
-    }
+    Known { params: &created.params, environment: &created.environment }.fill_action(&mut action);
     action
+}
+
+/// The plan with all names filled in that are known before there is a run; those of child runs are their own.
+pub fn foresee(plan: &mut Plan, params: &Value, environment: &Value) {
+    let known = Known { params, environment };
+    plan.locks.iter_mut().for_each(|lock| known.fill(&mut lock.name));
+    known.fill_steps(&mut plan.steps);
 }
 
 struct Known<'c> {
@@ -43,6 +27,44 @@ struct Known<'c> {
 }
 
 impl Known<'_> {
+    fn fill_action(&self, action: &mut Action) {
+        match action {
+            Action::Run(run) => {
+                self.fill_sources(&mut run.env);
+                run.dir.iter_mut().for_each(|dir| self.fill(dir));
+            }
+            Action::Argv(argv) => {
+                argv.argv.iter_mut().for_each(|word| self.fill(word));
+                self.fill_sources(&mut argv.env);
+                argv.dir.iter_mut().for_each(|dir| self.fill(dir));
+            }
+            Action::Http(http) => {
+                self.fill(&mut http.url);
+                self.fill_sources(&mut http.headers);
+                if let Some(HttpBody::Json(body) | HttpBody::Text(body)) = &mut http.body {
+                    self.fill(body);
+                }
+            }
+            Action::Set(values) => values.values_mut().for_each(|value| self.fill(value)),
+            Action::Wait(Wait::For(time) | Wait::Until(time)) => self.fill(time),
+            Action::Manual(text) | Action::Ask(Ask { prompt: text, .. }) => self.fill(text),
+            Action::Runbook(call) => call.with.values_mut().for_each(|value| self.fill(value)),
+            Action::Assert(_) => {}
+        }
+    }
+
+    fn fill_steps(&self, steps: &mut [Step]) {
+        for step in steps {
+            match &mut step.body {
+                Body::Action(action) => self.fill_action(action),
+                Body::ForEach(each) => self.fill_steps(&mut each.body),
+                Body::Block { .. } | Body::Switch { .. } => {}
+            }
+            step.rollback.iter_mut().for_each(|undo| self.fill_action(&mut undo.action));
+            step.locks.iter_mut().for_each(|lock| self.fill(&mut lock.name));
+        }
+    }
+
     fn fill_sources(&self, sources: &mut BTreeMap<String, EnvSource>) {
         for source in sources.values_mut() {
             if let EnvSource::Template(template) = source {

@@ -155,6 +155,7 @@ steps:
             by: me(),
             id: RunId::new("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
             key: None,
+            part: None,
         };
         prepare(&StateFolder::new("/nonexistent"), launch, &Evaluator::new()).unwrap()
     }

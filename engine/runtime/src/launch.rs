@@ -6,7 +6,7 @@ use std::path::Path;
 
 use runbook_core::evaluate::{Evaluate, Scope};
 use runbook_core::event::{Created, Identity, LockWish, Parent};
-use runbook_core::plan::{EnvSource, Plan, Template};
+use runbook_core::plan::{Action, Body, EnvSource, Part, Plan, Step, Template};
 use runbook_core::rendered::RenderedSource;
 use runbook_core::units::{Role, RunId, StepId, parse_duration};
 use runbook_core::{DEPTH_MAX, digest_of, is_too_deep};
@@ -45,6 +45,43 @@ pub struct Launch<'a> {
     pub id: RunId,
     /// What it is started under, so that it is started once.
     pub key: Option<String>,
+    /// The part of the steps that is to run; none for all.
+    pub part: Option<Part>,
+}
+
+/// The values of an environment that every run has: without those that come from a port, a folder or an id that is chosen
+/// for each run.
+pub fn settled(environment: &Environment, runbook: &str, exe: &Path, params: &Value) -> Value {
+    let resolved = |chosen: u16| {
+        let facts = RunFacts {
+            id: chosen.to_string(),
+            runbook: runbook.to_owned(),
+            binary: exe.display().to_string(),
+            params: params.clone(),
+        };
+        let service = |(number, name): (u16, &str)| {
+            let data = format!("/{chosen}/{name}");
+            (name.to_owned(), ServiceFacts { port: chosen.saturating_add(number), data })
+        };
+        let services = (0u16..).zip(environment.services()).map(service).collect();
+        resolve_environment(environment, &services, &facts).map_or_else(|_| json!({}), |it| it.values)
+    };
+    // What is the same whatever is chosen does not come from that. The numbers share no digits with each other.
+    common(resolved(11_111), &resolved(22_222))
+}
+
+fn common(one: Value, other: &Value) -> Value {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let both = one.into_iter().filter_map(|(name, value)| {
+                let other = other.get(&name)?;
+                let is_same = value == *other;
+                (is_same || value.is_object()).then(|| (name, common(value, other)))
+            });
+            Value::Object(both.collect())
+        }
+        (one, _) => one,
+    }
 }
 
 /// Chooses ports and folders, gives all that is known now its value, and checks that each approval can be answered.
@@ -53,7 +90,7 @@ pub struct Launch<'a> {
 /// Each is a sentence; the run must not be started.
 pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate) -> Result<Created, Vec<String>> {
     let Launch { mut plan, file, params, environment, environment_file, project_file, project_roles, .. } = launch;
-    let Launch { dir, exe, by, id, key, locks_dir, .. } = launch;
+    let Launch { dir, exe, by, id, key, locks_dir, part, .. } = launch;
     let one = |reason: String| vec![reason];
     let folder = state.run(&id);
     let facts = RunFacts {
@@ -87,9 +124,14 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
     plan.secrets.extend(secrets);
     let roles = merge(project_roles, roles);
     let break_glass = environment.map(Environment::break_glass).unwrap_or_default();
-    let plans: Vec<&Plan> = std::iter::once(&plan).chain(plan.runbooks.values()).collect();
+    if part.is_some() {
+        // What it hands on may be what is left out.
+        plan.outputs.clear();
+    }
+    let plans = parts_that_run(&plan, part.as_ref());
     let (people, group) = (people(state, &plans, &by, &roles, &break_glass), state.group());
-    let unanswerable = plans.iter().flat_map(|plan| unanswerable(plan, &by, &people, group, &roles, &break_glass));
+    let unanswerable =
+        plans.iter().flat_map(|(plan, part)| unanswerable(plan, *part, &by, &people, group, &roles, &break_glass));
     let unanswerable: Vec<String> = unanswerable.collect();
     if !unanswerable.is_empty() {
         return Err(unanswerable);
@@ -117,6 +159,7 @@ pub fn prepare(state: &StateFolder, launch: Launch<'_>, evaluate: &dyn Evaluate)
         by,
         parent: None,
         key,
+        part,
     };
     check_depth(&created).map_err(one)?;
     Ok(created)
@@ -150,6 +193,7 @@ pub fn child(
         env,
         parent: Some(parent),
         key: None,
+        part: None,
         ..of.clone()
     };
     check_depth(&created)?;
@@ -181,9 +225,35 @@ fn free_ports(count: usize) -> Result<Vec<u16>, String> {
     Ok(held.into_iter().map(|(port, _)| port).collect())
 }
 
+/// The runbook, of which a part runs, and those that it runs as child runs.
+fn parts_that_run<'p>(plan: &'p Plan, part: Option<&'p Part>) -> Vec<(&'p Plan, Option<&'p Part>)> {
+    let calls = |plan: &'p Plan, part| {
+        let digest = |step: &'p Step| match &step.body {
+            Body::Action(Action::Runbook(call)) => Some(&call.plan),
+            _ => None,
+        };
+        plan.written_of(part).into_iter().filter_map(digest).collect::<Vec<_>>()
+    };
+    let (mut found, mut seen, mut open) = (vec![(plan, part)], BTreeSet::new(), calls(plan, part));
+    while let Some(next) = open.pop() {
+        if let Some(child) = plan.runbooks.get(next).filter(|_| seen.insert(next)) {
+            found.push((child, None));
+            open.extend(calls(child, None));
+        }
+    }
+    found
+}
+
 /// Those who can reach the run, and so answer: its own user, as the folder is private, or the group that shares it.
-fn people(state: &StateFolder, plans: &[&Plan], by: &Identity, roles: &Roles, break_glass: &[Role]) -> Vec<Identity> {
-    let approvals = plans.iter().flat_map(|plan| plan.written()).filter_map(|step| step.approval.as_ref());
+fn people(
+    state: &StateFolder,
+    plans: &[(&Plan, Option<&Part>)],
+    by: &Identity,
+    roles: &Roles,
+    break_glass: &[Role],
+) -> Vec<Identity> {
+    let approvals =
+        plans.iter().flat_map(|(plan, part)| plan.written_of(*part)).filter_map(|step| step.approval.as_ref());
     let asked = approvals.flat_map(|approval| approval.from.iter().chain(&approval.escalate_to)).chain(break_glass);
     let names = asked.map(Role::as_str).chain(roles.values().flatten().map(String::as_str));
     let mut people = state.group().map(|group| group.people(names)).unwrap_or_default();
@@ -194,6 +264,7 @@ fn people(state: &StateFolder, plans: &[&Plan], by: &Identity, roles: &Roles, br
 /// The approvals that those who can reach the run cannot give. Who may break the glass can give all.
 fn unanswerable(
     plan: &Plan,
+    part: Option<&Part>,
     by: &Identity,
     people: &[Identity],
     group: Option<Group>,
@@ -208,7 +279,7 @@ fn unanswerable(
         held.iter().filter(|(one, held)| fits(one, held)).map(|(one, _)| *one).collect()
     };
     let mut found = vec![];
-    for step in plan.written() {
+    for step in plan.written_of(part) {
         let Some(approval) = &step.approval else { continue };
         if !who_fits(&break_glass.iter().collect::<Vec<_>>()).is_empty() {
             continue;

@@ -32,3 +32,4 @@ pub mod supervisor;
 pub mod words;
 
 pub use engine::{CHILD_SUBCOMMAND, Engine, EngineError, Options, Outcome, Reporter, Sign, leave_end, load, now};
+pub use foreseen::foresee;

@@ -23,6 +23,7 @@ pub fn blocked(reason: &BlockReason) -> String {
 pub fn skipped(reason: &SkipReason) -> String {
     match reason {
         SkipReason::Condition => "its condition does not hold".to_owned(),
+        SkipReason::LeftOut => "left out: the run is of a part of the steps".to_owned(),
         SkipReason::Branch => "another branch was taken".to_owned(),
         SkipReason::Parent(step) => format!("`{step}` around it was skipped"),
         SkipReason::Rescue(block) => format!("nothing in `{block}` failed"),

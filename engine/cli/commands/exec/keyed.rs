@@ -31,7 +31,7 @@ pub(super) enum Keyed {
 pub(super) fn start(key: &StartKey, asked: Asked, args: &Args, context: &Context) -> Result<Keyed, Failure> {
     let unusable = |error: std::io::Error| Failure::new(ExitCode::Internal, error);
     let facts = keys::Asked {
-        runbook: asked.plan.about.id.clone(),
+        runbook: asked.loaded.plan.about.id.clone(),
         environment: asked.environment.as_ref().map(|(_, environment)| environment.id().to_owned()),
         params: digest_of(&asked.params),
     };

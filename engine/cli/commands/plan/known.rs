@@ -10,15 +10,17 @@ use serde_json::{Value, json};
 /// What expressions come to where the params alone say it.
 pub(super) struct Known {
     params: Value,
+    environment: Value,
     missing: Vec<String>,
     evaluator: Evaluator,
 }
 
 impl Known {
     /// With the values of all params but those that are missing.
-    pub(super) fn of(plan: &Plan, values: &BTreeMap<String, Value>) -> Self {
+    pub(super) fn of(plan: &Plan, values: &BTreeMap<String, Value>, environment: Value) -> Self {
         Self {
             params: json!(values),
+            environment,
             missing: plan.params.keys().filter(|name| !values.contains_key(*name)).cloned().collect(),
             evaluator: Evaluator::new(),
         }
@@ -45,7 +47,12 @@ impl Known {
         evaluate: impl Fn(&Expression, &Scope<'_>) -> Result<T, EvaluateError>,
     ) -> Option<T> {
         let mentions = |name: &str| expression.source.contains(name);
-        if ["environment", "run", "steps", "failure", "always"].into_iter().any(mentions)
+        // A name that is not known may be defined all the same.
+        let is_empty = self.environment.as_object().is_none_or(serde_json::Map::is_empty);
+        if mentions("environment") && (is_empty || mentions("default") || mentions("defined")) {
+            return None;
+        }
+        if ["run", "steps", "failure", "always"].into_iter().any(mentions)
             || self.missing.iter().any(|name| mentions(name))
             || !expression.reads.is_empty()
             || !expression.locals.is_empty()
@@ -55,7 +62,7 @@ impl Known {
         let (nothing, locals) = (json!({}), BTreeMap::new());
         let scope = Scope {
             params: &self.params,
-            environment: &nothing,
+            environment: &self.environment,
             run: &nothing,
             steps: &|_| None,
             locals: &locals,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use runbook_core::digest_of;
-use runbook_core::plan::{Action, Body, EnvSource, OnFailure, OnInterrupt, Param, ParamKind, Plan, Step};
+use runbook_core::plan::{Action, Body, EnvSource, OnFailure, OnInterrupt, Param, ParamKind, Part, Plan, Step};
 use runbook_core::plan::{Retry, SecretSource, Section, Undo};
 use runbook_core::units::Digest;
 use runbook_language::yaml::{Kind, Node};
@@ -12,7 +12,7 @@ use runbook_language::{Environment, Loaded};
 use runbook_runtime::identity::Roles;
 use runbook_runtime::launch;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::approval::{ApprovalView, approval};
 use super::beside::DeadlineView;
@@ -32,6 +32,10 @@ pub(super) struct Facts<'a> {
     pub(super) given: BTreeSet<String>,
     /// The values of the params, but for those that are missing.
     pub(super) values: BTreeMap<String, Value>,
+    /// The values of the environment that are known; `plan` knows none.
+    pub(super) settled: Value,
+    /// The part of the steps that would run.
+    pub(super) part: Option<&'a Part>,
 }
 
 /// A plan as it is shown.
@@ -118,6 +122,9 @@ pub(super) struct StepView {
     pub(super) condition: Option<String>,
     /// Whether the condition holds, where the params alone say.
     pub(super) holds: Option<bool>,
+    /// Whether it would be skipped because a part of the steps is asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) left_out: bool,
     /// Whether its case is taken, where the params alone say.
     pub(super) taken: Option<bool>,
     /// `run`, `argv`, `http`, `assert`, `set`, `wait`, `manual`, `ask`, `runbook`, `steps` or `switch`.
@@ -186,7 +193,7 @@ impl PlanView {
             locks: plan.locks.iter().map(words::lock).collect(),
             params: params(loaded, facts),
             secrets: secrets(plan, facts.environment.map(|(_, environment)| environment)),
-            steps: steps(plan, facts, &facts.values),
+            steps: steps(plan, facts, Known::of(plan, &facts.values, facts.settled.clone()), facts.part),
             outputs: plan.outputs.keys().cloned().collect(),
             runbooks: plan.runbooks.iter().map(|(digest, child)| (digest.clone(), runbook(child, facts))).collect(),
         }
@@ -254,19 +261,18 @@ fn runbook(plan: &Plan, facts: &Facts<'_>) -> RunbookView {
         runbook: plan.about.id.clone(),
         title: plan.about.title.clone(),
         on_failure: plan.on_failure,
-        steps: steps(plan, facts, &BTreeMap::new()),
+        steps: steps(plan, facts, Known::of(plan, &BTreeMap::new(), json!({})), None),
     }
 }
 
 /// The steps, those of loops once.
-fn steps(written: &Plan, facts: &Facts<'_>, values: &BTreeMap<String, Value>) -> Vec<StepView> {
+fn steps(written: &Plan, facts: &Facts<'_>, known: Known, part: Option<&Part>) -> Vec<StepView> {
     let mut loops = loops::of(written);
     let plan = &written.once();
     let waves = order::waves(plan);
     let roles =
         launch::merge(facts.project_roles.clone(), facts.environment.map_or_else(Roles::new, |it| it.1.roles()));
     let break_glass = facts.environment.map(|it| it.1.break_glass()).unwrap_or_default();
-    let known = Known::of(plan, values);
     let mut one = |step: &Step, wave: u32| {
         let (parent, case) = place(plan, step);
         let action = action(step);
@@ -283,6 +289,7 @@ fn steps(written: &Plan, facts: &Facts<'_>, values: &BTreeMap<String, Value>) ->
             needs: step.needs.iter().map(|need| plan.step(*need).id.to_string()).collect(),
             condition: step.condition.as_ref().map(|condition| condition.expression.source.clone()),
             holds: known.holds(step),
+            left_out: part.is_some_and(|part| part.left_out.contains(&step.id)),
             taken: known.taken(plan, step),
             kind: words::kind(&step.body),
             for_each: loops.remove(step.id.as_str()),

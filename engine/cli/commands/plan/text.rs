@@ -183,7 +183,9 @@ impl<'a> Tree<'a> {
             line.push_str("  ");
             line.push_str(&visible_line(&view.title));
         }
-        if view.holds == Some(false) && view.condition.is_some() {
+        if view.left_out {
+            line.push_str(&self.paint.tone(Tone::Quiet, "  (left out)"));
+        } else if view.holds == Some(false) && view.condition.is_some() {
             line.push_str(&self.paint.tone(Tone::Quiet, "  (skipped)"));
         }
         if view.done_when.as_ref().is_some_and(|done| done.probed == Some(Probed::Done)) {

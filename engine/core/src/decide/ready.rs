@@ -61,6 +61,10 @@ impl Deciding<'_> {
 
     /// Decides about one ready step.
     fn consider(&mut self, at: StepIx) -> Decided {
+        // Before all else: what does not belong to the run is no matter of its failures.
+        if self.is_left_out(at) {
+            return self.skip(at, SkipReason::LeftOut);
+        }
         if let Some(reason) = self.held_back(at) {
             return self.block(at, reason);
         }
@@ -80,6 +84,11 @@ impl Deciding<'_> {
             Ok(action) => self.prepared(at, action),
             Err(error) => self.fail_unstarted(at, Failure::Evaluate(error.to_string())),
         }
+    }
+
+    fn is_left_out(&self, at: StepIx) -> bool {
+        let part = self.made.created.part.as_ref();
+        part.is_some_and(|part| part.left_out.contains(&self.plan().step(at).id))
     }
 
     fn prepared(&mut self, at: StepIx, action: Rendered) -> Decided {

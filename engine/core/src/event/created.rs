@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AttemptId, LockWish};
-use crate::plan::Plan;
+use crate::plan::{Part, Plan};
 use crate::units::{Digest, Role, RunId, ServiceName, StepId};
 
 /// The first event: all that a run is made of.
@@ -60,6 +60,9 @@ pub struct Created {
     /// What it was started under, so that it is started once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The part of the steps that it is a run of; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
     /// The run and step that started it, when it is a child run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,

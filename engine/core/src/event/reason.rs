@@ -16,6 +16,8 @@ pub enum SkipReason {
     Branch,
     /// The block around it was skipped.
     Parent(StepId),
+    /// The run is of a part of the steps, and this is none of them.
+    LeftOut,
     /// It belongs to the `rescue` of this block, in which no step failed.
     Rescue(StepId),
     /// The `unless` of the deadline held when its time came.

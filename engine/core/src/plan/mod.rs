@@ -9,6 +9,7 @@ mod check;
 mod child;
 mod grow;
 mod once;
+mod part;
 pub(crate) mod step;
 mod template;
 
@@ -21,6 +22,7 @@ pub use action::{Action, Argv, Ask, Check, Field, Http, HttpBody, RunbookCall, S
 pub use beside::{Beside, Deadline};
 pub use check::BrokenPlan;
 pub use child::CHILD_DEPTH_MAX;
+pub use part::{NoPart, Part, PartKind};
 pub use step::{
     Approval, Body, Case, Condition, DoneWhen, FailuresMax, ForEach, ItemOf, Lock, OnInterrupt, Probe, Retry, RetryOn,
     Section, Step, Undo, Until,
@@ -153,7 +155,13 @@ impl Plan {
 
     /// All steps that are written: also those of the bodies of loops, each once.
     pub fn written(&self) -> Vec<&Step> {
-        let mut found: Vec<&Step> = self.steps.iter().filter(|step| step.item.is_none()).collect();
+        self.written_of(None)
+    }
+
+    /// The same of a part of the steps.
+    pub fn written_of(&self, part: Option<&Part>) -> Vec<&Step> {
+        let runs = |step: &&Step| step.item.is_none() && part.is_none_or(|part| !part.left_out.contains(&step.id));
+        let mut found: Vec<&Step> = self.steps.iter().filter(runs).collect();
         let mut next = 0;
         while let Some(step) = found.get(next).copied() {
             if let Body::ForEach(each) = &step.body {

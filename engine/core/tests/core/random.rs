@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::plan::{Action, Body, FailuresMax, OnFailure, OnInterrupt, Step};
+use runbook_core::plan::{Action, Body, FailuresMax, OnFailure, OnInterrupt, PartKind, Step};
 
 use crate::kit::book::{Book, book};
 use crate::kit::build::{
@@ -73,6 +73,12 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
         let unless = ["params.kind == 'b'", "steps.s0.succeeded", "not steps.s0.failed", "params.kind"];
         let unless = making.rng.percent(40).then(|| making.rng.pick(&unless));
         made = made.deadline(&format!("d{number}"), after_ms, unless, steps);
+    }
+    if making.rng.percent(12) {
+        let kind = making.rng.pick(&[PartKind::Only, PartKind::From]);
+        let next = making.next;
+        // Not each step names a part; then all of them run.
+        made = made.part(kind, &format!("s{}", making.rng.below(u64::from(next))));
     }
     made
 }

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use runbook_core::plan::{About, EnvSource, OnFailure, PLAN_VERSION, Plan, SecretCommand, SecretSource, Source};
-use runbook_core::units::SecretName;
+use runbook_core::units::{SecretName, StepId};
 
 use crate::check::env_names::Exported;
 use crate::check::graph::{Order, Read};
@@ -57,6 +57,8 @@ pub(crate) struct Lowering<'d, 'f> {
     pub(crate) secrets_used: BTreeSet<String>,
     /// For each step, the runbook that it names.
     pub(crate) calls: Vec<Option<Rc<Child>>>,
+    /// The steps that a run of a part leaves out.
+    pub(crate) left_out: &'d BTreeSet<StepId>,
     /// What is said of each loop.
     pub(crate) loops: BTreeMap<usize, loops::Loop>,
 }
@@ -66,6 +68,7 @@ pub(crate) fn lower(
     doc: &RunbookDoc,
     environment: Option<&EnvironmentDoc>,
     children: &mut Children<'_>,
+    left_out: &BTreeSet<StepId>,
     found: &mut Collector,
 ) -> Option<Plan> {
     header::check_schema(&doc.schema, "runbook/v1", found);
@@ -105,6 +108,7 @@ pub(crate) fn lower(
         asks_status: vec![false; count],
         secrets_used: BTreeSet::new(),
         calls,
+        left_out,
         loops: BTreeMap::new(),
     };
     let env = lowering.env(doc.env.as_ref(), &Site::document());

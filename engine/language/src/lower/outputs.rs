@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use runbook_core::plan::Section;
+use runbook_core::units::StepId;
 
 use super::Lowering;
 use super::site::Site;
@@ -251,10 +252,19 @@ impl Lowering<'_, '_> {
         })
     }
 
+    /// Whether a run of a part leaves the step out, or what lies around it.
+    fn is_left_out(&self, at: usize) -> bool {
+        let is_named = |at: usize| self.left_out.contains(&StepId::new(self.outline.name(at)));
+        !self.left_out.is_empty() && self.outline.outwards(at).any(is_named)
+    }
+
     /// Why the outputs of `target` may be missing where `site` is evaluated; none when they are certainly there.
     fn uncertain(&self, target: usize, site: &Site) -> Option<String> {
         let id = self.outline.name(target);
         let Some(reader) = site.step else { return self.uncertain_at_end(target) };
+        if self.is_left_out(target) {
+            return (!self.is_left_out(reader)).then(|| format!("`{id}` is left out of this run"));
+        }
         if reader == target {
             return (site.undo == Some(true))
                 .then(|| format!("with `when: [.., failed]` `{id}` is undone also after it failed"));

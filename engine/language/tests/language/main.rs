@@ -7,6 +7,7 @@ mod invalid;
 mod locks;
 mod loops;
 mod pages;
+mod part;
 mod robust;
 mod runbooks;
 mod schemas;

@@ -69,6 +69,7 @@ impl Sim {
             file: "/srv/r.yaml".to_owned(),
             by: person("mia", 1001),
             parent: None,
+            part: None,
             key: None,
         };
         let mut sim = Self {

@@ -6,12 +6,27 @@ use std::path::Path;
 use runbook_core::event::Created;
 use runbook_core::rendered::RenderedSource;
 use runbook_language::exported_name;
+use rustix::fs::Access;
 
 use super::command::VARIABLE_MAX;
-use super::{EngineError, needed, params};
-use crate::folder::RunFolder;
+use super::{Engine, EngineError, needed, params};
+use crate::folder::{RunFolder, StateFolder};
 use crate::locks::{self, InUse};
 use crate::secrets::Secrets;
+
+impl Engine {
+    /// Checks all that keeps a run from being created, and makes nothing.
+    ///
+    /// # Errors
+    /// As [`Engine::create`].
+    pub fn check(state: &StateFolder, created: &Created) -> Result<(), EngineError> {
+        check_locks(created)?;
+        let secrets = Secrets::of(created);
+        let folder = state.run(&created.run);
+        check(&folder, created, &secrets).map_err(EngineError::Precondition)?;
+        check_place(state).map_err(|reason| EngineError::Precondition(vec![reason]))
+    }
+}
 
 /// Checks all that can be known before the first event: each reason is a sentence.
 pub(super) fn check(folder: &RunFolder, created: &Created, secrets: &Secrets) -> Result<(), Vec<String>> {
@@ -59,6 +74,18 @@ pub(super) fn check_path(folder: &RunFolder) -> Result<(), String> {
     Err(format!(
         "the folder of the run, {path}, has a `:` in its name, which PATH cannot hold: keep the state elsewhere"
     ))
+}
+
+/// The folder of a run could be made.
+pub(super) fn check_place(state: &StateFolder) -> Result<(), String> {
+    let runs = state.path().join("runs");
+    let there = runs.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+    let may = rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK);
+    let says = |error: &dyn std::fmt::Display| format!("cannot make a run in the folder {}: {error}", there.display());
+    if !there.is_dir() {
+        return Err(says(&"it is no folder"));
+    }
+    may.map_err(|error| says(&error))
 }
 
 /// Params and the runbook's `env` that no command could get.

@@ -118,9 +118,8 @@ impl Engine {
     /// journal cannot be written.
     pub fn create(state: &StateFolder, created: Created, evaluate: Box<dyn Evaluate>) -> Result<Self, EngineError> {
         let precondition = |reason: String| EngineError::Precondition(vec![reason]);
-        before::check_locks(&created)?;
+        Self::check(state, &created)?;
         let secrets = Secrets::of(&created);
-        before::check(&state.run(&created.run), &created, &secrets).map_err(EngineError::Precondition)?;
         let folder = state.create_run(&created.run).map_err(|error| precondition(error.to_string()))?;
         let lock = folder.lock().map_err(EngineError::from)?;
         let journal = RunJournal::create(folder.path())?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use runbook_core::event::Created;
-use runbook_core::plan::{Action, OnFailure, Plan, RunbookCall, SecretSource, Step};
+use runbook_core::plan::{Action, OnFailure, Part, Plan, RunbookCall, SecretSource, Step};
 use runbook_core::run::{Run, Stage, StepState};
 use runbook_core::units::{Digest, SecretName, StepIx};
 
@@ -79,7 +79,7 @@ async fn missing_in_children<'p>(
     while let Some(next) = open.pop() {
         let Some(child) = plans.get(next).filter(|_| seen.insert(next)) else { continue };
         let secrets = Secrets::new(child.secrets.clone(), Path::new(&created.dir));
-        reasons.extend(missing(child, created, folder, &secrets, at_start(child), services_answer).await);
+        reasons.extend(missing(child, created, folder, &secrets, at_start(child, None), services_answer).await);
         open.extend(child.calls().map(|call| &call.plan));
     }
     reasons
@@ -88,8 +88,9 @@ async fn missing_in_children<'p>(
 /// Those that a run needs that has not begun, or one of its child runs, and that cannot be had.
 pub(super) async fn missing_at_start(created: &Created, folder: &RunFolder, secrets: &Secrets) -> Vec<String> {
     let plan = &created.plan;
-    let mut reasons = missing(plan, created, folder, secrets, at_start(plan), false).await;
-    let calls = plan.calls().map(|call| &call.plan);
+    let part = created.part.as_ref();
+    let mut reasons = missing(plan, created, folder, secrets, at_start(plan, part), false).await;
+    let calls = plan.written_of(part).into_iter().filter_map(call_of).map(|call| &call.plan);
     reasons.extend(missing_in_children(created, calls, folder, false).await);
     reasons
 }
@@ -108,9 +109,9 @@ fn actions_of(step: &Step) -> impl Iterator<Item = &Action> {
 }
 
 /// What a run may need that has not begun.
-fn at_start(plan: &Plan) -> BTreeSet<SecretName> {
+fn at_start(plan: &Plan, part: Option<&Part>) -> BTreeSet<SecretName> {
     let rolls_back = plan.on_failure == OnFailure::Rollback;
-    let actions = plan.written().into_iter().flat_map(|step| {
+    let actions = plan.written_of(part).into_iter().flat_map(|step| {
         let undo = step.rollback.as_ref().filter(|_| rolls_back).map(|undo| &undo.action);
         actions_of(step).chain(undo)
     });
@@ -124,7 +125,7 @@ fn needed(run: &Run, of_runbook: &EnvOfRunbook, is_ending: bool) -> BTreeSet<Sec
             let own = std::iter::once(step).chain(unentered(step, &state.state));
             needed.extend(own.flat_map(actions_of).flat_map(|action| secrets_of(action, of_runbook)));
         }
-        if may_be_undone(run, &state.state, is_ending) {
+        if may_be_undone(run, at, &state.state, is_ending) {
             let own = std::iter::once(step).chain(unentered(step, &state.state));
             let undos = own.filter_map(|step| step.rollback.as_ref());
             needed.extend(undos.flat_map(|undo| secrets_of(&undo.action, of_runbook)));
@@ -140,10 +141,17 @@ fn unentered<'s>(step: &'s Step, state: &StepState) -> Vec<&'s Step> {
 }
 
 fn may_run(run: &Run, at: StepIx, state: &StepState, is_ending: bool) -> bool {
-    !state.is_settled() && (run.is_cleanup(at) || !is_ending)
+    !is_left_out(run, at) && !state.is_settled() && (run.is_cleanup(at) || !is_ending)
 }
 
-fn may_be_undone(run: &Run, state: &StepState, is_ending: bool) -> bool {
+/// Skipped when its turn comes.
+fn is_left_out(run: &Run, at: StepIx) -> bool {
+    let created = run.created();
+    let part = created.and_then(|created| Some((created, created.part.as_ref()?)));
+    part.is_some_and(|(created, part)| part.left_out.contains(&created.plan.step(at).id))
+}
+
+fn may_be_undone(run: &Run, at: StepIx, state: &StepState, is_ending: bool) -> bool {
     let rolls_back = run.created().is_some_and(|created| created.plan.on_failure == OnFailure::Rollback);
     let has_begun = match state {
         StepState::Pending | StepState::Asked | StepState::Cleared => !is_ending,
@@ -155,5 +163,5 @@ fn may_be_undone(run: &Run, state: &StepState, is_ending: bool) -> bool {
         | StepState::Failed(_)
         | StepState::Cancelled => true,
     };
-    rolls_back && has_begun && run.stage() <= Stage::RollingBack
+    rolls_back && !is_left_out(run, at) && has_begun && run.stage() <= Stage::RollingBack
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use runbook_core::digest_of;
 use runbook_core::event::{Created, Host, Identity, LockWish, ServicePlan};
-use runbook_core::plan::{About, Beside, Deadline, OnFailure, PLAN_VERSION, Plan};
+use runbook_core::plan::{About, Beside, Deadline, OnFailure, PLAN_VERSION, PartKind, Plan};
 use runbook_core::units::{Digest, Role, RunId, ServiceName};
 use serde_json::{Value, json};
 
@@ -26,6 +26,7 @@ pub(crate) struct Book {
     pub(crate) break_glass: Vec<Role>,
     pub(crate) locks: Vec<LockWish>,
     pub(crate) deadlines: Vec<(Spec, u64)>,
+    pub(crate) part: Option<(PartKind, String)>,
 }
 
 /// A runbook of these steps, one after the other.
@@ -43,6 +44,7 @@ pub(crate) fn book(main: Vec<Spec>) -> Book {
         break_glass: vec![],
         locks: vec![],
         deadlines: vec![],
+        part: None,
     }
 }
 
@@ -105,6 +107,11 @@ impl Book {
         let deadline = Deadline { after: template("5m"), unless: unless.map(expr) };
         spec.step.beside = Some(Beside::Deadline(Box::new(deadline)));
         self.deadlines.push((spec, after_ms));
+        self
+    }
+
+    pub(crate) fn part(mut self, kind: PartKind, step: &str) -> Self {
+        self.part = Some((kind, step.to_owned()));
         self
     }
 
@@ -172,6 +179,8 @@ impl Book {
             ready_timeout_ms: 1_000,
             kill_grace_ms: 1_000,
         };
+        let part = self.part.as_ref().and_then(|(kind, step)| self.plan().part(*kind, step).ok());
+        created["part"] = json!(part);
         created["locks"] = json!(self.locks);
         let deadlines = self.deadlines.iter().map(|(spec, after_ms)| (spec.step.id.to_string(), json!(after_ms)));
         created["deadlines"] = Value::Object(deadlines.collect());

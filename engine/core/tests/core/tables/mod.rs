@@ -18,6 +18,7 @@ mod manual;
 mod order;
 mod outputs;
 mod parallel;
+mod part;
 mod retry;
 mod rollback;
 mod sections;

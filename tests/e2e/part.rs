@@ -1,0 +1,116 @@
+//! `exec --only` and `--from`: a run of a part of the steps.
+
+use std::process::Output;
+
+use crate::kit::Home;
+
+const BOOK: &str = "schema: runbook/v1
+id: deploy
+title: Deploy
+secrets: {token: {env: NOT_THERE}}
+steps:
+  - {id: fetch, run: 'echo fetch >> lines; echo file=a.tar >> \"$RUNBOOK_OUTPUT\"', outputs: [file], env: {T: {secret: token}}}
+  - {id: approve, approval: {from: [nobody_here]}, run: echo approve >> lines}
+  - id: install
+    steps:
+      - {id: stop, run: echo stop >> lines}
+      - {id: copy, run: 'echo copy $FILE >> lines', env: {FILE: \"{{ steps.fetch.outputs.file | default('b.tar') }}\"}}
+  - {id: verify, run: echo verify >> lines}
+always:
+  - {id: tell, run: echo tell >> lines}
+outputs: {file: \"{{ steps.fetch.outputs.file }}\"}
+";
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn home(book: &str) -> Home {
+    let home = Home::new();
+    home.write("r.yaml", book);
+    home
+}
+
+#[test]
+fn what_is_left_out_is_skipped_needs_nothing_and_the_record_says_so() {
+    let home = home(BOOK);
+    assert_eq!(home.run(&["exec", "r.yaml"]).status.code(), Some(4), "all of it could not begin");
+    let output = home.run(&["exec", "r.yaml", "--from", "copy", "--output", "plain"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("of `deploy`, from step `copy` on, started by"), "{}", said(&output));
+    assert_eq!(home.lines("lines"), ["copy b.tar", "verify", "tell"]);
+    let status = home.status();
+    let fetch = &status["steps"][0];
+    assert_eq!(
+        (&fetch["state"], &fetch["detail"]),
+        (&"skipped".into(), &"left out: the run is of a part of the steps".into())
+    );
+    let shown = said(&home.run(&["show", "last"]));
+    assert!(shown.contains("part: from step `copy` on"), "{shown}");
+    assert_eq!(home.run(&["verify", "last"]).status.code(), Some(0));
+}
+
+#[test]
+fn only_a_step_runs_with_what_runs_in_any_case() {
+    let home = home(BOOK);
+    for (step, lines) in [("stop", &["stop", "tell"][..]), ("install", &["stop", "copy b.tar", "tell"])] {
+        std::fs::remove_file(home.path().join("lines")).ok();
+        let output = home.run(&["exec", "r.yaml", "--only", step]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        assert_eq!(home.lines("lines"), lines);
+    }
+}
+
+#[test]
+fn what_reads_an_output_that_is_left_out_is_refused_before_there_is_a_run() {
+    let home = home(&BOOK.replace(" | default('b.tar')", ""));
+    let output = home.run(&["exec", "r.yaml", "--only", "copy"]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.contains("`fetch` is left out of this run") && text.contains("steps.fetch.outputs.file"), "{text}");
+    assert!(text.contains("default(…)") && text.contains("a part of the runbook, by `copy`"), "{text}");
+    assert!(home.run_folder().is_none());
+    // Who does not run reads nothing.
+    assert_eq!(home.run(&["exec", "r.yaml", "--only", "stop"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_step_that_names_no_part_is_refused_with_what_does() {
+    let book = "schema: runbook/v1\nid: r\ntitle: R\nsteps:\n  - {id: a, steps: [{id: b, run: ':'}], rescue: [{id: c, run: ':'}]}\n  \
+                - {id: d, for_each: '[1]', steps: [{id: e, run: ':'}]}\nalways:\n  - {id: f, run: ':'}\n";
+    let home = home(book);
+    for (step, part) in [
+        ("x", "the steps are a, b, c, d"),
+        ("c", "lies in `rescue` or `always` of `a`"),
+        ("e", "lies in the loop `d`"),
+        ("f", "belongs to `always`, which runs in any case"),
+    ] {
+        let output = home.run(&["exec", "r.yaml", "--only", step]);
+        assert_eq!(output.status.code(), Some(64), "{step}: {}", said(&output));
+        assert!(said(&output).contains(part), "{step}: {}", said(&output));
+    }
+    assert_eq!(home.run(&["exec", "r.yaml", "--only", "a", "--from", "b"]).status.code(), Some(64));
+    assert!(home.run_folder().is_none());
+}
+
+#[test]
+fn an_engine_killed_in_a_part_goes_on_with_that_part() {
+    let book = "schema: runbook/v1\nid: r\ntitle: R\nsteps:\n  - {id: a, run: echo a >> lines}\n  - {id: b, manual: look}\n  \
+                - {id: c, run: echo c >> lines}\n  - {id: d, run: echo d >> lines}\n";
+    let home = home(book);
+    assert_eq!(home.run(&["exec", "r.yaml", "--from", "b", "--exit-when-waiting"]).status.code(), Some(6));
+    home.write("r.yaml", "nothing");
+    home.run(&["answer", "last", "--done"]);
+    assert_eq!(home.run(&["resume", "last"]).status.code(), Some(0));
+    assert_eq!(home.lines("lines"), ["c", "d"]);
+}
+
+#[test]
+fn a_dry_run_of_a_part_shows_what_is_left_out() {
+    let home = home(BOOK);
+    let output = home.run(&["exec", "r.yaml", "--from", "install", "--dry-run"]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert_eq!(text.matches("(left out)").count(), 2, "{text}");
+    assert!(home.run_folder().is_none());
+}
