@@ -1,5 +1,6 @@
 //! The shell round the pure core: it runs what the core decided, and tells it what happened.
 
+mod answerable;
 mod asked;
 mod awaited;
 pub mod bundle;
