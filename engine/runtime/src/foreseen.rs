@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use runbook_core::as_text;
 use runbook_core::event::Created;
-use runbook_core::plan::{Action, Ask, Body, EnvSource, HttpBody, Plan, Step, Template, Wait};
+use runbook_core::plan::{Action, Ask, Body, DoneWhen, EnvSource, HttpBody, Plan, Step, Template, Wait};
 use serde_json::Value;
 
 /// The action with all names filled in that the start of the run knows.
@@ -61,6 +61,9 @@ impl Known<'_> {
                 Body::Block { .. } | Body::Switch { .. } => {}
             }
             step.rollback.iter_mut().for_each(|undo| self.fill_action(&mut undo.action));
+            if let Some(DoneWhen::Probe(probe)) = &mut step.done_when {
+                self.fill_action(&mut probe.action);
+            }
             step.locks.iter_mut().for_each(|lock| self.fill(&mut lock.name));
         }
     }
