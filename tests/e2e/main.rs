@@ -33,5 +33,6 @@ mod secrets;
 mod sections;
 mod services;
 mod shown;
+mod some_of;
 mod starting;
 mod terminal;

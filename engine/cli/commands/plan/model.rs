@@ -118,6 +118,8 @@ pub(super) struct StepView {
     pub(super) section: Section,
     pub(super) wave: u32,
     pub(super) needs: Vec<String>,
+    /// How many of these suffice; none where all must be done.
+    pub(super) needs_any: Option<u32>,
     #[serde(rename = "if")]
     pub(super) condition: Option<String>,
     /// Whether the condition holds, where the params alone say.
@@ -286,6 +288,7 @@ fn steps(written: &Plan, facts: &Facts<'_>, known: Known, part: Option<&Part>) -
             case,
             section: step.section,
             wave,
+            needs_any: step.needs_any,
             needs: step.needs.iter().map(|need| plan.step(*need).id.to_string()).collect(),
             condition: step.condition.as_ref().map(|condition| condition.expression.source.clone()),
             holds: known.holds(step),

@@ -271,8 +271,11 @@ impl<'a> Tree<'a> {
             add.line("if", condition);
         }
         if by_needs {
-            let needs =
-                if view.needs.is_empty() { "nothing: starts at once".to_owned() } else { view.needs.join(", ") };
+            let needs = match (view.needs.as_slice(), view.needs_any) {
+                ([], _) => "nothing: starts at once".to_owned(),
+                (needs, None) => needs.join(", "),
+                (needs, Some(any)) => format!("any {any} of {}", needs.join(", ")),
+            };
             add.line("needs", &needs);
         }
         if !view.locks.is_empty() {

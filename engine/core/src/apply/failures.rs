@@ -66,6 +66,32 @@ impl Run {
         self.step(step).is_some_and(|run| refused(&run.state) && run.started_at.is_none())
     }
 
+    /// How many of its needs a step still waits for, as their states say: what is kept as `unmet`. One to which some of
+    /// several suffice waits for none as soon as so many are done, and as soon as so many cannot be.
+    pub(super) fn unmet_of(&self, at: StepIx) -> u32 {
+        let Some(step) = self.plan().map(|plan| plan.step(at)) else { return 0 };
+        let open = step.needs.iter().filter(|need| !self.steps[need.at()].state.is_settled()).count();
+        let open = u32::try_from(open).unwrap_or(u32::MAX);
+        let Some(any) = step.needs_any else { return open };
+        let done = self.done_of_needs(at);
+        if done >= any || done.saturating_add(open) < any { 0 } else { any - done }
+    }
+
+    /// How many of its needs are done in a way that a step may build on.
+    fn done_of_needs(&self, at: StepIx) -> u32 {
+        let Some(step) = self.plan().map(|plan| plan.step(at)) else { return 0 };
+        let is_done =
+            |need: &&StepIx| self.steps[need.at()].state.is_settled() && self.steps[need.at()].taint.is_none();
+        u32::try_from(step.needs.iter().filter(is_done).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether so many of its needs are done as suffice to a step that does not need all: what becomes of the others is no
+    /// matter of it. What is done stays done, so this never changes back.
+    fn has_enough(&self, at: StepIx) -> bool {
+        let any = self.plan().and_then(|plan| plan.step(at).needs_any);
+        any.is_some_and(|any| self.done_of_needs(at) >= any)
+    }
+
     /// The step, among all that this one builds on, that keeps it from starting.
     pub(crate) fn taint_of_needs(&self, at: StepIx) -> Option<StepId> {
         let step = self.plan()?.step(at);
@@ -73,6 +99,7 @@ impl Run {
             return None;
         }
         let own = step.needs.iter().find_map(|need| self.steps[need.at()].taint.clone());
+        let own = own.filter(|_| !self.has_enough(at));
         own.or_else(|| self.steps[at.at()].inherited.clone())
     }
 
@@ -83,7 +110,7 @@ impl Run {
         let mut place = Some(at);
         while let Some(at) = place {
             let step = plan.step(at);
-            if step.needs.iter().any(|need| self.steps[need.at()].taint.is_some()) {
+            if step.needs.iter().any(|need| self.steps[need.at()].taint.is_some()) && !self.has_enough(at) {
                 return true;
             }
             match step.parent {

@@ -189,9 +189,12 @@ impl Run {
         let unsettled = self.unsettled(at);
         *unsettled = unsettled.saturating_sub(1);
         for next in &made.dependents[at.at()] {
-            let unmet = &mut self.steps[next.at()].unmet;
-            *unmet = unmet.saturating_sub(1);
-            if *unmet == 0 && self.is_reachable(&made.created.plan, *next) {
+            let unmet = match made.created.plan.step(*next).needs_any {
+                None => self.steps[next.at()].unmet.saturating_sub(1),
+                Some(_) => self.unmet_of(*next),
+            };
+            self.steps[next.at()].unmet = unmet;
+            if unmet == 0 && self.is_reachable(&made.created.plan, *next) {
                 self.ready.insert(*next);
             }
         }

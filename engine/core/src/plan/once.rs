@@ -73,6 +73,7 @@ fn one(step: &Step) -> Vec<Step> {
         case: step.case,
         section: step.section,
         needs: step.needs.clone(),
+        needs_any: step.needs_any,
         condition: step.condition.clone(),
         approval: step.approval.clone(),
         continue_on_failure: step.continue_on_failure,

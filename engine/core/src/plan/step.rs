@@ -28,6 +28,9 @@ pub struct Step {
     pub beside: Option<Beside>,
     /// What must have settled before it starts.
     pub needs: Vec<StepIx>,
+    /// How many of these suffice; all of them where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_any: Option<u32>,
     /// Its `if`.
     pub condition: Option<Condition>,
     /// What it does.

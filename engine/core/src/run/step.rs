@@ -199,7 +199,7 @@ impl StepRun {
             ended_at: None,
             taint: None,
             inherited: None,
-            unmet: u32::try_from(step.needs.len()).unwrap_or(u32::MAX),
+            unmet: step.needs_any.unwrap_or_else(|| u32::try_from(step.needs.len()).unwrap_or(u32::MAX)),
             open_children: u32::try_from(step.section(Section::Main).len()).unwrap_or(u32::MAX),
             section: Section::Main,
             in_trouble: false,

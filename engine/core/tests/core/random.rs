@@ -134,7 +134,12 @@ impl Making {
         };
         self.before.push(id);
         let spec = match needs {
-            Some(needs) => Spec { needs: Some(needs), ..spec },
+            Some(needs) => {
+                let some = needs.len() > 1 && self.rng.percent(35);
+                let any = 1 + self.rng.below(needs.len().max(1) as u64) as u32;
+                let spec = Spec { needs: Some(needs), ..spec };
+                if some { spec.any(any) } else { spec }
+            }
             None => spec,
         };
         self.around(spec)
@@ -344,11 +349,12 @@ pub(crate) fn outline(book: &Book) -> String {
             }
         };
         out += &format!(
-            "{} in {:?}.{:?}.{:?} needs {:?} {body}",
+            "{} in {:?}.{:?}.{:?} needs {:?} of {:?} {body}",
             step.id,
             step.parent.map(|it| it.0),
             step.case,
             step.section,
+            step.needs_any,
             step.needs
         );
         let marks = [

@@ -24,6 +24,8 @@ const ROUNDS_MAX: usize = 20;
 pub(crate) struct Order {
     graph: DiGraph<(), ()>,
     sorted: Vec<NodeIndex>,
+    /// For the start of a step that needs some of several: how many suffice, and the ends of these.
+    some_of: BTreeMap<NodeIndex, (usize, Vec<NodeIndex>)>,
 }
 
 /// A step that must have ended when another starts.
@@ -96,7 +98,7 @@ impl Order {
             let loops: Vec<Vec<NodeIndex>> = kosaraju_scc(&graph).into_iter().filter(|part| part.len() > 1).collect();
             if loops.is_empty() {
                 let sorted = toposort(&graph, None).unwrap_or_default();
-                return Self { graph, sorted };
+                return Self { graph, sorted, some_of: some_of(outline, &needs) };
             }
             for part in loops {
                 if round < ROUNDS_MAX {
@@ -108,7 +110,7 @@ impl Order {
                 }
             }
         }
-        Self { graph: DiGraph::new(), sorted: Vec::new() }
+        Self { graph: DiGraph::new(), sorted: Vec::new(), some_of: BTreeMap::new() }
     }
 
     /// Those reads whose target may not have ended when the reader starts.
@@ -127,9 +129,13 @@ impl Order {
                 ended[end(*target).index()] |= 1 << bit;
             }
             for node in &self.sorted {
+                if let Some((any, of)) = self.some_of.get(node) {
+                    ended[node.index()] |= certain(*any, of, &ended);
+                }
                 let bits = ended[node.index()];
                 if bits != 0 {
-                    self.graph.neighbors(*node).for_each(|next| ended[next.index()] |= bits);
+                    let is_sure = |next: &NodeIndex| !self.some_of.get(next).is_some_and(|(_, of)| of.contains(node));
+                    self.graph.neighbors(*node).filter(is_sure).for_each(|next| ended[next.index()] |= bits);
                 }
             }
             for (bit, (_, reads)) in chunk.iter().enumerate() {
@@ -139,6 +145,21 @@ impl Order {
         }
         early
     }
+}
+
+fn some_of(outline: &Outline<'_>, needs: &[Vec<Need>]) -> BTreeMap<NodeIndex, (usize, Vec<NodeIndex>)> {
+    let one = |(at, needs): (usize, &Vec<Need>)| {
+        let any = outline.items[at].needs_any()? as usize;
+        Some((start(at), (any, needs.iter().map(|need| end(need.on)).collect())))
+    };
+    needs.iter().enumerate().filter_map(one).collect()
+}
+
+/// What has ended when so many of several have: what has ended before more of them than may be left out.
+fn certain(any: usize, of: &[NodeIndex], ended: &[u64]) -> u64 {
+    let enough = of.len().saturating_sub(any) + 1;
+    let has = |bit: &u64| of.iter().filter(|node| ended[node.index()] & bit != 0).count() >= enough;
+    (0..64).map(|bit| 1u64 << bit).filter(has).fold(0, |all, bit| all | bit)
 }
 
 /// A shortest cycle through the first step of a strongly connected part, against the arrows: each waits for the next.

@@ -6,6 +6,7 @@ use super::outline::Outline;
 use crate::code::Code;
 use crate::decode::Text;
 use crate::diagnostic::Collector;
+use crate::document::{NeedsDoc, SomeOfDoc};
 use crate::source::Span;
 use crate::suggest::{did_you_mean, some_of};
 
@@ -33,8 +34,11 @@ fn of_step(outline: &Outline<'_>, at: usize, found: &mut Collector) -> Vec<Need>
             .help("they run one after the other, whatever became of the one before; put those with `needs` in a block");
         return implied.into_iter().collect();
     }
-    let mut result: Vec<Need> = Vec::with_capacity(needs.items.len());
-    for name in &needs.items {
+    let mut result: Vec<Need> = Vec::with_capacity(needs.names().len());
+    if let NeedsDoc::Some(some) = needs {
+        check_count(some, found);
+    }
+    for name in needs.names() {
         let Some(on) = outline.find(&name.value) else {
             let help = did_you_mean(&name.value, outline.ids())
                 .unwrap_or_else(|| format!("the steps are {}", some_of(outline.ids())));
@@ -48,6 +52,17 @@ fn of_step(outline: &Outline<'_>, at: usize, found: &mut Collector) -> Vec<Need>
         }
     }
     result
+}
+
+/// Checks that so many can be done.
+fn check_count(some: &SomeOfDoc, found: &mut Collector) {
+    let (Some(any), Some(of)) = (some.any.get(), some.of.get()) else { return };
+    if of.empty {
+        found.error(Code::Empty, of.span, "there are no steps in it").help("`needs: []` starts at once");
+    } else if any.value as usize > of.items.len() {
+        let message = format!("{} of {} steps can never be done", any.value, of.items.len());
+        found.error(Code::WrongValue, any.span, message).help("write a smaller number, or name more steps");
+    }
 }
 
 /// Whether one step can wait for another; a cycle is no matter of this.

@@ -7,7 +7,7 @@ use runbook_core::plan::Section;
 use crate::code::Code;
 use crate::decode::List;
 use crate::diagnostic::Collector;
-use crate::document::{DeadlineDoc, RunbookDoc, StepDoc};
+use crate::document::{DeadlineDoc, NeedsDoc, RunbookDoc, StepDoc};
 use crate::source::Span;
 
 /// All steps of a runbook.
@@ -203,6 +203,14 @@ impl<'d> Outline<'d> {
 }
 
 impl Item<'_> {
+    /// How many of its needs suffice, where not all of them must be done.
+    pub(crate) fn needs_any(&self) -> Option<u32> {
+        match &self.doc.needs {
+            Some(NeedsDoc::Some(some)) if !self.runs_anyway() => some.any.get().map(|any| any.value),
+            _ => None,
+        }
+    }
+
     /// Where the id is written, or else the step.
     pub(crate) fn id_span(&self) -> Span {
         self.doc.id.get().map_or(self.doc.place.span, |id| id.0.span)

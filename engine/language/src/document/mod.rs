@@ -5,6 +5,7 @@ mod deadline;
 mod done;
 mod environment;
 mod lock;
+mod needs;
 mod runbook;
 mod step;
 
@@ -14,6 +15,7 @@ pub use deadline::{DeadlineDoc, DeadlineMap};
 pub use done::{DoneWhenDoc, ProbeDoc};
 pub use environment::{EnvironmentDoc, ReadyDoc, ServiceDoc};
 pub use lock::{LockDoc, LockMap};
+pub use needs::{NeedsDoc, SomeOfDoc};
 pub use runbook::{OnFailureWord, ParamDoc, ParamType, RunbookDoc, SecretDoc, SourceDoc};
 pub use step::{
     ApprovalDoc, BackoffWord, OnInterruptWord, OnStepFailureWord, OnTimeoutWord, OutputsDoc, RetryDoc, RetryOnDoc,

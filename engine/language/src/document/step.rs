@@ -5,7 +5,7 @@ use crate::decode::{
     Written, record, words,
 };
 use crate::diagnostic::Collector;
-use crate::document::{AskDoc, AssertDoc, DoneWhenDoc, EnvDoc, HttpDoc, LockDoc, WaitDoc};
+use crate::document::{AskDoc, AssertDoc, DoneWhenDoc, EnvDoc, HttpDoc, LockDoc, NeedsDoc, WaitDoc};
 use crate::yaml::{Kind, Node};
 
 /// Keys of the language that later versions will know.
@@ -24,8 +24,9 @@ record! {
         pub title: Option<Text>,
         /// More for people, in Markdown.
         pub description: Option<Text>,
-        /// The steps that must be done before this one, instead of the one written before it. `[]` starts at once.
-        pub needs: Option<List<Text>>,
+        /// The steps that must be done before this one, instead of the one written before it. `[]` starts at once;
+        /// `{any: 2, of: [a, b, c]}` as soon as two of them are done.
+        pub needs: Option<NeedsDoc>,
         /// An expression; when it is false the step is skipped. With `failure()` or `always()` it is also asked after a
         /// failure.
         pub condition: Option<ExpressionText> = "if",

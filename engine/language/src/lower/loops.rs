@@ -175,6 +175,7 @@ fn root(step: &Step) -> Step {
         case: None,
         section: Section::Main,
         needs: vec![],
+        needs_any: None,
         condition: None,
         approval: None,
         continue_on_failure: false,

@@ -105,6 +105,8 @@ impl Lowering<'_, '_> {
                     .help("move the step out of `always`");
                 return false;
             }
+            // Whether it has ended is seen when the step starts; its outputs need a guard.
+            _ if self.some_of(reader, target).is_some() => {}
             // A step does not end before itself, whatever the order says about its two nodes.
             _ if reader == target => self.too_early(Read { reader, at_end: false, target, span }),
             _ => self.reads.push(Read { reader, at_end: site.ended, target, span }),
@@ -258,6 +260,16 @@ impl Lowering<'_, '_> {
         !self.left_out.is_empty() && self.outline.outwards(at).any(is_named)
     }
 
+    /// The step around `reader`, or itself, to which some of several suffice, of which `target` is one.
+    fn some_of(&self, reader: usize, target: usize) -> Option<usize> {
+        let names = |at: &usize| {
+            let item = &self.outline.items[*at];
+            let needs = item.doc.needs.as_ref().filter(|_| item.needs_any().is_some());
+            needs.is_some_and(|needs| needs.names().iter().any(|name| self.outline.find(&name.value) == Some(target)))
+        };
+        self.outline.outwards(reader).find(names)
+    }
+
     /// Why the outputs of `target` may be missing where `site` is evaluated; none when they are certainly there.
     fn uncertain(&self, target: usize, site: &Site) -> Option<String> {
         let id = self.outline.name(target);
@@ -268,6 +280,12 @@ impl Lowering<'_, '_> {
         if reader == target {
             return (site.undo == Some(true))
                 .then(|| format!("with `when: [.., failed]` `{id}` is undone also after it failed"));
+        }
+        if let Some(at) = self.some_of(reader, target) {
+            let (name, any) = (self.outline.name(at), self.outline.items[at].needs_any().unwrap_or_default());
+            return Some(format!(
+                "`{name}` starts when {any} of its `needs` are done, and `{id}` may not be one of them"
+            ));
         }
         let items = &self.outline.items;
         if items[reader].always && !items[target].always {

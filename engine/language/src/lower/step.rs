@@ -57,6 +57,7 @@ impl<'d> Lowering<'d, '_> {
             always: item.always,
             beside: beside?,
             needs: needs.iter().map(|need| place(need.on)).collect(),
+            needs_any: item.needs_any(),
             condition: condition.flatten(),
             on_interrupt: on_interrupt(doc, &body),
             body,

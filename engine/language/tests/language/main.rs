@@ -13,6 +13,7 @@ mod runbooks;
 mod schemas;
 mod secrets;
 mod sections;
+mod some_of;
 mod valid;
 mod values;
 

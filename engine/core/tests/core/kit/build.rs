@@ -69,6 +69,7 @@ fn spec(id: &str, action: Action) -> Spec {
         always: false,
         beside: None,
         needs: vec![],
+        needs_any: None,
         condition: None,
         body: Body::Action(action),
         timeout_ms: None,
@@ -164,6 +165,12 @@ pub(crate) fn switch(id: &str, on: &str, cases: Vec<(&str, Vec<Spec>)>, default:
 impl Spec {
     pub(crate) fn needs(mut self, needs: &[&str]) -> Self {
         self.needs = Some(needs.iter().map(|need| (*need).to_owned()).collect());
+        self
+    }
+
+    /// So many of its needs suffice.
+    pub(crate) fn any(mut self, any: u32) -> Self {
+        self.step.needs_any = Some(any);
         self
     }
 

@@ -8,7 +8,7 @@ use runbook_core::units::{RunId, StepId, StepIx, Timestamp};
 use runbook_core::{Effect, decide};
 
 use super::expr::Mini;
-use super::{asked, beside, done, locks, loops};
+use super::{asked, beside, done, locks, loops, needs};
 
 pub(crate) fn plan(run: &Run) -> &Plan {
     &run.created().expect("a run").plan
@@ -110,9 +110,7 @@ fn started(run: &Run, at: StepIx, first: bool) {
         assert!(locks::holds(run, *holder), "`{}` starts without the locks of `{}`", step.id, plan.step(*holder).id);
     }
     for inner in &chain {
-        for need in &plan.step(*inner).needs {
-            assert!(of(run, *need).state.is_settled(), "`{}` starts before `{}`", step.id, plan.step(*need).id);
-        }
+        needs::are_met(run, plan.step(*inner));
     }
     for block in &chain[1..] {
         assert_eq!(of(run, *block).state, StepState::Entered, "`{}` starts outside of its block", step.id);
@@ -226,14 +224,14 @@ fn builds_on(run: &Run, at: StepIx, on: StepIx) -> bool {
             StepState::Skipped(SkipReason::Branch | SkipReason::Parent(_)) | StepState::Blocked(BlockReason::Parent(_))
         );
         if !went_with_its_block {
-            open.extend(step.needs.iter().copied());
+            open.extend(needs::waited_for(run, next));
         }
         if of(run, next).started_at.is_some() {
             open.extend(step.children());
         }
         for (block, section) in lists_around(plan, next) {
             open.extend(sections(plan, block, Some(section)));
-            open.extend(plan.step(block).needs.iter().copied());
+            open.extend(needs::waited_for(run, block));
         }
     }
     at != on && seen[on.at()]

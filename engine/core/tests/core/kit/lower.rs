@@ -31,6 +31,7 @@ fn whole(spec: &Spec) -> Spec {
     let mut whole = run(spec.step.id.as_str());
     whole.step.condition.clone_from(&spec.step.condition);
     whole.step.approval.clone_from(&spec.step.approval);
+    (whole.step.needs_any, item.step.needs_any) = (spec.step.needs_any, None);
     whole.step.continue_on_failure = spec.step.continue_on_failure;
     Spec { needs: spec.needs.clone(), inside: Inside::Item(Box::new(item)), each: spec.each.clone(), ..whole }
 }
@@ -85,6 +86,8 @@ impl Lowering {
                 step.beside = Some(Beside::Within);
             }
             self.places.insert(step.id.as_str().to_owned(), place);
+            step.needs_any =
+                step.needs_any.filter(|any| spec.needs.as_ref().is_some_and(|it| it.len() >= *any as usize));
             match &spec.needs {
                 Some(names) => self.named.push((at, names.clone())),
                 None if parallel => {}

@@ -13,6 +13,7 @@ pub(crate) mod fate;
 pub(crate) mod locks;
 pub(crate) mod loops;
 pub(crate) mod lower;
+pub(crate) mod needs;
 pub(crate) mod rng;
 pub(crate) mod sim;
 pub(crate) mod world;

@@ -24,6 +24,7 @@ mod rollback;
 mod sections;
 mod services;
 mod skip;
+mod some_of;
 mod timeout;
 mod until;
 mod verdict;
