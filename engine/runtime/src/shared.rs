@@ -2,7 +2,7 @@
 //!
 //! Nothing that lies where others can write is trusted: neither a name, nor a kind of file, nor what it says of its owner.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -133,6 +133,7 @@ pub(crate) fn read(run: &RunFolder) -> Vec<Received> {
     let Some(group) = run.group() else { return vec![] };
     let mut of: BTreeMap<u32, (usize, Vec<Received>)> = BTreeMap::new();
     let mut admitted: BTreeMap<u32, bool> = BTreeMap::new();
+    let mut warned = BTreeSet::new();
     for (path, owner) in files(run) {
         let (count, found) = of.entry(owner).or_default();
         *count += 1;
@@ -160,8 +161,12 @@ pub(crate) fn read(run: &RunFolder) -> Vec<Received> {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             refused => {
-                let why = refused.err().map_or_else(|| "nobody may say that here".to_owned(), |it| it.to_string());
-                tracing::warn!(file = ?path.file_name(), by = identity_of(owner).name, why, "what is in the inbox is no message");
+                // Once for each person and look: whoever puts hundreds there would fill the log, too.
+                if warned.insert(owner) {
+                    let why = refused.err().map_or_else(|| "nobody may say that here".to_owned(), |it| it.to_string());
+                    let by = identity_of(owner).name;
+                    tracing::warn!(file = ?path.file_name(), by, why, "what is in the inbox is no message");
+                }
                 let _ = fs::remove_file(&path);
             }
         }

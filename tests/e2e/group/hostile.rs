@@ -54,13 +54,14 @@ impl Scene {
     }
 
     /// What was put there had no effect, and an honest answer has.
-    fn holds(mut self) {
+    fn holds(mut self) -> Office {
         assert!(self.engine.try_wait().expect("a child").is_none(), "the engine goes on");
         assert!(!self.office.path().join("ann/ran").exists(), "nobody who may has approved");
         let honest = self.office.run("bob", &["approve", &self.run]);
         assert_eq!(code(&honest), Some(0), "{}", said(&honest));
         assert_eq!(end_of(&mut self.engine), Some(0));
         assert!(self.office.path().join("ann/ran").exists());
+        self.office
     }
 
     /// Waits until the engine has looked into the inbox and found it empty.
@@ -127,15 +128,16 @@ fn links_pipes_folders_and_strange_names_stop_nothing() {
     scene.office.write("forged", &scene.forged());
     let script = format!(
         "cd {}
-        ln -s ../../../forged a.json; ln -s /dev/zero b.json; ln -s loop.json loop.json
+        ln -s ../../../../forged a.json; ln -s /dev/zero b.json; ln -s loop.json loop.json
         mkfifo c.json; mkfifo .new-d
-        cat ../../../forged > e.json; ln e.json f.json
-        cat ../../../forged > '..json'; cat ../../../forged > .json; cat ../../../forged > \"$(printf 'a\\nb\\033[2J.json')\"
-        cat ../../../forged > \"$(printf 'x\\377.json')\"; echo > -rf.json
+        grep -q version ../../../../forged || exit 1
+        cat ../../../../forged > e.json; ln e.json f.json
+        cat ../../../../forged > '..json'; cat ../../../../forged > .json; cat ../../../../forged > \"$(printf 'a\\nb\\033[2J.json')\"
+        cat ../../../../forged > \"$(printf 'x\\377.json')\"; echo > -rf.json
         mkdir g.json; mkdir h.json; echo > h.json/full
         truncate -s 1G i.json
-        printf '{{' > j.json; echo null > k.json; cat ../../../forged > l.json; chmod 666 l.json
-        ! ln ../../../bob.json m.json
+        printf '{{' > j.json; echo null > k.json; cat ../../../../forged > l.json; chmod 666 l.json
+        ! ln ../../../../bob.json m.json
         ",
         scene.inbox()
     );
@@ -174,9 +176,8 @@ fn a_file_that_changes_while_it_is_read_and_one_who_rings_without_end_stop_nothi
         wait_for("a file", || folder.join("a.json").exists().then_some(()));
         wait_for("none", || (!folder.join("a.json").exists()).then_some(()));
     }
-    let office_on = scene.office.path().join("mal/on");
-    scene.holds();
-    std::fs::remove_file(office_on).ok();
+    let office = scene.holds();
+    std::fs::remove_file(office.path().join("mal/on")).ok();
     busy.kill().ok();
     busy.wait().expect("it is over");
 }
@@ -190,10 +191,17 @@ fn more_files_than_anyone_has_answers_are_taken_away_and_hide_none() {
     assert!(scene.office.can("mal", &script));
     // So many that are well formed, and that nobody has to be asked about twice.
     let script =
-        format!("cd {}; i=0; while [ $i -lt 300 ]; do cp ../../../forged $i.json; i=$((i+1)); done", scene.inbox());
+        format!("cd {}; i=0; while [ $i -lt 300 ]; do cp ../../../../forged $i.json; i=$((i+1)); done", scene.inbox());
     assert!(scene.office.can("mal", &script));
-    scene.holds();
+    scene.is_emptied();
+    let run = scene.run.clone();
+    let office = scene.holds();
     assert!(started.elapsed() < crate::kit::LIMIT);
+    // Nor can the record be filled.
+    let record =
+        std::fs::read_to_string(office.state().join("runs").join(&run).join("record.jsonl")).expect("the record");
+    let refused = record.matches("answer_refused").count();
+    assert!((1..=100).contains(&refused), "{refused} in {run}");
 }
 
 #[test]

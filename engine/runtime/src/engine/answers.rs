@@ -25,6 +25,9 @@ impl Driver {
         let mut files = vec![];
         for received in inbox::read(&self.engine.folder)?.into_iter().filter(|received| which(&received.message)) {
             files.push(received.file.clone());
+            if self.inbox.is_tired_of(&received.by) && matches!(received.message, Message::Answer { .. }) {
+                continue;
+            }
             let input = self.input_of(received);
             self.take(input)?;
         }

@@ -298,6 +298,7 @@ impl Driver {
         }
         self.muted.clear();
         self.is_stale = true;
+        self.inbox.note_refusals(&records);
         for reporter in &mut self.options.reporters {
             reporter.records(&records, &self.engine.run);
         }

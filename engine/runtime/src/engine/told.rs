@@ -1,11 +1,13 @@
 //! Where news comes from: the supervisor, requests, services, timers, the inbox, signals.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runbook_core::Effect;
-use runbook_core::event::{AttemptId, Timer};
+use runbook_core::event::{AttemptId, Event, Identity, Timer};
 use runbook_core::input::{AttemptResult, Input};
 use runbook_core::units::Timestamp;
+use runbook_journal::Record;
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -18,6 +20,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Long enough that who rings without end is a small load, and shorter than anyone notices.
 const DEAF: Duration = Duration::from_millis(20);
+
+/// So many answers of one person that do not count are recorded by one engine; a person who errs gives up long before.
+const REFUSED_MAX: usize = 100;
 
 /// The signals that mean something to a run.
 pub(super) struct Signals {
@@ -52,6 +57,8 @@ pub(super) struct Inbox {
     bell: Option<pipe::Receiver>,
     /// Not listened to again before: where others can ring, one of them may do nothing else.
     deaf_until: tokio::time::Instant,
+    /// How many answers of each person did not count.
+    refused: BTreeMap<u32, usize>,
 }
 
 impl Inbox {
@@ -60,7 +67,25 @@ impl Inbox {
         if let Err(error) = &bell {
             tracing::warn!(%error, "cannot hear of answers; looking every two seconds");
         }
-        Self { bell: bell.ok(), deaf_until: tokio::time::Instant::now() }
+        Self { bell: bell.ok(), deaf_until: tokio::time::Instant::now(), refused: BTreeMap::new() }
+    }
+
+    /// Counts the answers that did not count.
+    pub(super) fn note_refusals(&mut self, records: &[Record]) {
+        for record in records {
+            if let Event::AnswerRefused { by, .. } = &record.event {
+                let count = self.refused.entry(by.uid).or_default();
+                *count += 1;
+                if *count == REFUSED_MAX {
+                    tracing::warn!(by = by.name, "{REFUSED_MAX} answers did not count: no more are looked at");
+                }
+            }
+        }
+    }
+
+    /// Whether somebody gave so many answers that did not count that the record would be full of them.
+    pub(super) fn is_tired_of(&self, person: &Identity) -> bool {
+        self.refused.get(&person.uid).is_some_and(|count| *count >= REFUSED_MAX)
     }
 
     async fn next(&mut self) {
