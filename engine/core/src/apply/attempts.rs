@@ -19,10 +19,16 @@ impl Run {
                 self.note_child(event);
                 Ok(())
             }
-            Event::PollMissed { attempt, next, .. } => {
+            Event::PollMissed { attempt, next, trips, .. } => {
                 let (key, doing) = self.live_of(attempt, event)?;
-                self.must(doing == Doing::Executing, event)?;
+                let is_guard = self.is_guard(key.0);
+                // A guard whose probe is overdue looks again.
+                let overdue = matches!(doing, Doing::Stopping { why: StopReason::Timeout, .. });
+                self.must(doing == Doing::Executing || (is_guard && overdue), event)?;
                 self.set_doing(key, Doing::Polling { next: *next });
+                if let Some(live) = self.live.get_mut(&key).filter(|_| is_guard) {
+                    (live.trips, live.due) = (*trips, None);
+                }
                 Ok(())
             }
             Event::AttemptStopping { attempt, force, why, kill_at } => {
@@ -98,10 +104,11 @@ impl Run {
             None => return Err(self.illegal_at(key.0, event)),
         };
         let started_at = self.starts_at(key, attempt, now).ok_or_else(|| self.illegal_at(key.0, event))?;
+        let trips = self.live.get(&key).map_or(0, |live| live.trips);
         self.drop_live(key);
         self.drop_retry(key);
         self.take_place(key.0, doing);
-        self.live.insert(key, Live { attempt: attempt.clone(), due, started_at, doing, lost: None });
+        self.live.insert(key, Live { attempt: attempt.clone(), due, started_at, doing, trips, lost: None });
         self.cleared.remove(&key.0);
         let run = &mut self.steps[key.0.at()];
         match attempt.phase {

@@ -32,7 +32,8 @@ impl Run {
                 return;
             }
             let Some(parent) = step.parent else {
-                if step.beside.is_some() {
+                // A guard that trips, or cannot begin, fails the run; what else runs beside the steps does not.
+                if step.beside.is_some() && step.guard().is_none() {
                     return;
                 }
                 if step.always {

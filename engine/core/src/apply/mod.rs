@@ -56,6 +56,7 @@ impl Run {
                 let passes = self.deadlines().any(|(deadline, _)| deadline.id == *step);
                 self.must(passes, event)
             }
+            Event::GuardTripped { .. } => self.trip(event, at),
             Event::BlockEntered { .. }
             | Event::LoopEntered { .. }
             | Event::SectionEntered { .. }

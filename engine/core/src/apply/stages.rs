@@ -3,8 +3,8 @@
 use super::Applied;
 use std::collections::BTreeSet;
 
-use crate::event::{Event, Phase};
-use crate::run::{Cancel, End, Rollback, Run, ServiceState, Stage, UndoState};
+use crate::event::{Event, Identity, Phase};
+use crate::run::{Cancel, End, Rollback, Run, ServiceState, Stage, StepState, UndoState};
 use crate::units::{StepId, StepIx, Timestamp};
 
 impl Run {
@@ -104,6 +104,21 @@ impl Run {
             }
             _ => return Err(self.illegal(event)),
         }
+        Ok(())
+    }
+
+    /// A guard tripped: what runs may end by itself for a while, as when a person cancels the run; but the run has failed.
+    pub(super) fn trip(&mut self, event: &Event, at: Timestamp) -> Applied {
+        let Event::GuardTripped { step, .. } = event else { return Err(self.illegal(event)) };
+        let guard = self.at(step, event)?;
+        let has_ended =
+            self.steps[guard.at()].state == StepState::Running && !self.live.contains_key(&(guard, Phase::Do));
+        let goes_on = self.stage == Stage::Main && !self.main_is_over();
+        self.must(self.is_guard(guard) && has_ended && goes_on, event)?;
+        let Some(created) = self.created() else { return Err(self.illegal(event)) };
+        let by = Identity { uid: created.by.uid, name: format!("the guard `{step}`") };
+        let first = Cancel { level: 1, at, by, in_main: false, grace_over: false, messages: BTreeSet::new() };
+        self.cancel.get_or_insert(first);
         Ok(())
     }
 

@@ -1,8 +1,11 @@
 //! What runs beside the steps: deadlines that pass, and the end of all that once the steps have settled.
 
+use std::collections::BTreeMap;
+
 use super::scope::Locals;
 use super::{Decided, Deciding};
 use crate::event::{BlockReason, Event, Phase, SkipReason};
+use crate::input::Exit;
 use crate::plan::Step;
 use crate::run::{Doing, Live, StepState};
 use crate::units::{StepId, StepIx};
@@ -29,7 +32,8 @@ impl Deciding<'_> {
     /// The steps have settled: nothing more begins beside them, and only what runs is waited for.
     pub(super) fn end_beside(&mut self) -> Decided {
         for at in self.made.beside.clone() {
-            if self.run.steps[at.at()].state == StepState::Pending {
+            let is_deadline = self.plan().step(at).deadline().is_some();
+            if is_deadline && self.run.steps[at.at()].state == StepState::Pending {
                 self.skip(at, SkipReason::InTime)?;
             }
         }
@@ -39,9 +43,14 @@ impl Deciding<'_> {
         let keys = live.chain(self.run.retries.keys().copied()).filter(|(at, _)| self.run.is_over(*at));
         let keys: Vec<(StepIx, Phase)> = keys.collect();
         for (at, phase) in keys {
+            // A guard that looked to the end has done what it was for.
+            if let Some(live) = self.run.live.get(&(at, phase)).filter(|_| self.run.is_guard(at)).cloned() {
+                self.finish(at, &live.attempt, Exit::Done, None, |_| Ok(BTreeMap::new()))?;
+                continue;
+            }
             self.withdraw_questions(at, &BlockReason::Over)?;
             self.end_waiting(at, phase)?;
         }
-        Ok(())
+        self.stop_guards()
     }
 }

@@ -4,7 +4,6 @@
 
 use super::{Decided, Deciding};
 use crate::event::{AttemptId, BlockReason, Event, Identity, Phase, StopReason};
-use crate::plan::OnFailure;
 use crate::run::{Cancel, Doing, Live, Stage};
 use crate::units::StepIx;
 
@@ -55,6 +54,7 @@ impl Deciding<'_> {
         self.emit(Event::CancelRequested { level, by, reason, message })?;
         if self.run.stage == Stage::Main {
             self.end_what_waits()?;
+            self.stop_guards()?;
         }
         if level >= 2 {
             self.end_what_waits()?;
@@ -74,7 +74,7 @@ impl Deciding<'_> {
     }
 
     /// Ends pauses, polls between two looks, retries, and questions.
-    fn end_what_waits(&mut self) -> Decided {
+    pub(super) fn end_what_waits(&mut self) -> Decided {
         let waits = |live: &Live| match live.doing {
             Doing::Waiting | Doing::Asking | Doing::Polling { .. } => true,
             // What looks whether it is done says more soon.
@@ -99,7 +99,7 @@ impl Deciding<'_> {
         let step = self.plan().step(*at);
         // What an `always` did is never undone.
         let matters = (step.rollback.is_some() || step.irreversible) && self.run.is_cut(*at).is_none();
-        level < 2 && attempt.phase == Phase::Do && matters && self.plan().on_failure == OnFailure::Rollback
+        level < 2 && attempt.phase == Phase::Do && matters && self.run.undoes_after_failure()
     }
 
     fn stop_running(&mut self, force: bool) -> Decided {

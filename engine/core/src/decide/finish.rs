@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Decided, Deciding};
 use crate::event::{BlockReason, Cause, EndState, Event, Failure, Phase};
-use crate::plan::{OnFailure, Step};
+use crate::plan::Step;
 use crate::run::{Run, ServiceState, Stage, StepState, UndoState};
 use crate::units::{StepId, StepIx};
 
@@ -17,7 +17,7 @@ impl Deciding<'_> {
         if self.run.unsettled_beside > 0 {
             return self.end_beside();
         }
-        if self.run.went_wrong() && self.plan().on_failure == OnFailure::Rollback {
+        if self.run.went_wrong() && self.run.undoes_after_failure() {
             return self.start_rollback();
         }
         self.emit(Event::AlwaysStarted)
@@ -113,7 +113,7 @@ impl Deciding<'_> {
     /// A run that will be rolled back does not wait for people: what they would confirm is undone anyway. Those are still
     /// asked whom a step calls because of the failure.
     pub(super) fn leave_questions(&mut self) -> Decided {
-        let rolls_back = self.plan().on_failure == OnFailure::Rollback && self.run.went_wrong();
+        let rolls_back = self.run.undoes_after_failure() && self.run.went_wrong();
         if rolls_back && self.run.stage == Stage::Main {
             self.withdraw_manual(&BlockReason::Rollback)?;
         }

@@ -11,6 +11,7 @@ mod child;
 mod close;
 mod done;
 mod finish;
+mod guards;
 mod locks;
 mod loops;
 mod lost;

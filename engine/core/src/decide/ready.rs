@@ -51,9 +51,11 @@ impl Deciding<'_> {
             return None;
         }
         let held = |at: &StepIx| match self.held_back(*at)? {
-            reason @ (BlockReason::Cancelled | BlockReason::Service(_) | BlockReason::Lock(_) | BlockReason::Over) => {
-                Some((*at, reason))
-            }
+            reason @ (BlockReason::Cancelled
+            | BlockReason::Service(_)
+            | BlockReason::Lock(_)
+            | BlockReason::Over
+            | BlockReason::Guard(_)) => Some((*at, reason)),
             _ => None,
         };
         self.run.ready.iter().find_map(held)
@@ -113,6 +115,9 @@ impl Deciding<'_> {
     /// Why a step that is otherwise ready must not start.
     pub(super) fn held_back(&self, at: StepIx) -> Option<BlockReason> {
         let step = self.plan().step(at);
+        if let Some(guard) = self.run.tripped().filter(|_| self.cancel_holds_back(at)) {
+            return Some(BlockReason::Guard(guard.id.clone()));
+        }
         let unbegun = self.run.ends_unbegun() && self.run.lock_refused.is_none();
         if unbegun || self.cancel_holds_back(at) {
             return Some(BlockReason::Cancelled);
@@ -126,7 +131,7 @@ impl Deciding<'_> {
         if self.run.is_over(at) {
             return Some(BlockReason::Over);
         }
-        if step.asks_status() || step.runs_anyway() {
+        if step.asks_status() || step.runs_anyway() || step.guard().is_some() {
             return None;
         }
         if let Some(ancestor) = self.run.taint_of_needs(at) {
@@ -171,7 +176,7 @@ impl Deciding<'_> {
     /// may hold back the next.
     fn start_cleared(&mut self) -> Decided {
         while let Some((due, key)) = self.run.retry_queue.first().copied() {
-            if self.now < due || !self.run.may_repeat(key) {
+            if self.now < due || !self.run.may_repeat(key) || self.run.is_over(key.0) {
                 break;
             }
             self.start_attempt(key.0, key.1)?;
@@ -187,7 +192,7 @@ impl Deciding<'_> {
     /// The next step for which there is a place, and which has its locks. Where the steps have no place left, only those
     /// beside them are looked at.
     fn next_to_start(&self) -> Option<StepIx> {
-        let mut open = self.run.cleared.iter().copied().filter(|at| self.run.has_place(*at));
+        let mut open = self.run.cleared.iter().copied().filter(|at| self.run.has_place(*at) && !self.run.is_over(*at));
         let is_full = self.run.outside >= self.plan().max_parallel.max(1);
         if is_full && !self.run.has_place_beside() {
             return None;

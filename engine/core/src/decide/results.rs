@@ -27,6 +27,9 @@ impl Deciding<'_> {
         if attempt.phase == Phase::Probe {
             return self.probe_ended(at, attempt, result, stopped);
         }
+        if self.run.is_guard(at) {
+            return self.looked(at, attempt, &live, result);
+        }
         // What succeeded all the same took effect, and may have to be undone: a race that the command won.
         let failure = self.failure_in(attempt, &result);
         let has_failed = failure.is_some();
@@ -113,7 +116,7 @@ impl Deciding<'_> {
             _ => format!("`{}` does not hold yet", until.condition.source),
         };
         let next = self.now.after(until.every_ms);
-        self.emit(Event::PollMissed { attempt: attempt.clone(), next, found })
+        self.emit(Event::PollMissed { attempt: attempt.clone(), next, found, trips: 0 })
     }
 }
 

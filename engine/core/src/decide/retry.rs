@@ -68,7 +68,7 @@ impl Deciding<'_> {
 
 /// What is not known of an attempt is `none`, or empty: no exit code after a signal or a timeout, no response where no
 /// answer came.
-fn fill(locals: &mut Locals, condition: &Expression) {
+pub(super) fn fill(locals: &mut Locals, condition: &Expression) {
     for name in &condition.locals {
         let value = match name.as_str() {
             "stdout" | "stderr" => json!(""),

@@ -49,11 +49,16 @@ impl Deciding<'_> {
     }
 
     pub(super) fn poll_due(&mut self, attempt: &AttemptId) -> Decided {
-        let Some((_, live)) = self.live(attempt) else { return Ok(()) };
+        let Some((at, live)) = self.live(attempt) else { return Ok(()) };
         let Some(host) = self.run.host.clone() else { return Ok(()) };
         match live.doing {
             Doing::Polling { next } if self.now >= next && self.run.is_equipped_for(attempt) => {
-                self.emit(Event::AttemptStarted { attempt: attempt.next_poll(), due: live.due, host, child: None })
+                // The time of a guard is for one look, that of a step for all.
+                let due = match self.run.is_guard(at) {
+                    true => self.rules(at, attempt.phase).timeout_ms.map(|ms| self.now.after(ms)),
+                    false => live.due,
+                };
+                self.emit(Event::AttemptStarted { attempt: attempt.next_poll(), due, host, child: None })
             }
             _ => Ok(()),
         }

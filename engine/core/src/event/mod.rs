@@ -22,9 +22,14 @@ pub use question::{Escalation, Question, QuestionId, QuestionKind, Timer};
 pub use reason::{AfterLoss, BlockReason, Cause, ChildEnd, EndState, Failure, SkipReason, StopReason};
 
 use crate::input::{Answer, Exit};
-use crate::plan::{OnInterrupt, Section};
+use crate::plan::{OnInterrupt, OnTrip, Section};
 use crate::rendered::Rendered;
 use crate::units::{Digest, Role, RunId, ServiceName, StepId, Timestamp};
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
 
 /// Something that was decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -226,7 +231,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         child: Option<RunId>,
     },
-    /// A poll did not find what it looks for. The attempt runs.
+    /// A guard found what must not be so, so often that something follows. Its probe has just ended, and the steps go on.
+    GuardTripped {
+        /// Which.
+        step: StepId,
+        /// What follows.
+        then: OnTrip,
+        /// What it found, in one sentence.
+        found: String,
+    },
+    /// A poll did not find what it looks for, or the probe of a guard did not trip it. The attempt runs.
     PollMissed {
         /// Which.
         attempt: AttemptId,
@@ -234,6 +248,9 @@ pub enum Event {
         next: Timestamp,
         /// What it found, in one sentence.
         found: String,
+        /// Of a guard: how many looks, this one the last, found what must not be so.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        trips: u32,
     },
     /// A running attempt, or what an interrupted one left running, is being ended. The attempt runs, or is interrupted.
     AttemptStopping {

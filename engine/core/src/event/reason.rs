@@ -46,6 +46,8 @@ pub enum BlockReason {
     Lock(String),
     /// The steps that it runs beside have all settled.
     Over,
+    /// This guard tripped.
+    Guard(StepId),
 }
 
 /// Why an attempt is being ended.
@@ -114,6 +116,8 @@ pub enum Failure {
     },
     /// The child run did not succeed.
     Child(ChildEnd),
+    /// A guard found what must not be so: what, in one sentence.
+    Tripped(String),
 }
 
 /// How a child run ended.

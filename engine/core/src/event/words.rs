@@ -44,6 +44,7 @@ impl std::fmt::Display for Failure {
             Self::Lock { name, holder: None } => write!(out, "the lock `{name}` is held"),
             Self::Lock { name, holder: Some(holder) } => write!(out, "the lock `{name}` is held by {holder}"),
             Self::Child(end) => end.fmt(out),
+            Self::Tripped(found) => write!(out, "tripped: {found}"),
         }
     }
 }

@@ -12,6 +12,31 @@ pub enum Beside {
     Deadline(Box<Deadline>),
     /// It lies in a deadline.
     Within,
+    /// It is a guard: a probe that looks again and again.
+    Guard(Box<Guard>),
+}
+
+/// When the probe of a guard looks, and what follows from what it finds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Guard {
+    /// From one look to the next, in milliseconds.
+    pub every_ms: u64,
+    /// What must not be so.
+    pub trip_if: Expression,
+    /// It trips when so many looks, one after the other, found that it is so.
+    pub trip_after: u32,
+    /// What follows then.
+    pub on_trip: OnTrip,
+}
+
+/// What follows when a guard trips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTrip {
+    /// Nothing more starts, what runs is ended, and the run has failed.
+    Stop,
+    /// The same, and what succeeded is undone whatever the runbook says of failures.
+    Rollback,
 }
 
 /// When the steps of a deadline run.
@@ -29,7 +54,15 @@ impl Step {
     pub fn deadline(&self) -> Option<&Deadline> {
         match &self.beside {
             Some(Beside::Deadline(deadline)) => Some(deadline),
-            Some(Beside::Within) | None => None,
+            Some(Beside::Within | Beside::Guard(_)) | None => None,
+        }
+    }
+
+    /// What makes it a guard, if it is one.
+    pub fn guard(&self) -> Option<&Guard> {
+        match &self.beside {
+            Some(Beside::Guard(guard)) => Some(guard),
+            Some(Beside::Within | Beside::Deadline(_)) | None => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Beside, Body, CHILD_DEPTH_MAX, Plan, Section, Step};
+use super::{Action, Beside, Body, CHILD_DEPTH_MAX, Plan, Section, Step};
 use crate::units::{StepId, StepIx};
 
 /// Why a plan cannot be run. The language makes no such plan: this is for what was stored and came back.
@@ -66,7 +66,10 @@ impl<'p> List<'p> {
             if let Body::ForEach(each) = &step.body {
                 let one_root = each.body.first().is_some_and(|root| root.parent.is_none() && root.needs.is_empty());
                 let all_in_it = each.body.iter().skip(1).all(|step| step.parent.is_some());
-                let all_with_it = each.body.iter().all(|inner| inner.goes_with(step) && inner.deadline().is_none());
+                let all_with_it = each
+                    .body
+                    .iter()
+                    .all(|inner| inner.goes_with(step) && inner.deadline().is_none() && inner.guard().is_none());
                 if !one_root || !all_in_it || !all_with_it || !each.roots.is_empty() {
                     return Err(BrokenPlan::Misplaced(step.id.clone()));
                 }
@@ -164,13 +167,18 @@ impl Step {
         (self.always, self.beside.is_some()) == (other.always, other.beside.is_some())
     }
 
-    /// Whether it can be what it is beside the steps: only a block that waits for nothing can be a deadline.
+    /// Whether it can be what it is beside the steps: only a block that waits for nothing can be a deadline,
+    /// and only what looks at something a guard.
     fn may_be_beside(&self) -> bool {
         let is_outermost = self.parent.is_none() && self.needs.is_empty() && !self.always;
         match &self.beside {
             None => true,
             Some(Beside::Deadline(_)) => is_outermost && matches!(self.body, Body::Block { .. }),
             Some(Beside::Within) => !self.always,
+            Some(Beside::Guard(_)) => {
+                let looks = matches!(self.body, Body::Action(Action::Run(_) | Action::Argv(_) | Action::Http(_)));
+                is_outermost && looks && self.until.is_none() && self.retry.is_none()
+            }
         }
     }
 

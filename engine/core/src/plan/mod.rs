@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use action::{Action, Argv, Ask, Check, Field, Http, HttpBody, RunbookCall, Script, Wait};
-pub use beside::{Beside, Deadline};
+pub use beside::{Beside, Deadline, Guard, OnTrip};
 pub use check::BrokenPlan;
 pub use child::CHILD_DEPTH_MAX;
 pub use part::{NoPart, Part, PartKind};
@@ -56,7 +56,8 @@ pub struct Plan {
     pub locks: Vec<Lock>,
     /// From the first request to cancel to TERM, in milliseconds.
     pub cancel_grace_ms: u64,
-    /// All steps: those of `steps`, then those of `deadlines`, then those of `always`; parents before children.
+    /// All steps: those of `steps`, then those of `deadlines`, then `guards`, then those of `always`; parents before
+    /// children.
     pub steps: Vec<Step>,
     /// What a run of it hands on when it succeeds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -1,7 +1,8 @@
 //! What runs beside the steps: when its time comes, when it is over, and the places that it takes.
 
 use super::{Doing, Run, Stage, StepState};
-use crate::plan::Step;
+use crate::event::Failure;
+use crate::plan::{OnFailure, OnTrip, Step};
 use crate::units::{StepIx, Timestamp};
 
 impl Run {
@@ -39,8 +40,29 @@ impl Run {
         self.plan().is_some_and(|plan| plan.step(at).beside.is_some())
     }
 
-    /// Whether one more attempt of this step may run beside the engine.
+    /// Whether a step is a guard.
+    pub(crate) fn is_guard(&self, at: StepIx) -> bool {
+        self.plan().is_some_and(|plan| plan.step(at).guard().is_some())
+    }
+
+    /// The guard that tripped and ends the run.
+    pub(crate) fn tripped(&self) -> Option<&Step> {
+        let made = self.made.as_ref()?;
+        let tripped = |at: &&StepIx| matches!(self.steps[at.at()].state, StepState::Failed(Failure::Tripped(_)));
+        made.beside.iter().find(tripped).map(|at| made.created.plan.step(*at))
+    }
+
+    /// Whether what succeeded is undone after a failure: the runbook says so, or the guard that tripped.
+    pub(crate) fn undoes_after_failure(&self) -> bool {
+        let by_guard = self.tripped().and_then(Step::guard).is_some_and(|guard| guard.on_trip == OnTrip::Rollback);
+        by_guard || self.plan().is_some_and(|plan| plan.on_failure == OnFailure::Rollback)
+    }
+
+    /// Whether one more attempt of this step may run beside the engine. A guard, which always looks, needs no place.
     pub(crate) fn has_place(&self, at: StepIx) -> bool {
+        if self.is_guard(at) {
+            return true;
+        }
         let taken = if self.is_beside(at) { self.outside_beside } else { self.outside };
         self.plan().is_some_and(|plan| taken < plan.max_parallel.max(1))
     }
@@ -52,12 +74,14 @@ impl Run {
 
     /// Counts an attempt that goes on from now on, or does something else.
     pub(crate) fn take_place(&mut self, at: StepIx, doing: Doing) {
-        *self.places(at) += u32::from(doing.takes_place());
+        let takes = doing.takes_place() && !self.is_guard(at);
+        *self.places(at) += u32::from(takes);
     }
 
     /// Counts it no more.
     pub(crate) fn leave_place(&mut self, at: StepIx, doing: Doing) {
-        *self.places(at) -= u32::from(doing.takes_place());
+        let takes = doing.takes_place() && !self.is_guard(at);
+        *self.places(at) -= u32::from(takes);
     }
 
     fn places(&mut self, at: StepIx) -> &mut u32 {

@@ -79,7 +79,7 @@ pub(crate) struct Made {
     pub(crate) created: Created,
     pub(crate) index: BTreeMap<StepId, StepIx>,
     pub(crate) dependents: Vec<Vec<StepIx>>,
-    /// The deadlines.
+    /// The deadlines and guards.
     pub(crate) beside: Vec<StepIx>,
     /// What `run` is in expressions.
     pub(crate) run: Value,
@@ -300,7 +300,7 @@ impl Made {
                 self.dependents[need.at()].push(at);
             }
             self.index.insert(step.id.clone(), at);
-            if step.deadline().is_some() {
+            if step.deadline().is_some() || step.guard().is_some() {
                 self.beside.push(at);
             }
         }

@@ -36,6 +36,8 @@ pub struct Live {
     pub started_at: Timestamp,
     /// What is going on.
     pub doing: Doing,
+    /// Of a guard: how many looks, the last one among them, found what must not be so.
+    pub trips: u32,
     /// What is known of it if it was interrupted.
     pub lost: Option<Box<Interrupted>>,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::plan::{Action, Body, FailuresMax, OnFailure, OnInterrupt, PartKind, Step};
+use runbook_core::plan::{Action, Body, FailuresMax, OnFailure, OnInterrupt, OnTrip, PartKind, Step};
 
 use crate::kit::book::{Book, book};
 use crate::kit::build::{
@@ -80,10 +80,24 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
         // Not each step names a part; then all of them run.
         made = made.part(kind, &format!("s{}", making.rng.below(u64::from(next))));
     }
+    if style.rich && making.rng.percent(25) {
+        made = making.guarded(made);
+    }
     made
 }
 
 impl Making {
+    fn guarded(&mut self, made: Book) -> Book {
+        let probe = if self.rng.percent(50) { http("g") } else { run("g") };
+        let trip_if = ["response.up", "response.up", "exit_code == 1", "stdout == 'yes'", "false", "params.kind"];
+        let (trip_if, trip_after) = (self.rng.pick(&trip_if), 1 + self.rng.below(3) as u32);
+        let on_trip = self.rng.pick(&[OnTrip::Stop, OnTrip::Rollback]);
+        let timeout = self.rng.percent(30).then(|| 20 + self.rng.below(80));
+        let mut made = made.guard(probe, trip_if, trip_after, on_trip);
+        made.guards[0].step.timeout_ms = timeout;
+        made
+    }
+
     /// The steps of a deadline.
     fn beside(&mut self) -> Vec<Spec> {
         self.left = 1 + self.rng.below(4);

@@ -6,6 +6,9 @@ use runbook_core::run::{Live, Run};
 
 /// Deadlines pass while something is to be done, and not before their time.
 pub(crate) fn event(before: &Run, event: &Event) {
+    if let Event::GuardTripped { step, .. } = event {
+        assert!(main_goes_on(before), "`{step}` trips though all is done");
+    }
     if let Event::DeadlinePassed { step, .. } = event {
         let passed = before.deadlines().any(|(deadline, _)| deadline.id == *step);
         assert!(passed && main_goes_on(before), "`{step}` passes and is no matter any more");
@@ -20,7 +23,8 @@ pub(crate) fn begins(run: &Run, step: &Step) {
 /// The steps and what runs beside them have as many places each.
 pub(crate) fn places(run: &Run, max_parallel: u32, takes_place: impl Fn(&Live) -> bool) {
     for beside in [false, true] {
-        let is_of = |live: &&Live| run.step_plan(&live.attempt.step).expect("a step").beside.is_some() == beside;
+        let of = |live: &Live| run.step_plan(&live.attempt.step).expect("a step");
+        let is_of = |live: &&Live| of(live).beside.is_some() == beside && of(live).guard().is_none();
         let places = run.live().filter(is_of).filter(|live| takes_place(live)).count();
         assert!(places <= max_parallel.max(1) as usize, "{places} run at once");
     }

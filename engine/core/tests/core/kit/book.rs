@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use runbook_core::digest_of;
 use runbook_core::event::{Created, Host, Identity, LockWish, ServicePlan};
-use runbook_core::plan::{About, Beside, Deadline, OnFailure, PLAN_VERSION, PartKind, Plan};
+use runbook_core::plan::{
+    About, Beside, Deadline, Guard, OnFailure, OnInterrupt, OnTrip, PLAN_VERSION, PartKind, Plan,
+};
 use runbook_core::units::{Digest, Role, RunId, ServiceName};
 use serde_json::{Value, json};
 
@@ -27,6 +29,7 @@ pub(crate) struct Book {
     pub(crate) locks: Vec<LockWish>,
     pub(crate) deadlines: Vec<(Spec, u64)>,
     pub(crate) part: Option<(PartKind, String)>,
+    pub(crate) guards: Vec<Spec>,
 }
 
 /// A runbook of these steps, one after the other.
@@ -45,6 +48,7 @@ pub(crate) fn book(main: Vec<Spec>) -> Book {
         locks: vec![],
         deadlines: vec![],
         part: None,
+        guards: vec![],
     }
 }
 
@@ -115,6 +119,15 @@ impl Book {
         self
     }
 
+    /// A guard that looks each second, and trips when so many looks in a row find that something is so.
+    pub(crate) fn guard(mut self, probe: Spec, trip_if: &str, trip_after: u32, on_trip: OnTrip) -> Self {
+        let guard = Guard { every_ms: 1_000, trip_if: expr(trip_if), trip_after, on_trip };
+        let mut probe = probe.on_interrupt(OnInterrupt::Rerun);
+        probe.step.beside = Some(Beside::Guard(Box::new(guard)));
+        self.guards.push(probe);
+        self
+    }
+
     fn bare_plan(&self) -> Plan {
         Plan {
             version: PLAN_VERSION,
@@ -136,7 +149,8 @@ impl Book {
             locks: vec![],
             cancel_grace_ms: self.cancel_grace_ms,
             steps: {
-                let beside: Vec<Spec> = self.deadlines.iter().map(|(spec, _)| spec.clone()).collect();
+                let deadlines = self.deadlines.iter().map(|(spec, _)| spec);
+                let beside: Vec<Spec> = deadlines.chain(&self.guards).cloned().collect();
                 lower(&self.main, self.parallel, &beside, &self.always)
             },
             outputs: self.outputs.iter().map(|(name, text)| (name.clone(), template(text))).collect(),

@@ -189,7 +189,8 @@ fn held_back(run: &Run, at: StepIx) -> Option<String> {
             return Some(format!("`{}` failed within `{}`", step.id, plan.step(*block).id));
         }
         let is_beside = step.beside.is_some() || plan.step(at).beside.is_some();
-        if to_the_top && open && !step.always && !is_beside {
+        let ends_all = step.guard().is_some() && plan.step(at).beside.is_none();
+        if to_the_top && open && !step.always && (!is_beside || ends_all) {
             return Some(format!("`{}` failed the run", step.id));
         }
     }

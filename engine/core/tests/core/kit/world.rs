@@ -120,7 +120,7 @@ impl World {
         let plan = run.step_plan(&attempt.step).expect("a step");
         let kind = Kind {
             is_http: matches!(run.action_of(attempt), Some(Rendered::Http { .. })),
-            polls: plan.until.is_some() && attempt.phase == Phase::Do,
+            polls: (plan.until.is_some() || plan.guard().is_some()) && attempt.phase == Phase::Do,
             child: run.child_of(attempt).map(|child| child.run.clone()),
         };
         let lost = self.lost.remove(&(attempt.step.clone(), attempt.phase));

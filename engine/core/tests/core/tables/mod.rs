@@ -9,6 +9,7 @@ mod deadlines;
 mod done;
 mod emergency;
 mod failure;
+mod guards;
 mod interruption;
 mod journal;
 mod left_behind;
