@@ -12,6 +12,7 @@ mod durability;
 mod emergency;
 mod floods;
 mod group;
+mod guards;
 mod guide;
 mod help;
 mod hosts;

@@ -4,7 +4,7 @@ use runbook_core::event::{
     AttemptId, Event, Failure, LockHolder, LockScope, Phase, QuestionId, SkipReason, StopReason,
 };
 use runbook_core::input::Answer;
-use runbook_core::plan::{Body, OnInterrupt, Part, PartKind, Section};
+use runbook_core::plan::{Body, OnInterrupt, OnTrip, Part, PartKind, Section};
 use runbook_core::rendered::Rendered;
 use runbook_core::run::Run;
 use runbook_core::units::StepId;
@@ -33,6 +33,7 @@ fn one(record: &Record, batch: &[Record], run: &Run) -> Option<Line> {
         Event::StepSkipped { .. }
         | Event::LoopEntered { .. }
         | Event::DeadlinePassed { .. }
+        | Event::GuardTripped { .. }
         | Event::SectionEntered { .. }
         | Event::StepSucceeded { .. }
         | Event::StepFailed { .. }
@@ -187,6 +188,12 @@ fn of_step(at: u64, event: &Event, run: &Run) -> Option<Line> {
         Event::StepSkipped { step, reason: SkipReason::Unless } => {
             Line::new(at, Tone::Quiet, format!("the deadline {step} has come: its `unless` holds"))
         }
+        Event::GuardTripped { step, then, found } => {
+            let then = if *then == OnTrip::Stop { "the run is stopped" } else { "the run is rolled back" };
+            Line::new(at, Tone::Bad, format!("the guard {step} tripped: {found}; {then}"))
+        }
+        // Told with what follows from it.
+        Event::StepFailed { failure: Failure::Tripped(_), .. } => return None,
         Event::DeadlinePassed { step, trouble } => {
             let trouble = trouble.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
             Line::new(at, Tone::Asks, format!("the deadline {step} has passed: its steps run{trouble}"))

@@ -5,7 +5,7 @@ use runbook_core::event::{
     SkipReason, StopReason,
 };
 use runbook_core::input::Answer;
-use runbook_core::plan::{Body, OnInterrupt, Section};
+use runbook_core::plan::{Body, OnInterrupt, OnTrip, Section};
 use runbook_core::run::Run;
 use runbook_core::units::StepId;
 use runbook_journal::Record;
@@ -92,6 +92,12 @@ impl Teller<'_> {
                 let items = if items.len() == 1 { "1 item".to_owned() } else { format!("{} items", items.len()) };
                 (format!("`{step}` begins, for {items}"), Some(step), None, Weight::Own)
             }
+            Event::GuardTripped { step, then, found } => {
+                let then = if *then == OnTrip::Stop { "the run is stopped" } else { "the run is rolled back" };
+                (format!("the guard `{step}` tripped: {found}; {then}"), Some(step), None, Weight::Own)
+            }
+            // Told with what follows from it.
+            Event::StepFailed { failure: Failure::Tripped(_), .. } => return None,
             Event::DeadlinePassed { step, trouble } => {
                 let trouble = trouble.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
                 (format!("the deadline `{step}` has passed{trouble}"), Some(step), None, Weight::Own)

@@ -278,9 +278,16 @@ pub fn state_of(run: &Run) -> &'static str {
         Stage::New => "pending",
         Stage::RollingBack => "rolling_back",
         Stage::Main if awaits_locks(run) => "waiting",
-        _ if run.live().any(acts) || run.questions().is_empty() => "running",
+        // A guard looks on while all else waits for a person.
+        _ if run.live().any(|live| acts(live) && !is_of_guard(run, &live.attempt)) => "running",
+        _ if run.questions().is_empty() => "running",
         _ => "waiting",
     }
+}
+
+/// Whether an attempt is the probe of a guard.
+pub(crate) fn is_of_guard(run: &Run, attempt: &AttemptId) -> bool {
+    run.step_plan(&attempt.step).is_some_and(|step| step.guard().is_some())
 }
 
 fn stage_word(run: &Run) -> &'static str {
@@ -359,6 +366,9 @@ fn asks(live: Option<&Live>) -> bool {
 }
 
 fn detail_of(run: &Run, step: &Step, state: &StepRun, live: Option<&Live>) -> Option<String> {
+    if let (Some(live), Some(guard)) = (live, step.guard()) {
+        return Some(crate::words::guard(guard, live));
+    }
     if let Some(live) = live {
         return crate::words::doing(live);
     }

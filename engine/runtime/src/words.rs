@@ -1,9 +1,9 @@
 //! The reasons of the core as phrases: the same words in the status, the live view, messages and reports.
 
 use runbook_core::event::{BlockReason, Cause, LockScope, Phase, SkipReason, StopReason};
-use runbook_core::plan::{Section, Step};
+use runbook_core::plan::{Guard, Section, Step};
 use runbook_core::run::{Doing, Live, LockState, Run, StepRun, StepState, UndoState};
-use runbook_core::units::StepId;
+use runbook_core::units::{StepId, format_duration};
 
 /// Why a step was blocked.
 pub fn blocked(reason: &BlockReason) -> String {
@@ -15,6 +15,7 @@ pub fn blocked(reason: &BlockReason) -> String {
         BlockReason::Service(service) => format!("service `{service}` did not come up"),
         BlockReason::Lock(name) => format!("the lock `{name}` is held"),
         BlockReason::Rollback => "the run is rolled back".to_owned(),
+        BlockReason::Guard(guard) => format!("not started: the guard `{guard}` tripped"),
         BlockReason::Over => "not started: the steps are over".to_owned(),
     }
 }
@@ -84,6 +85,15 @@ pub fn cleared(run: &Run, step: &Step) -> String {
     }
 }
 
+/// How a guard looks, and what it found of late.
+pub fn guard(guard: &Guard, live: &Live) -> String {
+    let every = format_duration(guard.every_ms);
+    match live.trips {
+        0 => format!("looks every {every}"),
+        trips => format!("looks every {every}: {trips} of {} looks in a row found what trips it", guard.trip_after),
+    }
+}
+
 /// Why a run ended as it did; nothing for one that succeeded.
 pub fn cause(run: &Run, cause: &Cause) -> Option<String> {
     let failure = |id| match run.step(id).map(|step| &step.state) {
@@ -93,6 +103,9 @@ pub fn cause(run: &Run, cause: &Cause) -> Option<String> {
     };
     Some(match cause {
         Cause::None => return None,
+        Cause::Step(step) if run.step_plan(step).is_some_and(|step| step.guard().is_some()) => {
+            format!("the guard `{step}` {}", failure(step))
+        }
         Cause::Step(step) => format!("step `{step}` failed: {}", failure(step)),
         Cause::Rejected(step) => format!("step `{step}` was not approved: {}", failure(step)),
         Cause::Cancelled => match run.cancel() {

@@ -1,7 +1,7 @@
 //! What runs beside the steps.
 
-use runbook_core::plan::{Plan, Step};
-use runbook_core::units::StepIx;
+use runbook_core::plan::{OnTrip, Plan, Step};
+use runbook_core::units::{StepIx, format_duration};
 use serde::Serialize;
 
 use crate::view::action::template;
@@ -30,11 +30,44 @@ impl DeadlineView {
     }
 }
 
-/// The steps that lie in no other: those of the runbook, its deadlines, those of its `always`.
-pub(super) fn top(plan: &Plan) -> [Vec<StepIx>; 3] {
-    let of = |always: bool, beside: bool| {
-        let is_one = |step: &Step| step.parent.is_none() && (step.always, step.beside.is_some()) == (always, beside);
-        plan.iter().filter(|(_, step)| is_one(step)).map(|(at, _)| at).collect()
+/// When a guard trips, and what follows.
+#[derive(Debug, Serialize)]
+pub(super) struct GuardView {
+    pub(super) every_ms: u64,
+    pub(super) trip_if: String,
+    pub(super) trip_after: u32,
+    pub(super) on_trip: OnTrip,
+}
+
+impl GuardView {
+    pub(super) fn of(step: &Step) -> Option<Self> {
+        let guard = step.guard()?;
+        let trip_if = guard.trip_if.source.clone();
+        Some(Self { every_ms: guard.every_ms, trip_if, trip_after: guard.trip_after, on_trip: guard.on_trip })
+    }
+
+    /// Such as `exit_code != 0 in 3 looks in a row, asked every 30s: the run is stopped`.
+    pub(super) fn words(&self) -> String {
+        let (every, trip_if) = (format_duration(self.every_ms), visible_line(&self.trip_if));
+        let often = if self.trip_after > 1 { format!(" in {} looks in a row", self.trip_after) } else { String::new() };
+        let then = match self.on_trip {
+            OnTrip::Stop => "the run is stopped",
+            OnTrip::Rollback => "the run is rolled back",
+        };
+        format!("{trip_if}{often}, asked every {every}: {then}")
+    }
+}
+
+/// The steps that lie in no other: those of the runbook, its deadlines, its guards, those of its `always`.
+pub(super) fn top(plan: &Plan) -> [Vec<StepIx>; 4] {
+    let kind = |step: &Step| match (step.always, &step.beside) {
+        (true, _) => 3,
+        (false, Some(_)) if step.guard().is_some() => 2,
+        (false, Some(_)) => 1,
+        (false, None) => 0,
     };
-    [of(false, false), of(false, true), of(true, false)]
+    [0, 1, 2, 3].map(|part| {
+        let is_one = |step: &Step| step.parent.is_none() && kind(step) == part;
+        plan.iter().filter(|(_, step)| is_one(step)).map(|(at, _)| at).collect()
+    })
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::approval::{ApprovalView, approval};
-use super::beside::DeadlineView;
+use super::beside::{DeadlineView, GuardView};
 use super::done::DoneView;
 use super::known::Known;
 use super::loops::{self, ForEachView};
@@ -107,10 +107,12 @@ pub(super) struct StepView {
     pub(super) title: String,
     /// Whether it belongs to `always`.
     pub(super) always: bool,
-    /// Whether it runs beside the steps: it is a deadline, or lies in one.
+    /// Whether it runs beside the steps: it is a deadline or guard, or lies in one.
     pub(super) beside: bool,
     /// When it passes, if it is a deadline.
     pub(super) deadline: Option<DeadlineView>,
+    /// When it trips, if it is a guard.
+    pub(super) guard: Option<GuardView>,
     pub(super) parent: Option<String>,
     /// Of which case of its parent; none for the default.
     pub(super) case: Option<String>,
@@ -284,6 +286,7 @@ fn steps(written: &Plan, facts: &Facts<'_>, known: Known, part: Option<&Part>) -
             always: step.always,
             beside: step.beside.is_some(),
             deadline: DeadlineView::of(step),
+            guard: GuardView::of(step),
             parent,
             case,
             section: step.section,

@@ -31,14 +31,15 @@ pub(super) fn lines(view: &PlanView, plan: &Plan, is_full: bool, width: usize, p
     let mut out = head(view, width, paint);
     let seen = BTreeSet::new();
     let mut tree = Tree { view, root: plan, plan, steps: &view.steps, is_full, width, paint, seen, out: vec![] };
-    let [steps, deadlines, always] = top(plan);
+    let [steps, deadlines, guards, always] = top(plan);
     tree.out.push(String::new());
     tree.out.push(format!("{}: {}", paint.bold("do"), flow_words(plan, &steps)));
     tree.list(&steps, "");
-    if !deadlines.is_empty() {
+    let beside = [("deadlines", "when their time has come", deadlines), ("guards", "again and again", guards)];
+    for (name, when, list) in beside.into_iter().filter(|(.., list)| !list.is_empty()) {
         tree.out.push(String::new());
-        tree.out.push(format!("{}, beside the steps when their time has come", paint.bold("deadlines")));
-        tree.list(&deadlines, "");
+        tree.out.push(format!("{}, beside the steps {when}", paint.bold(name)));
+        tree.list(&list, "");
     }
     if !always.is_empty() {
         tree.out.push(String::new());
@@ -228,13 +229,11 @@ impl<'a> Tree<'a> {
         }
         let around = (self.plan, self.steps);
         (self.plan, self.steps) = (plan, &view.steps);
-        let [steps, deadlines, always] = top(plan);
-        self.named("does", &steps, rails, deadlines.is_empty() && always.is_empty());
-        if !deadlines.is_empty() {
-            self.named("deadlines", &deadlines, rails, always.is_empty());
-        }
-        if !always.is_empty() {
-            self.named("at its end, always", &always, rails, true);
+        let names = ["does", "deadlines", "guards", "at its end, always"];
+        let lists = names.into_iter().zip(top(plan)).filter(|(name, list)| *name == "does" || !list.is_empty());
+        let lists: Vec<_> = lists.collect();
+        for (index, (name, list)) in lists.iter().enumerate() {
+            self.named(name, list, rails, index + 1 == lists.len());
         }
         (self.plan, self.steps) = around;
     }
@@ -266,6 +265,9 @@ impl<'a> Tree<'a> {
         let mut add = Lines { rails: format!("{rails}  "), width: self.width, paint: self.paint, out: &mut self.out };
         if let Some(deadline) = &view.deadline {
             add.line("when", &deadline.words());
+        }
+        if let Some(guard) = &view.guard {
+            add.line("trips if", &guard.words());
         }
         if let Some(condition) = &view.condition {
             add.line("if", condition);

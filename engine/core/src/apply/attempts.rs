@@ -182,7 +182,8 @@ impl Run {
         if let Some(child) = self.steps[key.0.at()].child.as_mut().filter(|_| attempt.phase == Phase::Do) {
             child.is_over = true;
         }
-        if let (Exit::Code(code), Phase::Do) = (exit, attempt.phase) {
+        // Of a guard the last look is not what it came to.
+        if let (Exit::Code(code), Phase::Do, false) = (exit, attempt.phase, self.is_guard(key.0)) {
             self.steps[key.0.at()].exit_code = Some(*code);
         }
         if failure.is_some() {

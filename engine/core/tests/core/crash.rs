@@ -17,7 +17,7 @@ use crate::kit::sim::{Ending, Sim};
 use crate::random::{Style, outline, random};
 
 /// Anything may happen.
-pub(crate) const RICH: Style = Style { size: 9, rich: true, on_interrupt: None };
+pub(crate) const RICH: Style = Style { size: 9, rich: true, guards: true, on_interrupt: None };
 
 /// Half of the worlds are mean, so that much goes wrong; in the others runs get far before it does.
 pub(crate) fn rich_fate(seed: u64) -> Fate {

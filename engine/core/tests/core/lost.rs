@@ -16,7 +16,7 @@ use crate::random::Style;
 /// No clock but that of the commands: nobody cancels, nothing is overdue, and there is always a place. So an attempt
 /// whose fate must be asked for, or that is run again, changes nothing but itself.
 fn plain(then: OnInterrupt) -> Style {
-    Style { size: 9, rich: false, on_interrupt: Some(then) }
+    Style { size: 9, rich: false, guards: false, on_interrupt: Some(then) }
 }
 
 fn plain_fate(seed: u64) -> Fate {

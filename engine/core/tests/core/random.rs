@@ -17,6 +17,8 @@ pub(crate) struct Style {
     pub(crate) size: u64,
     /// Whether values pass from step to step, and time is short.
     pub(crate) rich: bool,
+    /// Whether guards look on for as long as the steps go on.
+    pub(crate) guards: bool,
     /// What happens to interrupted attempts; none: anything.
     pub(crate) on_interrupt: Option<OnInterrupt>,
 }
@@ -80,7 +82,7 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
         // Not each step names a part; then all of them run.
         made = made.part(kind, &format!("s{}", making.rng.below(u64::from(next))));
     }
-    if style.rich && making.rng.percent(25) {
+    if style.guards && making.rng.percent(25) {
         made = making.guarded(made);
     }
     made

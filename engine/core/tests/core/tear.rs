@@ -4,8 +4,12 @@ use std::rc::Rc;
 
 use runbook_core::run::Run;
 
-use crate::crash::{RICH, history, rich_fate};
+use crate::crash::{self, history, rich_fate};
 use crate::kit::engine::{Batch, Checks};
+use crate::random::Style;
+
+/// Of a run that does not end a guard would look on for ever.
+const RICH: Style = Style { guards: false, ..crash::RICH };
 
 /// What became of runs whose journals ended somewhere.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use super::outline::Item;
 use crate::code::Code;
 use crate::decode::Place;
 use crate::diagnostic::Collector;
-use crate::document::{StepDoc, UndoDoc};
+use crate::document::{GuardDoc, StepDoc, UndoDoc};
 use crate::suggest::one_of;
 
 /// The keys that say what a step does.
@@ -139,6 +139,19 @@ fn check_pairs(doc: &StepDoc, action: &str, found: &mut Collector) {
                 "`read_only` and `on_interrupt` both say what to do after an interruption",
             )
             .help("remove one of them");
+    }
+}
+
+/// Checks the keys of a guard against each other.
+pub(crate) fn check_guard(doc: &GuardDoc, found: &mut Collector) {
+    let place = &doc.probe.place;
+    let Some(probe) = only_action(place, TRIES, "a guard", found) else { return };
+    for (key, fitting) in FITS.iter().filter(|(key, _)| ["shell", "env", "dir", "kill_grace"].contains(key)) {
+        if let Some(span) = place.key(key).filter(|_| !fitting.contains(&probe)) {
+            found
+                .error(Code::Misplaced, span, format!("`{key}` makes no sense with `{probe}`"))
+                .help(format!("it goes with {}", one_of(fitting)));
+        }
     }
 }
 

@@ -132,8 +132,8 @@ fn reachable(outline: &Outline<'_>, at: usize, on: usize, name: &Text, found: &m
 fn of_deadline(id: &str, deadline: Option<&str>) -> (String, String) {
     let (message, help) = match deadline {
         Some(deadline) => (
-            format!("`{id}` belongs to the deadline `{deadline}`"),
-            "no step waits for a deadline, which may never pass: remove the name",
+            format!("`{id}` runs beside the steps, as a part of `{deadline}`"),
+            "no step waits for a deadline or a guard: remove the name",
         ),
         None => (
             format!("`{id}` does not belong to this deadline"),

@@ -7,7 +7,7 @@ use runbook_core::plan::Section;
 use crate::code::Code;
 use crate::decode::List;
 use crate::diagnostic::Collector;
-use crate::document::{DeadlineDoc, NeedsDoc, RunbookDoc, StepDoc};
+use crate::document::{DeadlineDoc, GuardDoc, NeedsDoc, RunbookDoc, StepDoc};
 use crate::source::Span;
 
 /// All steps of a runbook.
@@ -29,14 +29,21 @@ pub(crate) struct Item<'d> {
     pub(crate) section: Section,
     /// Whether it belongs to `always` of the runbook.
     pub(crate) always: bool,
-    /// The deadline that it belongs to, or is.
+    /// The deadline or guard that it belongs to, or is.
     pub(crate) beside: Option<usize>,
-    /// What makes it a deadline, if it is one.
-    pub(crate) deadline: Option<&'d DeadlineDoc>,
+    /// What makes it a deadline or guard, if it is one.
+    pub(crate) beyond: Option<Beyond<'d>>,
     /// The step that it waits for unless `needs` is written: the one before, in a list that is not parallel.
     pub(crate) before: Option<usize>,
     /// What lies in it.
     pub(crate) inside: Inside,
+}
+
+/// What is said of a step that runs beside the others.
+#[derive(Clone, Copy)]
+pub(crate) enum Beyond<'d> {
+    Deadline(&'d DeadlineDoc),
+    Guard(&'d GuardDoc),
 }
 
 /// What lies in a step.
@@ -72,6 +79,9 @@ impl<'d> Outline<'d> {
         if let Some(deadlines) = &doc.deadlines {
             outline.deadlines(deadlines, around, found);
         }
+        if let Some(guards) = &doc.guards {
+            outline.guards(guards, around, found);
+        }
         if let Some(steps) = &doc.always {
             outline.list(steps, Around { always: true, parallel: false, ..around }, found);
         }
@@ -87,7 +97,20 @@ impl<'d> Outline<'d> {
         for deadline in &list.items {
             let at = self.items.len();
             self.step(&deadline.block, Around { beside: Some(at), parallel: false, ..around }, None, found);
-            self.items[at].deadline = Some(deadline);
+            self.items[at].beyond = Some(Beyond::Deadline(deadline));
+        }
+    }
+
+    fn guards(&mut self, list: &'d List<GuardDoc>, around: Around, found: &mut Collector) {
+        if list.empty {
+            found
+                .error(Code::Empty, list.span, "there are no guards in it")
+                .help("write at least one, or remove the key");
+        }
+        for guard in &list.items {
+            let at = self.items.len();
+            self.step(&guard.probe, Around { beside: Some(at), ..around }, None, found);
+            self.items[at].beyond = Some(Beyond::Guard(guard));
         }
     }
 
@@ -108,8 +131,8 @@ impl<'d> Outline<'d> {
     fn step(&mut self, doc: &'d StepDoc, around: Around, before: Option<usize>, found: &mut Collector) -> usize {
         let at = self.items.len();
         let Around { parent, case, section, always, beside, .. } = around;
-        let (deadline, inside) = (None, Inside::Nothing);
-        self.items.push(Item { doc, parent, case, section, always, beside, deadline, before, inside });
+        let (beyond, inside) = (None, Inside::Nothing);
+        self.items.push(Item { doc, parent, case, section, always, beside, beyond, before, inside });
         if let Some(id) = doc.id.get() {
             let (id, span) = (id.0.value.as_str(), id.0.span);
             match self.ids.get(id) {
@@ -214,6 +237,11 @@ impl Item<'_> {
     /// Where the id is written, or else the step.
     pub(crate) fn id_span(&self) -> Span {
         self.doc.id.get().map_or(self.doc.place.span, |id| id.0.span)
+    }
+
+    /// Whether it is a guard.
+    pub(crate) fn is_guard(&self) -> bool {
+        matches!(self.beyond, Some(Beyond::Guard(_)))
     }
 
     /// Whether it is repeated for the items of a list.

@@ -4,6 +4,7 @@ mod action;
 mod deadline;
 mod done;
 mod environment;
+mod guard;
 mod lock;
 mod needs;
 mod runbook;
@@ -14,6 +15,7 @@ pub use action::{AskDoc, AssertDoc, CheckDoc, EnvDoc, ExpectDoc, HttpDoc, Respon
 pub use deadline::{DeadlineDoc, DeadlineMap};
 pub use done::{DoneWhenDoc, ProbeDoc};
 pub use environment::{EnvironmentDoc, ReadyDoc, ServiceDoc};
+pub use guard::{GuardDoc, GuardMap, OnTripWord};
 pub use lock::{LockDoc, LockMap};
 pub use needs::{NeedsDoc, SomeOfDoc};
 pub use runbook::{OnFailureWord, ParamDoc, ParamType, RunbookDoc, SecretDoc, SourceDoc};

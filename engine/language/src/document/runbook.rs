@@ -1,11 +1,11 @@
 //! `runbook/v1`.
 
 use crate::decode::{Count, DurationText, Entries, Flag, Free, List, Required, Scalar, Text, Written, record, words};
-use crate::document::{DeadlineDoc, EnvDoc, LockDoc, StepDoc};
+use crate::document::{DeadlineDoc, EnvDoc, GuardDoc, LockDoc, StepDoc};
 
 record! {
     /// A runbook: an operations procedure that can be run, resumed and rolled back.
-    pub struct RunbookDoc ("a runbook", later: &["guards"]) {
+    pub struct RunbookDoc ("a runbook", later: &[]) {
         /// The format of this file: `runbook/v1`.
         #[schemars(extend("const" = "runbook/v1"))]
         pub schema: Required<Text>,
@@ -53,6 +53,9 @@ record! {
         /// itself.
         #[schemars(extend("minItems" = 1))]
         pub deadlines: Option<List<DeadlineDoc>>,
+        /// What watches the world while the steps go on: a remediation that makes it worse is stopped by itself.
+        #[schemars(extend("minItems" = 1))]
+        pub guards: Option<List<GuardDoc>>,
         /// What is done at the end of every run, also after a failure, a rollback or a cancel; one after the other,
         /// whatever became of the one before.
         #[schemars(extend("minItems" = 1))]

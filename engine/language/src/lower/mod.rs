@@ -20,7 +20,7 @@ use runbook_core::units::{SecretName, StepId};
 
 use crate::check::env_names::Exported;
 use crate::check::graph::{Order, Read};
-use crate::check::outline::{Item, Outline};
+use crate::check::outline::{Beyond, Item, Outline};
 use crate::check::{fit, header, needs, params, secrets};
 use crate::code::Code;
 use crate::decode::{Entries, Scalar};
@@ -79,8 +79,10 @@ pub(crate) fn lower(
     let exported = Exported::of(doc, found);
     let outline = Outline::of(doc, found);
     for item in &outline.items {
-        if item.deadline.is_none() {
-            fit::check(item, found);
+        match item.beyond {
+            None => fit::check(item, found),
+            Some(Beyond::Guard(guard)) => fit::check_guard(guard, found),
+            Some(Beyond::Deadline(_)) => {}
         }
         item.doc.env.iter().for_each(|env| exported.check_step(env, found));
         if let Some(DoneWhenDoc::Probe(probe)) = &item.doc.done_when {

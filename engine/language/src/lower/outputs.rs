@@ -9,7 +9,7 @@ use runbook_core::plan::Section;
 use runbook_core::units::StepId;
 
 use super::Lowering;
-use super::site::Site;
+use super::site::{Locals, Site};
 use crate::check::graph::{Order, Read};
 use crate::check::needs::{foreign_branch, foreign_section, word};
 use crate::code::Code;
@@ -87,15 +87,26 @@ impl Lowering<'_, '_> {
         match (from.always, to.always) {
             // All other steps have ended when those of `always` start.
             (true, false) => {}
+            _ if from.is_guard() && site.locals == Locals::None => {
+                self.found
+                    .error(
+                        Code::ReadTooEarly,
+                        span,
+                        "a guard begins with the run: no step has ended when this is computed",
+                    )
+                    .help("`trip_if` may read what the steps came to");
+                return false;
+            }
             // What runs beside the others reads of them what is known when it looks.
             _ if from.beside.is_some() && from.beside != to.beside && !to.always => {}
             (false, false) if from.beside != to.beside => {
                 let id = self.outline.name(target).to_owned();
-                let deadline = to.beside.map_or("?", |at| self.outline.name(at)).to_owned();
-                let message = format!("`{id}` belongs to the deadline `{deadline}`, which runs beside the steps");
+                let other = to.beside.map_or("?", |at| self.outline.name(at));
+                let kind = if to.is_guard() { "is the guard" } else { "belongs to the deadline" };
+                let message = format!("`{id}` {kind} `{other}`, which runs beside the steps");
                 self.found
                     .error(Code::ReadTooEarly, span, message)
-                    .help("no step waits for a deadline: read it in `always`, or in another deadline");
+                    .help("no step waits for it: read it in `always`, or in a deadline");
                 return false;
             }
             (false, true) => {
@@ -237,7 +248,7 @@ impl Lowering<'_, '_> {
         let items = &self.outline.items;
         self.outline.outwards(target).find_map(|at| {
             let (item, name) = (&items[at], self.outline.name(at));
-            if item.deadline.is_some() {
+            if item.beyond.is_some() {
                 return Some(format!("the deadline `{name}` does not pass in every run"));
             }
             if item.doc.condition.is_some() {
@@ -292,7 +303,8 @@ impl Lowering<'_, '_> {
             return Some(format!("`always` runs also when `{id}` did not succeed"));
         }
         if items[reader].beside != items[target].beside {
-            return Some(format!("a deadline does not wait for `{id}`"));
+            let who = if items[reader].is_guard() { "guard" } else { "deadline" };
+            return Some(format!("a {who} does not wait for `{id}`"));
         }
         let around: BTreeSet<usize> = self.outline.outwards(reader).collect();
         for at in self.outline.outwards(target).take_while(|at| !around.contains(at)) {

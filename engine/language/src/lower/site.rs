@@ -84,6 +84,11 @@ impl Site {
         Self { locals, ended: true, ..Self::step(at) }
     }
 
+    /// `trip_if` of a guard, after a look.
+    pub(crate) fn look(at: usize, locals: Locals) -> Self {
+        Self { locals, ..Self::step(at) }
+    }
+
     /// The rollback of a step.
     pub(crate) fn undo(at: usize, also_failed: bool) -> Self {
         Self { undo: Some(also_failed), locals: Locals::Undo, ended: true, ..Self::step(at) }

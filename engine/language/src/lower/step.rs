@@ -8,6 +8,7 @@ use runbook_core::plan::{
 use runbook_core::units::{Role, StepId, StepIx};
 
 use super::Lowering;
+use super::beside::LOOK_MS;
 use super::site::{Locals, Site};
 use crate::check::needs::Need;
 use crate::check::outline::Inside;
@@ -43,6 +44,7 @@ impl<'d> Lowering<'d, '_> {
         let approval = doc.approval.as_ref().and_then(|approval| self.approval(at, approval));
         let timeout_ms = doc.timeout.as_ref().map(|time| self.positive(time));
         let done_when = self.done_when(at);
+        let timeout_ms = if item.is_guard() { timeout_ms.or(Some(LOOK_MS)) } else { timeout_ms };
         let locks = self.locks(doc.locks.as_ref(), &Site::step(at));
         let rollback = doc.rollback.as_ref().map(|undo| self.undo(at, undo));
         let beside = self.beside(at);
@@ -59,7 +61,7 @@ impl<'d> Lowering<'d, '_> {
             needs: needs.iter().map(|need| place(need.on)).collect(),
             needs_any: item.needs_any(),
             condition: condition.flatten(),
-            on_interrupt: on_interrupt(doc, &body),
+            on_interrupt: if item.is_guard() { OnInterrupt::Rerun } else { on_interrupt(doc, &body) },
             body,
             timeout_ms,
             kill_grace_ms: doc.kill_grace.as_ref().map_or(KILL_GRACE_MS, |grace| grace.0.value),
@@ -110,7 +112,7 @@ impl<'d> Lowering<'d, '_> {
     }
 
     /// Which names exist after an attempt of the step.
-    fn locals(doc: &StepDoc) -> Locals {
+    pub(super) fn locals(doc: &StepDoc) -> Locals {
         if doc.http.is_some() {
             Locals::Response
         } else if doc.run.is_some() || doc.argv.is_some() {

@@ -72,7 +72,7 @@ fn it_reads_of_steps_what_is_known_and_no_step_reads_it() {
 #[test]
 fn nothing_waits_for_it_and_it_for_nothing() {
     let of_step = found("after: 5m, steps: [{id: x, run: x}]", ", needs: [x]");
-    assert_eq!(of_step, ["RB0113 `x` belongs to the deadline `late`"]);
+    assert_eq!(of_step, ["RB0113 `x` runs beside the steps, as a part of `late`"]);
     let of_deadline = found("after: 5m, steps: [{id: x, run: x, needs: [a]}]", "");
     assert_eq!(of_deadline, ["RB0113 `a` does not belong to this deadline"]);
 }

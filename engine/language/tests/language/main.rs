@@ -3,6 +3,7 @@
 mod approvals;
 mod deadlines;
 mod done;
+mod guards;
 mod invalid;
 mod locks;
 mod loops;

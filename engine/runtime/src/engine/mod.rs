@@ -25,6 +25,7 @@ mod reconcile;
 mod services;
 mod told;
 mod uses;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -323,23 +324,6 @@ impl Driver {
         self.publish_pause = (start.elapsed() * PUBLISH_SHARE).clamp(PUBLISH_EVERY, PUBLISH_PAUSE_MAX);
         self.published = Some(Instant::now());
         self.is_stale = false;
-    }
-
-    fn only_questions_remain(&self) -> bool {
-        let run = &self.engine.run;
-        let asks = |effect: &runbook_core::Effect| {
-            use runbook_core::Effect::{Ask, Execute, Locks, Service, Timer as At};
-            match effect {
-                Ask(_) | Service(_) | Locks(_) => true,
-                At { timer: Timer::Question(_) | Timer::Deadline(_), .. } => true,
-                Execute(attempt) | At { timer: Timer::Overdue(attempt), .. } => self.child_waits(attempt),
-                _ => false,
-            }
-        };
-        let is_held = |locks: &runbook_core::run::Locks| locks.state == runbook_core::run::LockState::Held;
-        let has_locks = run.locks().all(|(_, locks)| is_held(locks));
-        let asks_somebody = !run.questions().is_empty() || run.live().any(|live| self.child_waits(&live.attempt));
-        asks_somebody && run.is_equipped() && has_locks && run.wanted().iter().all(asks)
     }
 }
 

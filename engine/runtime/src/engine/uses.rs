@@ -31,7 +31,7 @@ pub(super) fn secrets_of(action: &Action, of_runbook: &EnvOfRunbook) -> BTreeSet
 }
 
 /// The local names, such as `stdout`, that expressions about an attempt read: `until`, `outputs` and `retry.on.if` of a
-/// step, only the last of an undo, and none of a look whether it is done.
+/// step, `trip_if` of a guard, only the last of an undo, and none of a look whether it is done.
 pub(super) fn locals(step: &Step, phase: Phase) -> BTreeSet<String> {
     let retry = match phase {
         Phase::Do => step.retry.as_ref(),
@@ -43,6 +43,7 @@ pub(super) fn locals(step: &Step, phase: Phase) -> BTreeSet<String> {
     if phase == Phase::Undo {
         return found;
     }
+    found.extend(step.guard().iter().flat_map(|guard| guard.trip_if.locals.clone()));
     found.extend(step.until.iter().flat_map(|until| until.condition.locals.clone()));
     let mut left: Vec<&Template> = step.outputs.values().collect();
     while let Some(template) = left.pop() {

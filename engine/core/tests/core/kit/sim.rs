@@ -157,9 +157,12 @@ impl Sim {
         }
     }
 
-    /// The commands that were started, each once.
+    /// The commands that were started, each once; without the looks of guards, as one that is not wanted any more as soon
+    /// as it is decided need not begin.
     pub(crate) fn started(&self) -> Vec<AttemptId> {
-        let mut started = self.world.started.clone();
+        let is_look =
+            |attempt: &AttemptId| self.engine.run.step_plan(&attempt.step).is_some_and(|it| it.guard().is_some());
+        let mut started: Vec<AttemptId> = self.world.started.iter().filter(|it| !is_look(it)).cloned().collect();
         started.sort();
         started
     }
