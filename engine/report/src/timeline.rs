@@ -92,16 +92,11 @@ impl Teller<'_> {
                 let items = if items.len() == 1 { "1 item".to_owned() } else { format!("{} items", items.len()) };
                 (format!("`{step}` begins, for {items}"), Some(step), None, Weight::Own)
             }
-            Event::GuardTripped { step, then, found } => {
-                let then = if *then == OnTrip::Stop { "the run is stopped" } else { "the run is rolled back" };
-                (format!("the guard `{step}` tripped: {found}; {then}"), Some(step), None, Weight::Own)
+            Event::GuardTripped { step, .. } | Event::DeadlinePassed { step, .. } => {
+                (of_beside(&record.event)?, Some(step), None, Weight::Own)
             }
             // Told with what follows from it.
             Event::StepFailed { failure: Failure::Tripped(_), .. } => return None,
-            Event::DeadlinePassed { step, trouble } => {
-                let trouble = trouble.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-                (format!("the deadline `{step}` has passed{trouble}"), Some(step), None, Weight::Own)
-            }
             Event::AttemptStarted { attempt, .. } => (again(attempt)?, Some(&attempt.step), None, Weight::Own),
             Event::AttemptStopping { .. }
             | Event::AttemptEnded { .. }
@@ -242,6 +237,21 @@ impl Teller<'_> {
             _ => return None,
         })
     }
+}
+
+/// What follows from what runs beside the steps.
+fn of_beside(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::GuardTripped { step, then, found } => {
+            let then = if *then == OnTrip::Stop { "the run is stopped" } else { "the run is rolled back" };
+            format!("the guard `{step}` tripped: {found}; {then}")
+        }
+        Event::DeadlinePassed { step, trouble } => {
+            let trouble = trouble.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            format!("the deadline `{step}` has passed{trouble}")
+        }
+        _ => return None,
+    })
 }
 
 type Told<'e> = (String, Option<&'e StepId>, Option<&'e Identity>);

@@ -279,15 +279,10 @@ pub fn state_of(run: &Run) -> &'static str {
         Stage::RollingBack => "rolling_back",
         Stage::Main if awaits_locks(run) => "waiting",
         // A guard looks on while all else waits for a person.
-        _ if run.live().any(|live| acts(live) && !is_of_guard(run, &live.attempt)) => "running",
+        _ if run.live().any(|live| acts(live) && !run.is_look(&live.attempt)) => "running",
         _ if run.questions().is_empty() => "running",
         _ => "waiting",
     }
-}
-
-/// Whether an attempt is the probe of a guard.
-pub(crate) fn is_of_guard(run: &Run, attempt: &AttemptId) -> bool {
-    run.step_plan(&attempt.step).is_some_and(|step| step.guard().is_some())
 }
 
 fn stage_word(run: &Run) -> &'static str {

@@ -19,18 +19,7 @@ impl Run {
                 self.note_child(event);
                 Ok(())
             }
-            Event::PollMissed { attempt, next, trips, .. } => {
-                let (key, doing) = self.live_of(attempt, event)?;
-                let is_guard = self.is_guard(key.0);
-                // A guard whose probe is overdue looks again.
-                let overdue = matches!(doing, Doing::Stopping { why: StopReason::Timeout, .. });
-                self.must(doing == Doing::Executing || (is_guard && overdue), event)?;
-                self.set_doing(key, Doing::Polling { next: *next });
-                if let Some(live) = self.live.get_mut(&key).filter(|_| is_guard) {
-                    (live.trips, live.due) = (*trips, None);
-                }
-                Ok(())
-            }
+            Event::PollMissed { attempt, next, trips, .. } => self.miss_poll(attempt, *next, *trips, event),
             Event::AttemptStopping { attempt, force, why, kill_at } => {
                 let (key, doing) = self.live_of(attempt, event)?;
                 let why = match doing {
@@ -82,6 +71,19 @@ impl Run {
             }
             _ => Err(self.illegal(event)),
         }
+    }
+
+    fn miss_poll(&mut self, attempt: &AttemptId, next: Timestamp, trips: u32, event: &Event) -> Applied {
+        let (key, doing) = self.live_of(attempt, event)?;
+        let is_guard = self.is_guard(key.0);
+        // A guard whose look is overdue looks again.
+        let overdue = matches!(doing, Doing::Stopping { why: StopReason::Timeout, .. });
+        self.must(doing == Doing::Executing || (is_guard && overdue), event)?;
+        self.set_doing(key, Doing::Polling { next });
+        if let Some(live) = self.live.get_mut(&key).filter(|_| is_guard) {
+            (live.trips, live.due) = (trips, None);
+        }
+        Ok(())
     }
 
     /// Notes which child run an attempt starts, or goes on with.

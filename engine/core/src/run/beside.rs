@@ -1,7 +1,7 @@
 //! What runs beside the steps: when its time comes, when it is over, and the places that it takes.
 
 use super::{Doing, Run, Stage, StepState};
-use crate::event::Failure;
+use crate::event::{AttemptId, Failure};
 use crate::plan::{OnFailure, OnTrip, Step};
 use crate::units::{StepIx, Timestamp};
 
@@ -43,6 +43,11 @@ impl Run {
     /// Whether a step is a guard.
     pub(crate) fn is_guard(&self, at: StepIx) -> bool {
         self.plan().is_some_and(|plan| plan.step(at).guard().is_some())
+    }
+
+    /// Whether an attempt is a look of a guard.
+    pub fn is_look(&self, attempt: &AttemptId) -> bool {
+        self.step_plan(&attempt.step).is_some_and(|step| step.guard().is_some())
     }
 
     /// The guard that tripped and ends the run.

@@ -5,7 +5,6 @@ use runbook_core::event::Timer;
 use runbook_core::run::{LockState, Locks};
 
 use super::Driver;
-use crate::status::is_of_guard;
 
 impl Driver {
     /// Whether nothing goes on any more before somebody answers. A guard that would look again, and a deadline that is to
@@ -17,7 +16,7 @@ impl Driver {
             match effect {
                 Ask(_) | Service(_) | Locks(_) => true,
                 At { timer: Timer::Question(_) | Timer::Deadline(_), .. } => true,
-                At { timer: Timer::Poll(look), .. } => is_of_guard(run, look),
+                At { timer: Timer::Poll(look), .. } => run.is_look(look),
                 Execute(attempt) | At { timer: Timer::Overdue(attempt), .. } => self.child_waits(attempt),
                 _ => false,
             }
