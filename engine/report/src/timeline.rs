@@ -95,8 +95,6 @@ impl Teller<'_> {
             Event::GuardTripped { step, .. } | Event::DeadlinePassed { step, .. } => {
                 (of_beside(&record.event)?, Some(step), None, Weight::Own)
             }
-            // Told with what follows from it.
-            Event::StepFailed { failure: Failure::Tripped(_), .. } => return None,
             Event::AttemptStarted { attempt, .. } => (again(attempt)?, Some(&attempt.step), None, Weight::Own),
             Event::AttemptStopping { .. }
             | Event::AttemptEnded { .. }
@@ -210,6 +208,8 @@ impl Teller<'_> {
             Event::ServiceFailed { service, reason } => {
                 (format!("service `{service}` did not come up: {reason}"), None, None)
             }
+            // Told with what follows from it.
+            Event::StepFailed { failure: Failure::Tripped(_), .. } => return None,
             Event::StepFailed { step, failure } => (format!("`{step}` failed: {failure}"), Some(step), None),
             Event::StepCancelled { step } => (format!("`{step}` was ended"), Some(step), None),
             Event::CancelRequested { level, by, reason, .. } => {
