@@ -115,7 +115,8 @@ impl Deciding<'_> {
     /// Why a step that is otherwise ready must not start.
     pub(super) fn held_back(&self, at: StepIx) -> Option<BlockReason> {
         let step = self.plan().step(at);
-        if let Some(guard) = self.run.tripped().filter(|_| self.cancel_holds_back(at)) {
+        if let Some(guard) = self.run.tripped().filter(|_| self.run.stage == Stage::Main && self.cancel_holds_back(at))
+        {
             return Some(BlockReason::Guard(guard.id.clone()));
         }
         let unbegun = self.run.ends_unbegun() && self.run.lock_refused.is_none();

@@ -134,8 +134,9 @@ impl World {
             Phase::Do | Phase::Undo => self.fate.job(attempt, failures, &kind, now, lost.map(|(ends_at, _)| ends_at)),
         };
         self.started.push(attempt.clone());
-        let command =
-            Command { ends_at: job.ends_at, result: job.result, term_ms: job.term_ms, termed: false, told: false };
+        // A look that was never begun and one that is ended at once are over at the same time.
+        let term_ms = if plan.guard().is_some() { Some(0) } else { job.term_ms };
+        let command = Command { ends_at: job.ends_at, result: job.result, term_ms, termed: false, told: false };
         self.commands.insert(attempt.clone(), command);
     }
 
