@@ -1,4 +1,4 @@
-//! `exec --only` and `--from`: a run of a part of the steps.
+//! `exec --only` and `--from`: a run of a part of the steps; `--step`: one after the other, each asked about.
 
 use std::process::Output;
 
@@ -113,4 +113,74 @@ fn a_dry_run_of_a_part_shows_what_is_left_out() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert_eq!(text.matches("(left out)").count(), 2, "{text}");
     assert!(home.run_folder().is_none());
+}
+
+const STEPPED: &str = "schema: runbook/v1
+id: stepped
+title: Stepped
+on_failure: rollback
+deadlines:
+  - {id: soon, after: 1ms, steps: [{id: beside, run: echo beside >> beside}]}
+steps:
+  - {id: a, run: echo a >> lines, rollback: {run: echo undo-a >> lines}}
+  - {id: value, set: {x: 1}}
+  - {id: each, for_each: '[1, 2]', run: 'echo \"each $I\" >> lines', env: {I: '{{ item }}'}}
+  - {id: child, runbook: ./inner.yaml}
+  - {id: last, run: echo last >> lines, approval: {from: [anyone], message: All of it.}}
+";
+
+const INNER: &str = "schema: runbook/v1
+id: inner
+title: Inner
+steps:
+  - {id: innermost, runbook: ./innermost.yaml}
+  - {id: deep, run: echo deep >> lines}
+";
+
+/// What the run waits for: the step and the message of its question.
+fn asked(home: &Home) -> (String, String) {
+    let status: serde_json::Value =
+        serde_json::from_slice(&home.run(&["status", "last", "--output", "json"]).stdout).expect("JSON");
+    assert_eq!(status["questions"].as_array().map(Vec::len), Some(1), "{status:#}");
+    let text = |key: &str| status["questions"][0][key].as_str().unwrap_or_default().to_owned();
+    (text("step"), text("message"))
+}
+
+#[test]
+fn step_by_step_each_is_asked_about_those_of_loops_and_child_runs_too() {
+    let home = home(STEPPED);
+    home.write("inner.yaml", INNER);
+    let innermost =
+        "schema: runbook/v1\nid: innermost\ntitle: Innermost\nsteps:\n  - {id: deepest, run: echo deepest >> lines}\n";
+    home.write("innermost.yaml", innermost);
+    let mut output = home.run(&["exec", "r.yaml", "--step", "--exit-when-waiting", "--output", "plain"]);
+    let why = "asked before each step (--step)";
+    for (step, message) in
+        [("a", why), ("each-1", why), ("each-2", why), ("deepest", why), ("deep", why), ("last", "All of it.")]
+    {
+        assert_eq!(output.status.code(), Some(6), "{step}: {}", said(&output));
+        assert_eq!(asked(&home), (step.to_owned(), message.to_owned()));
+        let approved = home.run(&["approve", "last", step]);
+        assert_eq!(approved.status.code(), Some(0), "{}", said(&approved));
+        output = home.run(&["resume", "last", "--exit-when-waiting", "--output", "plain"]);
+    }
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(home.lines("lines"), ["a", "each 1", "each 2", "deepest", "deep", "last"]);
+    assert_eq!(home.lines("beside"), ["beside"], "what runs beside the steps waits for nobody");
+    assert_eq!(home.run(&["verify", "last"]).status.code(), Some(0));
+}
+
+#[test]
+fn step_by_step_a_no_is_a_rejection() {
+    let home = home(STEPPED);
+    home.write("inner.yaml", &INNER.replace("  - {id: innermost, runbook: ./innermost.yaml}\n", ""));
+    assert_eq!(home.run(&["exec", "r.yaml", "--step", "--exit-when-waiting"]).status.code(), Some(6));
+    assert_eq!(home.run(&["approve", "last"]).status.code(), Some(0));
+    assert_eq!(home.run(&["resume", "last", "--exit-when-waiting"]).status.code(), Some(6));
+    assert_eq!(home.run(&["reject", "last", "--reason", "enough"]).status.code(), Some(0));
+    let output = home.run(&["resume", "last"]);
+    assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+    assert_eq!(home.lines("lines"), ["a", "undo-a"]);
+    let key = home.run(&["exec", "r.yaml", "--step", "--key", "k"]);
+    assert_eq!(key.status.code(), Some(64), "{}", said(&key));
 }

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use runbook_core::event::Created;
 use runbook_core::plan::{NoPart, Part, PartKind, Plan};
-use runbook_core::units::RunId;
+use runbook_core::units::{Role, RunId};
 use runbook_language::expression::Evaluator;
 use runbook_language::{
     Environment, Loaded, SourceFile, load_environment, load_part, load_runbook_with, parse_project,
@@ -44,7 +44,7 @@ use keyed::Keyed;
 /// code is then that of the run, or 6 while it has not ended; 8 when the key is that of a run that was asked for otherwise.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  runbook exec deploy.yaml -p version=1.4\n  runbook exec deploy --env production --output json\n  runbook exec deploy --detach\n  runbook exec deploy -p version=1.4 --dry-run\n  runbook exec deploy -p version=1.4 --from verify\n  runbook exec p0-response --key alert-4711 --detach"
+    after_help = "Examples:\n  runbook exec deploy.yaml -p version=1.4\n  runbook exec deploy --env production --output json\n  runbook exec deploy --detach\n  runbook exec deploy -p version=1.4 --dry-run\n  runbook exec deploy -p version=1.4 --from verify\n  runbook exec deploy -p version=1.4 --step\n  runbook exec p0-response --key alert-4711 --detach"
 )]
 pub(crate) struct Args {
     /// The id of a runbook, or a file
@@ -70,6 +70,9 @@ pub(crate) struct Args {
     /// Run this step and all that are written behind it; those before it are skipped
     #[arg(long, value_name = "STEP", conflicts_with = "key")]
     from: Option<String>,
+    /// Ask before each step that runs a command or sends a request, those of loops and child runs too
+    #[arg(long, conflicts_with = "key")]
+    step: bool,
     /// Leave the run to an engine in the background, and print its id
     #[arg(long)]
     detach: bool,
@@ -148,6 +151,9 @@ impl Asked {
         let params = given.resolve(&loaded, args.output == Output::Human)?;
         if let Some(places) = args.max_parallel {
             loaded.plan.max_parallel = places;
+        }
+        if args.step {
+            loaded.plan.confirm_each(&Role::new(me().name), "asked before each step (--step)");
         }
         Ok(Self { file, environment, loaded, params, given: names, part })
     }

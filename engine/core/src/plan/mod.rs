@@ -7,6 +7,7 @@ mod action;
 mod beside;
 mod check;
 mod child;
+mod confirm;
 mod grow;
 mod once;
 mod part;

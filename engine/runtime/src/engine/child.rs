@@ -146,10 +146,11 @@ impl Driver {
         Ok(())
     }
 
-    /// Whether an attempt is a child run that waits for somebody.
+    /// Whether an attempt is a child run that waits for somebody, as one does that waits for its own child runs alone.
     pub(super) fn child_waits(&self, attempt: &AttemptId) -> bool {
         let status = self.child_folder(attempt).and_then(|folder| Status::read(&folder).ok());
-        status.is_some_and(|status| status.state == "waiting")
+        let state = self.engine.folder.state();
+        status.is_some_and(|status| status.with_children(&state).state == "waiting")
     }
 }
 
