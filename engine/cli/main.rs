@@ -10,6 +10,7 @@ mod many;
 mod menu;
 mod output;
 mod params;
+mod telling;
 mod view;
 
 use clap::{Parser, Subcommand};
@@ -55,6 +56,13 @@ enum Command {
     Audit(commands::audit::Args),
     Prune(commands::prune::Args),
     State(commands::state::Args),
+    Pause(commands::pause::Args),
+    Continue(commands::continue_::Args),
+    Retry(commands::retry::Args),
+    Skip(commands::skip::Args),
+    MarkDone(commands::mark_done::Args),
+    Rollback(commands::rollback::Args),
+    Take(commands::take::Args),
     Schema(commands::schema::Args),
     Explain(commands::explain::Args),
     Sandbox(commands::sandbox::Args),
@@ -73,7 +81,8 @@ fn after_help() -> String {
          runbook list                             the runbooks there are\n  \
          runbook plan deploy -p version=1.4       what a run would do\n  \
          runbook approve last                     answer from another terminal\n  \
-         runbook resume last                      go on after a crash\n\nExit codes:\n",
+         runbook resume last                      go on after a crash\n  \
+         runbook retry last --reason 'fixed'      start over what failed\n\nExit codes:\n",
     );
     for (code, meaning) in ExitCode::ALL {
         text.push_str(&format!("  {:>3}  {meaning}\n", code as u8));
@@ -125,6 +134,13 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Audit(args) => commands::audit::run(args, context),
         Command::Prune(args) => commands::prune::run(args, context),
         Command::State(args) => commands::state::run(args, context),
+        Command::Pause(args) => commands::pause::run(args, context),
+        Command::Continue(args) => commands::continue_::run(args, context),
+        Command::Retry(args) => commands::retry::run(args, context),
+        Command::Skip(args) => commands::skip::run(args, context),
+        Command::MarkDone(args) => commands::mark_done::run(args, context),
+        Command::Rollback(args) => commands::rollback::run(args, context),
+        Command::Take(args) => commands::take::run(args, context),
         Command::Schema(args) => commands::schema::run(args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Sandbox(args) => commands::sandbox::run(args, context),

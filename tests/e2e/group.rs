@@ -145,6 +145,28 @@ fn any_member_can_end_a_run_and_the_record_says_who() {
 }
 
 #[test]
+fn any_member_can_pause_a_run_and_take_it_over_but_only_its_owner_has_it_do_more() {
+    let Some(office) = office(BOOK) else { return };
+    let mut engine = office.start("ann", &["exec", "r.yaml"]);
+    let run = office.id();
+    office.asks("bob", &run);
+    for verb in ["pause", "take"] {
+        let taken = office.run("bob", &[verb, &run, "--reason", "my shift"]);
+        assert_eq!(code(&taken), Some(0), "{}", said(&taken));
+    }
+    let refused = office.run("mal", &["continue", &run, "--reason", "mine"]);
+    assert!(code(&refused) == Some(4) && said(&refused).contains("only `ann`"), "{}", said(&refused));
+    for args in [&["rollback", &run][..], &["skip", &run, "a"], &["retry", &run]] {
+        assert_eq!(code(&office.run("bob", &[args, &["--reason", "x"]].concat())), Some(4), "{args:?}");
+    }
+    assert_eq!(code(&office.run("bob", &["continue", &run, "--reason", "done"])), Some(0));
+    assert_eq!(code(&office.run("ann", &["cancel", &run])), Some(0));
+    assert_eq!(end_of(&mut engine), Some(10));
+    let report = said(&office.run("ann", &["report", &run]));
+    assert!(report.contains("bob") && report.contains("my shift"), "{report}");
+}
+
+#[test]
 fn a_request_to_end_a_run_without_an_engine_is_stored_for_its_owner() {
     let Some(office) = office(BOOK) else { return };
     assert_eq!(code(&office.run("ann", &["exec", "r.yaml", "--exit-when-waiting"])), Some(6));

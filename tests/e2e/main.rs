@@ -37,3 +37,4 @@ mod shown;
 mod some_of;
 mod starting;
 mod terminal;
+mod verbs;

@@ -60,8 +60,8 @@ fn a_state_folder_that_cannot_be_one_is_named() {
     let home = Home::new();
     home.write("r.yaml", &runbook("", "run: touch ran"));
     let file = home.path().join("r.yaml").display().to_string();
-    assert_refused(&home, &["exec", "r.yaml", "--state", "r.yaml"], &[&file, "Not a directory"]);
-    assert_refused(&home, &["exec", "r.yaml", "--state", "r.yaml/below"], &[&file, "Not a directory"]);
+    assert_refused(&home, &["exec", "r.yaml", "--state", "r.yaml"], &[&file, "it is no folder"]);
+    assert_refused(&home, &["exec", "r.yaml", "--state", "r.yaml/below"], &[&file, "it is no folder"]);
     assert_refused(&home, &["runs", "--state", "r.yaml"], &[&file, "Not a directory", "--state"]);
     assert_refused(&home, &["exec", "r.yaml", "--state", "12:30"], &["/12:30/", "`:`"]);
     assert!(!home.path().join("12:30").exists() && !home.path().join("ran").exists());

@@ -15,7 +15,7 @@ use crate::output;
 use crate::view::paint::Paint;
 use crate::view::text::moment;
 
-/// Shows who did what, in all runs: started, approved, rejected, answered, cancelled, pruned
+/// Shows who did what, in all runs: started, approved, rejected, answered, retried, skipped, cancelled, pruned
 ///
 /// In the order in which it was done; an answer counts from when it was written. A run that an engine has cannot be read
 /// until the engine is gone: it is named on standard error, and under `left_out` in the JSON.

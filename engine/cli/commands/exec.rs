@@ -18,6 +18,7 @@ use runbook_language::{
 };
 use runbook_runtime::Engine;
 use runbook_runtime::exit_code::ExitCode;
+use runbook_runtime::folder::RunFolder;
 use runbook_runtime::identity::{Roles, me};
 use runbook_runtime::keys::StartKey;
 use runbook_runtime::launch::{self, Launch};
@@ -102,6 +103,13 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let folder = engine.folder().clone();
     // The lock goes with it: the engine in the background takes the run.
     drop(engine);
+    in_background(&folder, context)?;
+    crate::output::line(folder.id().as_str());
+    Ok(ExitCode::Succeeded)
+}
+
+/// Leaves a run to an engine in the background.
+pub(crate) fn in_background(folder: &RunFolder, context: &Context) -> Result<(), Failure> {
     // What an engine says about itself may name what an incident shows.
     let log = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(folder.engine_log());
     let log = log.map_err(internal)?;
@@ -109,8 +117,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     command.arg("--state").arg(context.state()?.path()).arg(super::internal::ENGINE).arg(folder.id().as_str());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     command.spawn().map_err(internal)?;
-    crate::output::line(folder.id().as_str());
-    Ok(ExitCode::Succeeded)
+    Ok(())
 }
 
 fn internal(error: std::io::Error) -> Failure {

@@ -72,7 +72,9 @@ pub(crate) fn drive_engine(engine: Engine, output: Output, exit_when_waiting: bo
         Ok(Outcome::Ended(end)) => Ok(ExitCode::of(end.state, &end.cause)),
         Ok(Outcome::Waiting) => {
             let id = folder.id();
-            crate::output::note(format!("run {id} waits for an answer; then: runbook resume {id}"));
+            crate::output::note(format!(
+                "run {id} waits for a person (runbook status {id}); then: runbook resume {id}"
+            ));
             Ok(ExitCode::Waiting)
         }
         Err(error) => {

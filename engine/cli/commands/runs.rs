@@ -35,11 +35,12 @@ pub(crate) struct Args {
 }
 
 /// The states that a run can be listed in.
-const STATES: [&str; 12] = [
+const STATES: [&str; 13] = [
     "starting",
     "pending",
     "running",
     "waiting",
+    "paused",
     "rolling_back",
     "succeeded",
     "failed",

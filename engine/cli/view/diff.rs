@@ -9,6 +9,7 @@ use runbook_runtime::status::{Status, StepStatus};
 use super::line::{Line, attempt};
 use super::paint::Tone;
 use super::text::{duration, names};
+use super::verbs;
 
 /// What happened from one snapshot to the next; all that goes on when there is none before.
 pub(crate) fn lines(before: Option<&Status>, after: &Status) -> Vec<Line> {
@@ -96,6 +97,11 @@ fn run_lines(before: &Status, after: &Status) -> Vec<Line> {
             lines.push(Line::new(at, Tone::Quiet, format!("the question about {} is closed", question.step)));
         }
     }
+    // A snapshot has only the last of them; each has a time of its own, or stands behind one with the same.
+    let known = before.told.last();
+    let new = after.told.iter().rev().take_while(|told| Some(*told) != known);
+    let new: Vec<Line> = new.map(|told| Line::new(told.at, Tone::Active, verbs::sentence(told))).collect();
+    lines.extend(new.into_iter().rev());
     let level = |status: &Status| status.cancel.as_ref().map_or(0, |cancel| cancel.level);
     if let Some(cancel) = after.cancel.as_ref().filter(|_| level(before) == 0) {
         lines.push(Line::new(at, Tone::Bad, format!("cancelled by {}", cancel.by)));

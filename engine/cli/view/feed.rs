@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use runbook_core::event::Event;
+use runbook_core::event::{Event, QuestionKind};
 use runbook_core::run::Run;
 use runbook_journal::Record;
 use runbook_runtime::Reporter;
@@ -124,6 +124,11 @@ impl Reporter for ForPeople {
         let lines = records::lines(records, run);
         let refused = |record: &Record| match &record.event {
             Event::AnswerRefused { question, .. } => Some(question.0.clone()),
+            // The verb may have been the answer to what follows on a failure.
+            Event::VerbRefused(_) => {
+                let asks = run.questions().values().find(|question| question.kind == QuestionKind::Failure);
+                asks.map(|question| question.id.0.clone())
+            }
             _ => None,
         };
         let refused: Vec<String> = records.iter().filter_map(refused).collect();

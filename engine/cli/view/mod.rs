@@ -34,6 +34,7 @@ mod tally;
 pub(crate) mod text;
 mod tty;
 mod typing;
+pub(crate) mod verbs;
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use super::records;
 use super::seen::Seen;
 use super::tally::Tally;
 use super::text::{clock, count, duration, moment, pad, rfc3339, value, visible_line};
+use super::verbs;
 use crate::failure::look_at;
 
 /// The state in short: what it is at, what is asked, what runs.
@@ -25,6 +26,7 @@ pub(crate) fn short(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<S
     }
     lines.extend(status.locks.iter().filter_map(|lock| awaited(lock, paint)));
     lines.extend(cancel(status, now));
+    lines.extend(verbs::people(status));
     lines.extend(status.cause.iter().map(|cause| format!("  why: {}", visible_line(cause))));
     let runs = |step: &&StepStatus| {
         let goes_on = matches!(step.state.as_str(), "running" | "retrying") && !step.is_block;
@@ -35,6 +37,7 @@ pub(crate) fn short(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<S
         lines.extend(question::full(question, status, now, paint));
         lines.extend(answers(seen, question, hints));
     }
+    lines.extend(verbs::lines(status, hints));
     lines
 }
 
@@ -106,6 +109,7 @@ pub(crate) fn full(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<St
     lines.extend(key.map(|key| format!("  key: {}", visible_line(key))));
     lines.extend(status.locks.iter().filter_map(|lock| awaited(lock, paint)));
     lines.extend(cancel(status, now));
+    lines.extend(verbs::people(status));
     lines.extend(status.cause.iter().map(|cause| format!("  why: {}", visible_line(cause))));
     lines.extend(status.exit_code.map(|code| format!("  exit code: {code}")));
     lines.extend(pairs("params", status.params.as_object().into_iter().flatten().map(|(name, it)| (name, value(it)))));
@@ -119,6 +123,7 @@ pub(crate) fn full(seen: &Seen, hints: &Hints, now: u64, paint: Paint) -> Vec<St
         lines.push(paint.tone(Tone::Bad, &text));
     }
     lines.extend(answered(seen));
+    lines.extend(verbs::told(status));
     for question in &status.questions {
         lines.extend(question::full(question, status, now, paint));
         lines.extend(answers(seen, question, hints));
@@ -237,6 +242,11 @@ pub(crate) fn to_json(seen: &Seen, hints: &Hints) -> Value {
         to_rfc3339(&mut value, &format!("/steps/{index}/ended_at"));
         to_rfc3339(&mut value, &format!("/steps/{index}/due"));
     }
+    for index in 0..seen.status.told.len() {
+        to_rfc3339(&mut value, &format!("/told/{index}/at"));
+    }
+    let commands = verbs::commands(&seen.status, hints).into_iter().map(|(command, _)| command);
+    value["verbs"] = commands.collect();
     value["engine"] = json!(seen.has_engine);
     value
 }

@@ -78,6 +78,7 @@ pub(crate) fn look(word: &str) -> (Tone, &'static str) {
         "retrying" => (Tone::Active, "↻"),
         "rolling_back" | "undoing" => (Tone::Active, "↶"),
         "waiting" | "no engine" => (Tone::Asks, "?"),
+        "paused" => (Tone::Asks, "‖"),
         "skipped" => (Tone::Quiet, "–"),
         _ => (Tone::Quiet, "·"),
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runbook_core::event::QuestionId;
+use runbook_core::event::{QuestionId, Verb};
 use runbook_core::input::Answer;
 use runbook_core::units::Digest;
 use runbook_runtime::inbox::Message;
@@ -11,6 +11,9 @@ use runbook_runtime::status::{Asker, QuestionStatus, Status};
 
 use super::question::Kind;
 use super::typing::{Typed, Typing};
+
+/// Why an empty line is no answer to the question for a reason.
+const REASON_NEEDED: &str = "a reason is needed: it is kept in the record";
 
 /// A question as it was shown: with another digest it is another one.
 type Key = (String, Option<String>, Option<Asker>);
@@ -35,6 +38,33 @@ struct Asked {
     refusing: bool,
     /// The values so far, of an `ask`.
     typing: Typing,
+    /// What may follow on a failure, by its word; the step that the question is about is meant.
+    offers: Vec<(&'static str, Offer)>,
+    /// What was chosen of these; its reason is asked for.
+    chosen: Option<Offer>,
+}
+
+/// What may follow on a failure.
+#[derive(Clone, Debug, PartialEq)]
+enum Offer {
+    Verb(Verb),
+    Cancel,
+}
+
+/// What a person may type of it here. A step that hands something on is marked as done by the command, which takes that.
+fn offers(question: &QuestionStatus) -> Vec<(&'static str, Offer)> {
+    if Kind::of(question) != Some(Kind::Failure) {
+        return vec![];
+    }
+    let fits = |verb: &&Verb| match verb {
+        Verb::Retry { step, .. } => step.is_none(),
+        Verb::Skip { step } => step.as_str() == question.step,
+        Verb::MarkDone { step, outputs } => step.as_str() == question.step && outputs.is_empty(),
+        Verb::Rollback { .. } => true,
+        Verb::Pause | Verb::Continue | Verb::Take => false,
+    };
+    let verbs = question.verbs.iter().filter(fits).map(|verb| (verb.word(), Offer::Verb(verb.clone())));
+    verbs.chain([("cancel", Offer::Cancel)]).collect()
 }
 
 /// What changed about what is asked.
@@ -82,7 +112,9 @@ impl Prompt {
             Kind::of(question).is_some() && !self.later.contains(&key) && !self.answered.contains_key(&key)
         };
         let Some(question) = status.questions.iter().find(is_new).cloned() else { return Change::None };
-        self.asked = Some(Asked { question: question.clone(), refusing: false, typing: Typing::default() });
+        let offers = offers(&question);
+        let typing = Typing::default();
+        self.asked = Some(Asked { question: question.clone(), refusing: false, typing, offers, chosen: None });
         Change::Opened(Box::new(question))
     }
 
@@ -108,11 +140,16 @@ impl Prompt {
         let label = match &self.asked {
             None => "",
             Some(Asked { refusing: true, .. }) => "reason (Enter for none): ",
+            Some(Asked { chosen: Some(_), .. }) => "reason: ",
             Some(asked) => match Kind::of(&asked.question) {
                 Some(Kind::Approval) => "approve / reject [reason] / later: ",
                 Some(Kind::Manual) => "done / reject [reason] / later: ",
                 Some(Kind::Values) => return asked.typing.label(&asked.question.fields),
                 Some(Kind::Interrupted) => "took-effect / did-not / run-again / later: ",
+                Some(Kind::Failure) => {
+                    let words: Vec<&str> = asked.offers.iter().map(|(word, _)| *word).collect();
+                    return format!("{} / later: ", words.join(" / "));
+                }
                 None => "",
             },
         };
@@ -128,6 +165,10 @@ impl Prompt {
             let reason = Some(line.trim().to_owned()).filter(|reason| !reason.is_empty());
             return self.answer(Answer::Reject { reason }, now);
         }
+        if let Some(offer) = asked.chosen.clone() {
+            let typed = line.trim();
+            return if typed.is_empty() { Reply::Again(REASON_NEEDED.to_owned()) } else { self.say(offer, typed, now) };
+        }
         // A value may be any word: what is none begins with a stroke.
         let word = match (Kind::of(&asked.question), word) {
             (Some(Kind::Values), "/later" | "/reject") => word.trim_start_matches('/').to_owned(),
@@ -139,6 +180,16 @@ impl Prompt {
             self.later.insert(key(&question));
             self.asked = None;
             return Reply::Later(question);
+        }
+        if Kind::of(&asked.question) == Some(Kind::Failure) {
+            let Some((_, offer)) = asked.offers.iter().find(|(offer, _)| *offer == word).cloned() else {
+                return Reply::Again("please type one of the words".to_owned());
+            };
+            if let Some(reason) = reason {
+                return self.say(offer, &reason, now);
+            }
+            asked.chosen = Some(offer);
+            return Reply::Again(String::new());
         }
         let answer = match (Kind::of(&asked.question), word.as_str()) {
             (Some(Kind::Approval), "a" | "approve") => Answer::Approve { reason },
@@ -165,6 +216,17 @@ impl Prompt {
             Typed::Next => Reply::Again(String::new()),
             Typed::Whole(answer) => self.answer(answer, now),
         }
+    }
+
+    fn say(&mut self, offer: Offer, reason: &str, now: u64) -> Reply {
+        let Some(asked) = self.asked.take() else { return Reply::Again(String::new()) };
+        self.answered.insert(key(&asked.question), now);
+        let reason = reason.to_owned();
+        let message = match offer {
+            Offer::Verb(verb) => Message::Verb { verb, reason },
+            Offer::Cancel => Message::Cancel { level: 1, reason: Some(reason) },
+        };
+        Reply::Answer(message, asked.question.asker)
     }
 
     fn answer(&mut self, answer: Answer, now: u64) -> Reply {
@@ -248,6 +310,36 @@ mod tests {
         assert!(prompt.unanswered_since(7).is_empty());
         assert!(prompt.refused("approve:contain"));
         assert!(matches!(prompt.follow(&status), Change::Opened(_)));
+    }
+
+    #[test]
+    fn on_a_failure_exactly_the_verbs_that_apply_are_offered_and_need_a_reason() {
+        let mut status = samples::waiting();
+        (status.questions[0].kind, status.questions[0].digest) = ("failure".to_owned(), None);
+        let step = "contain".into();
+        status.questions[0].verbs = vec![
+            Verb::Retry { step: None, downstream: false },
+            Verb::Skip { step: "verify".into() },
+            Verb::MarkDone { step, outputs: BTreeMap::from([("id".to_owned(), "VALUE".into())]) },
+            Verb::Rollback { to: None },
+            Verb::Pause,
+        ];
+        let mut prompt = Prompt::default();
+        prompt.follow(&status);
+        assert_eq!(prompt.label(), "retry / rollback / cancel / later: ");
+        for nothing in ["", "r", "skip", "mark-done", "pause"] {
+            assert!(matches!(prompt.typed(nothing, 1), Reply::Again(_)), "{nothing:?}");
+        }
+        assert_eq!(prompt.typed("retry", 1), Reply::Again(String::new()));
+        assert_eq!(prompt.label(), "reason: ");
+        assert_eq!(prompt.typed("  ", 1), Reply::Again(REASON_NEEDED.to_owned()));
+        let retry = Verb::Retry { step: None, downstream: false };
+        let reason = "it has room".to_owned();
+        assert_eq!(prompt.typed("it has room", 1), Reply::Answer(Message::Verb { verb: retry, reason }, None));
+        let mut prompt = Prompt::default();
+        prompt.follow(&status);
+        let reason = Some("enough".to_owned());
+        assert_eq!(prompt.typed("cancel enough", 1), Reply::Answer(Message::Cancel { level: 1, reason }, None));
     }
 
     #[test]

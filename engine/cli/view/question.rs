@@ -7,6 +7,7 @@ use super::action;
 use super::hint::Hints;
 use super::paint::{Paint, Tone};
 use super::text::{clock, count, duration, visible, visible_line};
+use super::verbs;
 
 /// The kinds of questions, by the word that the status has for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(crate) enum Kind {
     Values,
     /// Did this attempt take effect?
     Interrupted,
+    /// What is to follow on the failure of the run?
+    Failure,
 }
 
 impl Kind {
@@ -29,6 +32,7 @@ impl Kind {
             "manual" => Some(Self::Manual),
             "values" => Some(Self::Values),
             "interrupted" => Some(Self::Interrupted),
+            "failure" => Some(Self::Failure),
             _ => None,
         }
     }
@@ -46,6 +50,7 @@ pub(crate) fn headline(question: &QuestionStatus) -> String {
             let undo = if is_undo(question) { "the undo of " } else { "" };
             format!("{undo}step `{step}` was interrupted: did it take effect?")
         }
+        Some(Kind::Failure) => format!("the run failed at step `{step}`: what is to follow?"),
         None => format!("step `{step}` asks something that this version does not know"),
     }
 }
@@ -63,6 +68,9 @@ pub(crate) fn full(question: &QuestionStatus, status: &Status, now: u64, paint: 
     let title = own(&question.step).map(|step| step.title.as_str());
     lines.extend(title.filter(|title| *title != question.step).map(|title| format!("  {}", visible_line(title))));
     lines.extend(question.message.iter().flat_map(|message| indented(&visible(message), "  ")));
+    if Kind::of(question) == Some(Kind::Failure) {
+        return lines;
+    }
     // What a person is to do is the message already.
     lines.extend(action::asked_for(&question.fields).into_iter().map(|line| format!("  - {line}")));
     let is_said = matches!(Kind::of(question), Some(Kind::Manual | Kind::Values));
@@ -152,10 +160,11 @@ fn indented(text: &str, by: &str) -> Vec<String> {
 }
 
 /// The commands that answer it, each with what it means.
-pub(crate) fn answers(question: &QuestionStatus, hints: &Hints) -> Vec<(String, &'static str)> {
+pub(crate) fn answers(question: &QuestionStatus, hints: &Hints) -> Vec<(String, String)> {
     let step = question.step.as_str();
     let answer = |flag: &str| hints.command("answer", &format!("{step} {flag}"));
-    match Kind::of(question) {
+    let answers = match Kind::of(question) {
+        Some(Kind::Failure) => return verbs::after_failure(&question.verbs, hints),
         Some(Kind::Approval) => vec![
             (hints.command("approve", step), "it runs"),
             (hints.command("reject", &format!("{step} --reason TEXT")), "it does not"),
@@ -176,7 +185,8 @@ pub(crate) fn answers(question: &QuestionStatus, hints: &Hints) -> Vec<(String, 
             (answer("--run-again"), "it is started again"),
         ],
         None => vec![],
-    }
+    };
+    answers.into_iter().map(|(command, meaning)| (command, meaning.to_owned())).collect()
 }
 
 /// The commands as aligned lines.

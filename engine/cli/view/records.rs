@@ -9,6 +9,7 @@ use runbook_core::rendered::Rendered;
 use runbook_core::run::Run;
 use runbook_core::units::StepId;
 use runbook_journal::Record;
+use runbook_runtime::words;
 
 use super::line::{Line, attempt};
 use super::paint::Tone;
@@ -96,6 +97,24 @@ fn of_run(record: &Record, run: &Run) -> Option<Line> {
             Line::new(at, Tone::Bad, text)
         }
         Event::ServicesStopping => Line::new(at, Tone::Quiet, "stopping services"),
+        Event::VerbTaken { .. } | Event::VerbRefused(_) | Event::RunReopened { .. } => {
+            return of_verb(at, &record.event);
+        }
+        _ => return None,
+    })
+}
+
+/// What operators said.
+pub(crate) fn of_verb(at: u64, event: &Event) -> Option<Line> {
+    Some(match event {
+        Event::VerbTaken { verb, by, reason, .. } => {
+            Line::new(at, Tone::Active, format!("{} by {} ({reason})", words::verb(verb), by.name))
+        }
+        Event::VerbRefused(it) => {
+            let (verb, by, why) = (words::verb(&it.verb), &it.by.name, &it.why);
+            Line::new(at, Tone::Bad, format!("{verb} by {by} makes no sense now: {why}"))
+        }
+        Event::RunReopened { .. } => Line::new(at, Tone::Quiet, "the run goes on after its end"),
         _ => return None,
     })
 }
@@ -206,10 +225,13 @@ fn of_step(at: u64, event: &Event, run: &Run) -> Option<Line> {
             Line::new(at, Tone::Active, format!("rescue of {step} begins: {failed} failed"))
         }
         Event::SectionEntered { step, .. } => Line::new(at, Tone::Quiet, format!("always of {step} begins")),
+        Event::StepSkipped { step, reason: SkipReason::Person } => {
+            Line::new(at, Tone::Quiet, format!("{step} skipped, as a person said"))
+        }
         Event::StepSucceeded { step, .. } if run.loop_of(step).is_some() => {
             let failed = run.loop_of(step).map_or(0, |it| it.failed);
             let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-            let items = run.loop_of(step).map_or(0, |it| it.items.len());
+            let items = run.loop_of(step).map_or(0, |it| it.items().len());
             let text = format!("{step} succeeded{}: {}{failed}", took(at, run, step), count(items, "item"));
             Line::new(at, Tone::Good, text)
         }

@@ -48,6 +48,10 @@ pub(crate) fn run(state: &str, steps: Vec<StepStatus>) -> Status {
         state: state.to_owned(),
         stage: "steps".to_owned(),
         started_by: "mia".to_owned(),
+        responsible: Some("mia".to_owned()),
+        paused_by: None,
+        verbs: vec![],
+        told: vec![],
         environment: Some("sandbox".to_owned()),
         params: json!({"incident_type": "system_down", "retries": 3}),
         started_at: START,
@@ -111,6 +115,7 @@ pub(crate) fn waiting() -> Status {
         fields: vec![],
         attempt: None,
         asker: None,
+        verbs: vec![],
     }];
     status
 }

@@ -1,5 +1,6 @@
 //! How a run ended, said once at the end: what failed and why, what is undone and what is not, and what to do next.
 
+use runbook_core::event::Verb;
 use runbook_runtime::folder::RunFolder;
 use runbook_runtime::status::{Status, StepStatus};
 
@@ -113,7 +114,13 @@ fn next(status: &Status, hints: &Hints) -> Vec<String> {
     }
     lines.push(format!("hint: {}", hints.command("show", "")));
     if status.state == "stuck" {
-        lines.push("hint: what is not undone has to be put right by hand; nothing tries it again".to_owned());
+        lines.push(format!("hint: {}  # the rollback goes on", hints.command("retry", "--reason TEXT")));
+        if let Some(step) = status.steps.iter().find(|step| step.undo.as_deref() == Some("failed")) {
+            let rest = format!("{} --reason TEXT", step.id);
+            lines.push(format!("hint: {}  # you undid it by hand", hints.command("mark-done", &rest)));
+        }
+    } else if status.verbs.iter().any(|verb| matches!(verb, Verb::Retry { step: None, .. })) {
+        lines.push(format!("hint: {}", hints.command("retry", "--reason TEXT")));
     }
     if status.ended_at.is_some() {
         lines.push(format!("hint: {}", hints.command("report", "")));

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::event::{AttemptId, ChildEnd, Created, Host, Identity, LockHolder, LockScope, QuestionId, Survivor, Timer};
+use crate::event::{
+    AttemptId, ChildEnd, Created, Host, Identity, LockHolder, LockScope, QuestionId, Survivor, Timer, Verb,
+};
 use crate::units::{Digest, Role, ServiceName, Timestamp};
 
 /// One thing that the world told.
@@ -69,6 +71,23 @@ pub enum Input {
         /// Which message said so, when it was one: read again after a crash, it counts once.
         message: Option<String>,
     },
+    /// An operator tells the run something. Also after its end.
+    Verb(Box<VerbAsked>),
+}
+
+/// What an operator tells a run, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerbAsked {
+    /// What.
+    pub verb: Verb,
+    /// Who.
+    pub by: Identity,
+    /// Why.
+    pub reason: String,
+    /// When it was written.
+    pub written_at: Timestamp,
+    /// Which message said so, when it was one: read again after a crash, it counts once.
+    pub message: Option<String>,
 }
 
 /// What is left of an attempt of which nobody knows how it ended.

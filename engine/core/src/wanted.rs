@@ -107,7 +107,8 @@ impl Run {
                 if let Some(due) = live.due {
                     timer(due, Timer::Overdue(attempt.clone()));
                 }
-                if self.is_equipped_for(&attempt) {
+                // What watches the steps looks on while they are held.
+                if self.is_equipped_for(&attempt) && (self.paused.is_none() || self.is_look(&attempt)) {
                     timer(next, Timer::Poll(attempt));
                 }
             }

@@ -1,8 +1,9 @@
 //! Who did what: the acts of people in the records of a run.
 
-use runbook_core::event::{Event, Identity};
+use runbook_core::event::{Event, Identity, Verb};
 use runbook_core::input::Answer;
 use runbook_core::run::Run;
+use runbook_core::units::StepId;
 use runbook_journal::Record;
 use runbook_runtime::removals::Removal;
 use serde::Serialize;
@@ -29,12 +30,12 @@ pub struct Act {
     pub runbook: String,
     /// About which step.
     pub step: Option<String>,
-    /// Why, when said; of an answer that did not count, why it did not.
+    /// Why, when said; of an answer or verb that was refused, why it was.
     pub reason: Option<String>,
 }
 
 /// What people do, by the names that they have in an [`Act`].
-pub const ACTS: [&str; 12] = [
+pub const ACTS: [&str; 19] = [
     "started",
     "approved",
     "broke_glass",
@@ -47,6 +48,13 @@ pub const ACTS: [&str; 12] = [
     "refused",
     "cancelled",
     "pruned",
+    "retried",
+    "skipped",
+    "marked_done",
+    "paused",
+    "continued",
+    "rolled_back",
+    "took_over",
 ];
 
 /// What an event says that a person did: which act, about which step or question, who, and why.
@@ -68,6 +76,10 @@ fn act(event: &Event) -> Option<(&'static str, Option<&str>, &Identity, Option<&
             };
             Some((name, Some(&question.0), by, answered(answer).1))
         }
+        Event::VerbTaken { verb, by, reason, .. } => {
+            Some((name_of(verb), verb.step().map(StepId::as_str), by, Some(reason)))
+        }
+        Event::VerbRefused(it) => Some(("refused", it.verb.step().map(StepId::as_str), &it.by, Some(&it.why))),
         Event::ApprovalGiven { question, by, reason, .. } => Some(("approved", Some(&question.0), by, reason.as_ref())),
         _ => None,
     }
@@ -92,15 +104,27 @@ pub fn pruned(removal: &Removal) -> Act {
     }
 }
 
+fn name_of(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Retry { .. } => "retried",
+        Verb::Skip { .. } => "skipped",
+        Verb::MarkDone { .. } => "marked_done",
+        Verb::Pause => "paused",
+        Verb::Continue => "continued",
+        Verb::Rollback { .. } => "rolled_back",
+        Verb::Take => "took_over",
+    }
+}
+
 /// What people did in a run, in the order in which it was read.
 pub fn acts(run: &Run, records: &[Record]) -> Vec<Act> {
     let Some(created) = run.created() else { return vec![] };
     let one = |record: &Record| {
         let (event, question, by, reason) = act(&record.event)?;
         let at_ms = match &record.event {
-            Event::QuestionAnswered { written_at, .. } | Event::ApprovalGiven { written_at, .. } => {
-                written_at.0.min(record.at.0)
-            }
+            Event::QuestionAnswered { written_at, .. }
+            | Event::ApprovalGiven { written_at, .. }
+            | Event::VerbTaken { written_at, .. } => written_at.0.min(record.at.0),
             _ => record.at.0,
         };
         Some(Act {

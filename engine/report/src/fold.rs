@@ -179,10 +179,18 @@ fn questions(records: &[Record]) -> Vec<Question> {
             }
             Event::QuestionExpired { question } => close(&mut all, newest.get(question), "expired"),
             Event::QuestionWithdrawn { question, .. } => close(&mut all, newest.get(question), "withdrawn"),
+            // What follows on a failure is answered by a verb.
+            Event::VerbTaken { verb, .. } if verb.answers_a_failure() => follow(&mut all, verb.word()),
+            Event::CancelRequested { .. } => follow(&mut all, "cancel"),
             _ => {}
         }
     }
     all
+}
+
+fn follow(all: &mut [Question], verb: &str) {
+    let open = all.iter_mut().filter(|question| question.kind == "failure" && question.outcome == "open");
+    open.for_each(|question| question.outcome = verb.to_owned());
 }
 
 fn close(all: &mut [Question], index: Option<&usize>, outcome: &str) {
@@ -199,6 +207,7 @@ fn asked(question: &runbook_core::event::Question, at: u64) -> Question {
         QuestionKind::Manual { .. } => ("manual", vec![], None),
         QuestionKind::Values { .. } => ("values", vec![], None),
         QuestionKind::Interrupted { .. } => ("interrupted", vec![], None),
+        QuestionKind::Failure => ("failure", vec![], None),
     };
     Question {
         id: question.id.0.clone(),

@@ -16,6 +16,7 @@ mod fold;
 mod html;
 mod markdown;
 mod model;
+mod phrases;
 mod schema;
 mod sections;
 mod stats;

@@ -5,13 +5,14 @@ use runbook_core::event::{
     SkipReason, StopReason,
 };
 use runbook_core::input::Answer;
-use runbook_core::plan::{Body, OnInterrupt, OnTrip, Section};
+use runbook_core::plan::{Body, OnInterrupt, Section};
 use runbook_core::run::Run;
 use runbook_core::units::StepId;
 use runbook_journal::Record;
 use runbook_runtime::words;
 
 use crate::model::{Entry, Person, Weight};
+use crate::phrases::{of_beside, of_block, of_verb};
 use crate::text::{count, duration, instant, names, rfc3339};
 
 /// What was decided, in order; `run` is the state after all records.
@@ -84,16 +85,11 @@ impl Teller<'_> {
                 let (what, weight) = self.succeeded(step)?;
                 (what, Some(step), None, weight)
             }
-            Event::SectionEntered { step, section: Section::Rescue, trouble } => {
-                let failed = names(trouble.iter().map(StepId::as_str));
-                (format!("the rescue of `{step}` begins: {failed} failed"), Some(step), None, Weight::Own)
-            }
-            Event::LoopEntered { step, items, .. } => {
-                let items = if items.len() == 1 { "1 item".to_owned() } else { format!("{} items", items.len()) };
-                (format!("`{step}` begins, for {items}"), Some(step), None, Weight::Own)
-            }
-            Event::GuardTripped { step, .. } | Event::DeadlinePassed { step, .. } => {
-                (of_beside(&record.event)?, Some(step), None, Weight::Own)
+            Event::SectionEntered { step, section: Section::Rescue, .. }
+            | Event::LoopEntered { step, .. }
+            | Event::DeadlinePassed { step, .. }
+            | Event::GuardTripped { step, .. } => {
+                (of_block(&record.event).or_else(|| of_beside(&record.event))?, Some(step), None, Weight::Own)
             }
             Event::AttemptStarted { attempt, .. } => (again(attempt)?, Some(&attempt.step), None, Weight::Own),
             Event::AttemptStopping { .. }
@@ -110,8 +106,11 @@ impl Teller<'_> {
             | Event::AnswerRefused { .. }
             | Event::QuestionEscalated { .. }
             | Event::QuestionExpired { .. }
-            | Event::QuestionWithdrawn { .. } => {
-                let (what, by) = of_question(&record.event)?;
+            | Event::QuestionWithdrawn { .. }
+            | Event::VerbTaken { .. }
+            | Event::VerbRefused(_)
+            | Event::RunReopened { .. } => {
+                let (what, by) = of_question(&record.event).or_else(|| of_verb(&record.event))?;
                 (what, None, by, Weight::Own)
             }
             Event::RunCreated(_)
@@ -140,6 +139,8 @@ impl Teller<'_> {
             | Event::BlockEntered { .. }
             | Event::SectionEntered { .. }
             | Event::StepPrepared { .. }
+            | Event::StepsReset { .. }
+            | Event::UndoReset { .. }
             | Event::UndoPrepared { .. } => return None,
         };
         let step = step.map(ToString::to_string).or_else(|| about(&record.event));
@@ -240,20 +241,6 @@ impl Teller<'_> {
 }
 
 /// What follows from what runs beside the steps.
-fn of_beside(event: &Event) -> Option<String> {
-    Some(match event {
-        Event::GuardTripped { step, then, found } => {
-            let then = if *then == OnTrip::Stop { "the run is stopped" } else { "the run is rolled back" };
-            format!("the guard `{step}` tripped: {found}; {then}")
-        }
-        Event::DeadlinePassed { step, trouble } => {
-            let trouble = trouble.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-            format!("the deadline `{step}` has passed{trouble}")
-        }
-        _ => return None,
-    })
-}
-
 type Told<'e> = (String, Option<&'e StepId>, Option<&'e Identity>);
 
 /// Who waits for a lock.
@@ -354,6 +341,7 @@ fn asked(question: &Question) -> String {
             format!("values for `{}` asked for: {}{until}", question.step, names.join(", "))
         }
         QuestionKind::Interrupted { attempt } => format!("it is asked what became of {}{until}", subject(attempt)),
+        QuestionKind::Failure => format!("it is asked what follows on the failure of `{}`", question.step),
     }
 }
 

@@ -13,7 +13,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use runbook_core::event::{Identity, QuestionId};
+use runbook_core::event::{Identity, QuestionId, Verb};
 use runbook_core::input::Answer;
 use runbook_core::units::{Digest, RunId, Timestamp};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
@@ -48,6 +48,13 @@ pub enum Message {
         level: u8,
         /// Why, when said.
         reason: Option<String>,
+    },
+    /// An operator tells the run something.
+    Verb {
+        /// What.
+        verb: Verb,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -168,9 +175,14 @@ pub fn answered(run: &RunFolder) -> Vec<QuestionId> {
     let own = files.filter(|file| is_named_so(file)).filter_map(|file| Some(read_one(&file, run.id(), false).ok()?.2));
     let answer = |message| match message {
         Message::Answer { question, .. } => Some(question),
-        Message::Cancel { .. } => None,
+        Message::Cancel { .. } | Message::Verb { .. } => None,
     };
     own.chain(shared::unread(run)).filter_map(answer).collect()
+}
+
+/// The name of a message: what was made of it is known by that name.
+pub fn name_of(file: &Path) -> Option<String> {
+    file.file_stem().map(|name| name.to_string_lossy().into_owned())
 }
 
 /// Whether a file is named like a message; one that is still being written is not.

@@ -44,7 +44,7 @@ pub struct BodyStatus {
 /// How far a loop is; none for other steps, and for a loop that was not entered.
 pub(crate) fn of(run: &Run, step: &StepId) -> Option<LoopStatus> {
     let it = run.loop_of(step)?;
-    Some(LoopStatus { items: it.items.len(), done: it.settled, failed: it.failed })
+    Some(LoopStatus { items: it.items().len(), done: it.settled, failed: it.failed })
 }
 
 /// What a loop does for each item, step by step.

@@ -7,7 +7,7 @@ use runbook_core::units::Role;
 use crate::foreseen::foreseen;
 use crate::given;
 use crate::looped;
-use crate::status::QuestionStatus;
+use crate::status::{QuestionStatus, VERB_STEPS_MAX};
 
 fn escalation(question: &Question) -> Option<&Escalation> {
     match &question.kind {
@@ -32,6 +32,7 @@ pub(crate) fn question_of(run: &Run, question: &Question) -> QuestionStatus {
         QuestionKind::Manual { attempt } => ("manual", vec![], None, Some(attempt)),
         QuestionKind::Values { attempt, .. } => ("values", vec![], None, Some(attempt)),
         QuestionKind::Interrupted { attempt } => ("interrupted", vec![], None, Some(attempt)),
+        QuestionKind::Failure => ("failure", vec![], None, None),
     };
     let undo = plan.and_then(|plan| plan.rollback.as_ref()).zip(run.created());
     let undo_given = undo.map(|(undo, created)| given::to_planned(&undo.action, created)).unwrap_or_default();
@@ -77,6 +78,7 @@ pub(crate) fn question_of(run: &Run, question: &Question) -> QuestionStatus {
             _ => vec![],
         },
         attempt: attempt.map(ToString::to_string),
+        verbs: if question.kind == QuestionKind::Failure { run.verbs(VERB_STEPS_MAX) } else { vec![] },
         asker: None,
     }
 }

@@ -8,6 +8,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use runbook_core::event::Verb;
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, renameat};
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +126,10 @@ fn inbox_of(run: &RunFolder) -> Option<PathBuf> {
 
 /// Whether any member of the group may ask this. Who may answer what is for roles to say; to end a run is for all.
 fn is_for_all(message: &Message) -> bool {
-    matches!(message, Message::Answer { .. } | Message::Cancel { .. })
+    match message {
+        Message::Answer { .. } | Message::Cancel { .. } => true,
+        Message::Verb { verb, .. } => matches!(verb, Verb::Pause | Verb::Continue | Verb::Take),
+    }
 }
 
 /// The messages of others. Whatever else lies in the inbox is taken away, and stops nothing.

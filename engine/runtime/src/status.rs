@@ -1,12 +1,15 @@
 //! The published snapshot of a run, `status.json`: what `status`, `show`, `attach` and the live view all draw.
 
+mod steps;
+mod told;
+
 use std::collections::BTreeMap;
 use std::io;
 
-use runbook_core::event::{AttemptId, EndState, Phase};
-use runbook_core::plan::{Body, Field, Step};
+use runbook_core::event::{EndState, Verb};
+use runbook_core::plan::Field;
 use runbook_core::rendered::Rendered;
-use runbook_core::run::{Doing, Live, Run, ServiceState, Stage, StepRun, StepState, UndoState};
+use runbook_core::run::{Doing, Live, Run, ServiceState, Stage};
 use runbook_core::units::{StepId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,10 +20,15 @@ use crate::awaited::{self, awaits_locks};
 use crate::exit_code::ExitCode;
 use crate::folder::{RunFolder, write_whole};
 use crate::given::Given;
-use crate::looped::{self, BodyStatus, LoopStatus};
+use crate::looped::{BodyStatus, LoopStatus};
 use crate::question::question_of;
 use crate::shared;
 use crate::shortened::shortened;
+
+pub use told::ToldStatus;
+
+/// The most steps of which the verbs are listed.
+pub(crate) const VERB_STEPS_MAX: usize = 20;
 
 /// The version of the format below.
 pub const STATUS_VERSION: u32 = 1;
@@ -36,12 +44,15 @@ pub struct Status {
     pub runbook: String,
     /// The runbook's title.
     pub title: String,
-    /// One of: pending, running, waiting, rolling_back, succeeded, failed, rolled_back, stuck, cancelled.
+    /// One of: pending, running, waiting, paused, rolling_back, succeeded, failed, rolled_back, stuck, cancelled.
     pub state: String,
     /// What it is doing beyond that: the steps, the rollback, the `always` steps, the services.
     pub stage: String,
     /// Who started it.
     pub started_by: String,
+    /// Who answers for it: who started it, or took it over last.
+    #[serde(default)]
+    pub responsible: Option<String>,
     /// The environment, when it has one.
     pub environment: Option<String>,
     /// Its params.
@@ -56,6 +67,15 @@ pub struct Status {
     pub engine_pid: Option<u32>,
     /// The request to cancel, when there was one.
     pub cancel: Option<CancelStatus>,
+    /// Who paused it, when it is paused.
+    #[serde(default)]
+    pub paused_by: Option<String>,
+    /// The verbs that make sense now.
+    #[serde(default)]
+    pub verbs: Vec<Verb>,
+    /// What operators told it last, the newest last.
+    #[serde(default)]
+    pub told: Vec<ToldStatus>,
     /// What a person must answer.
     pub questions: Vec<QuestionStatus>,
     /// The locks that it, its steps and undos hold or wait for.
@@ -97,7 +117,7 @@ pub struct QuestionStatus {
     pub id: String,
     /// About which step.
     pub step: String,
-    /// `approval`, `manual`, `values` or `interrupted`.
+    /// `approval`, `manual`, `values`, `interrupted` or `failure`.
     pub kind: String,
     /// What is asked.
     pub message: Option<String>,
@@ -143,6 +163,9 @@ pub struct QuestionStatus {
     pub fields: Vec<Field>,
     /// The attempt whose fate is unknown.
     pub attempt: Option<String>,
+    /// Of what follows on a failure: the verbs that make sense.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verbs: Vec<Verb>,
     /// The child run that asks, when it is not the run itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asker: Option<Asker>,
@@ -211,6 +234,10 @@ impl Status {
             state: state_of(run).to_owned(),
             stage: stage_word(run).to_owned(),
             started_by: created.by.name.clone(),
+            responsible: run.responsible().map(|by| by.name.clone()),
+            paused_by: run.paused().map(|by| by.name.clone()),
+            verbs: run.verbs(VERB_STEPS_MAX),
+            told: ToldStatus::last_of(run),
             environment: created.environment_name.clone(),
             params: created.params.clone(),
             started_at: run.started_at().0,
@@ -225,7 +252,7 @@ impl Status {
             locks: run.locks().map(awaited::of).collect(),
             questions: run.questions().values().map(|question| question_of(run, question)).collect(),
             services: run.services().iter().map(|(name, state)| (name.to_string(), service_word(state))).collect(),
-            steps: steps_of(run),
+            steps: steps::of(run),
             cause: end.and_then(|end| crate::words::cause(run, &end.cause)),
             exit_code: end.map(|end| ExitCode::of(end.state, &end.cause) as u8),
             irreversible: end.map(|end| end.irreversible.iter().map(StepId::to_string).collect()).unwrap_or_default(),
@@ -276,6 +303,7 @@ pub fn state_of(run: &Run) -> &'static str {
     let acts = |live: &Live| matches!(live.doing, Doing::Executing | Doing::Stopping { .. } | Doing::Polling { .. });
     match run.stage() {
         Stage::New => "pending",
+        _ if run.paused().is_some() => "paused",
         Stage::RollingBack => "rolling_back",
         Stage::Main if awaits_locks(run) => "waiting",
         // A guard looks on while all else waits for a person.
@@ -304,93 +332,5 @@ fn service_word(state: &ServiceState) -> String {
         ServiceState::Ready { pid } => format!("ready (pid {pid})"),
         ServiceState::Failed => "failed".to_owned(),
         ServiceState::Stopped => "stopped".to_owned(),
-    }
-}
-
-fn steps_of(run: &Run) -> Vec<StepStatus> {
-    let plan = run.created().map(|created| &created.plan);
-    let live: BTreeMap<(&StepId, Phase), &Live> =
-        run.live().map(|live| ((&live.attempt.step, live.attempt.phase), live)).collect();
-    let one = |(step, state): (&Step, &StepRun)| {
-        // What is looked at is asked about only after that.
-        let look = live.get(&(&step.id, Phase::Probe)).copied();
-        let is_to_be_looked_at = look.is_none() && run.retry_due(&step.id, Phase::Probe).is_some();
-        let own = look.or_else(|| live.get(&(&step.id, Phase::Do)).copied()).filter(|_| !is_to_be_looked_at);
-        let undoing = live.get(&(&step.id, Phase::Undo)).copied();
-        let (undo, undo_detail) = undo_of(state, undoing);
-        let (outputs, outputs_cut) = shortened(&state.outputs);
-        StepStatus {
-            id: step.id.to_string(),
-            title: step.title.clone(),
-            parent: step.parent.and_then(|at| plan.map(|plan| plan.step(at).id.to_string())),
-            always: step.always,
-            is_block: !matches!(step.body, Body::Action(_)),
-            each: looped::of(run, &step.id),
-            state: if asks(own) { "waiting".to_owned() } else { state.state.word().to_owned() },
-            detail: detail_of(run, step, state, own),
-            due: step.deadline().and_then(|_| run.deadlines().find(|(it, _)| it.id == step.id)).map(|(_, due)| due.0),
-            already_done: state.already_done,
-            attempts: state.attempts,
-            log: log_of(step, state),
-            exit_code: state.exit_code,
-            started_at: state.started_at.map(|at| at.0),
-            ended_at: state.ended_at.map(|at| at.0),
-            undo,
-            undo_detail,
-            outputs,
-            outputs_cut,
-            child: state.child.as_ref().map(|child| child.run.to_string()),
-        }
-    };
-    let all: Vec<(&Step, &StepRun)> = run.steps().map(|(_, step, state)| (step, state)).collect();
-    let order = plan.map(runbook_core::plan::Plan::in_order).unwrap_or_default();
-    order.into_iter().filter_map(|at| all.get(at.at()).copied()).map(one).collect()
-}
-
-/// The log of the last attempt; of a step that was only looked at, of the last look.
-fn log_of(step: &Step, state: &StepRun) -> Option<String> {
-    let (phase, number) = match state.attempts {
-        0 => (Phase::Probe, state.probes),
-        attempts => (Phase::Do, attempts),
-    };
-    (number > 0).then(|| AttemptId::first(step.id.clone(), phase, number).to_string())
-}
-
-fn asks(live: Option<&Live>) -> bool {
-    live.is_some_and(|live| matches!(live.doing, Doing::Asking | Doing::Interrupted))
-}
-
-fn detail_of(run: &Run, step: &Step, state: &StepRun, live: Option<&Live>) -> Option<String> {
-    if let (Some(live), Some(guard)) = (live, step.guard()) {
-        return Some(crate::words::guard(guard, live));
-    }
-    if let Some(live) = live {
-        return crate::words::doing(live);
-    }
-    match &state.state {
-        StepState::Failed(failure) => Some(failure.to_string()),
-        StepState::Blocked(reason) => Some(crate::words::blocked(reason)),
-        StepState::Skipped(reason) => Some(crate::words::skipped(reason)),
-        StepState::Asked => Some("waits for approval".to_owned()),
-        StepState::Cleared => Some(crate::words::cleared(run, step)),
-        StepState::Retrying => {
-            let of = step.retry.as_ref().map_or(1, |retry| retry.attempts_max);
-            run.retry_due(&step.id, Phase::Do).map(|_| format!("attempt {} of {of} next", state.failures + 1))
-        }
-        StepState::Succeeded if state.already_done => Some(crate::words::ALREADY_DONE.to_owned()),
-        StepState::Entered | StepState::Succeeded => {
-            looped::of(run, &step.id).map(|each| each.to_string()).or_else(|| crate::words::section(run, step, state))
-        }
-        _ => None,
-    }
-}
-
-fn undo_of(state: &StepRun, live: Option<&Live>) -> (Option<String>, Option<String>) {
-    match &state.undo.state {
-        UndoState::None => (None, None),
-        UndoState::Pending => (Some("pending".to_owned()), None),
-        UndoState::Running => (Some("running".to_owned()), live.and_then(crate::words::doing)),
-        UndoState::Undone => (Some("undone".to_owned()), None),
-        UndoState::Failed(failure) => (Some("failed".to_owned()), Some(failure.to_string())),
     }
 }

@@ -1,8 +1,8 @@
 //! The reasons of the core as phrases: the same words in the status, the live view, messages and reports.
 
-use runbook_core::event::{BlockReason, Cause, LockScope, Phase, SkipReason, StopReason};
+use runbook_core::event::{BlockReason, Cause, LockScope, Phase, SkipReason, StopReason, Verb};
 use runbook_core::plan::{Guard, Section, Step};
-use runbook_core::run::{Doing, Live, LockState, Run, StepRun, StepState, UndoState};
+use runbook_core::run::{ByHand, Doing, Live, LockState, Run, StepRun, StepState, Told, UndoState};
 use runbook_core::units::{StepId, format_duration};
 
 /// Why a step was blocked.
@@ -17,6 +17,7 @@ pub fn blocked(reason: &BlockReason) -> String {
         BlockReason::Rollback => "the run is rolled back".to_owned(),
         BlockReason::Guard(guard) => format!("not started: the guard `{guard}` tripped"),
         BlockReason::Over => "not started: the steps are over".to_owned(),
+        BlockReason::Verb => "a person said something else about it".to_owned(),
     }
 }
 
@@ -30,6 +31,8 @@ pub fn skipped(reason: &SkipReason) -> String {
         SkipReason::Rescue(block) => format!("nothing in `{block}` failed"),
         SkipReason::Unless => "its `unless` held when its time came".to_owned(),
         SkipReason::InTime => "the steps were over before its time".to_owned(),
+        SkipReason::List => "the loop started over with another list".to_owned(),
+        SkipReason::Person => "a person skipped it".to_owned(),
     }
 }
 
@@ -112,6 +115,13 @@ pub fn cause(run: &Run, cause: &Cause) -> Option<String> {
             Some(cancel) => format!("cancelled by {}", cancel.by.name),
             None => "cancelled".to_owned(),
         },
+        Cause::Rollback => {
+            let rolled_back = |told: &&Told| matches!(told.verb, Verb::Rollback { .. }) && told.refused.is_none();
+            match run.told().iter().rev().find(rolled_back) {
+                Some(told) => format!("rolled back by {}", told.by.name),
+                None => "rolled back by a person".to_owned(),
+            }
+        }
         Cause::Always(step) => format!("step `{step}` of `always` failed: {}", failure(step)),
         Cause::Undo(step) => {
             let why = match run.step(step).map(|step| &step.undo.state) {
@@ -124,4 +134,33 @@ pub fn cause(run: &Run, cause: &Cause) -> Option<String> {
         Cause::Outputs(reason) => reason.clone(),
         Cause::Lock(name) => format!("the lock `{name}` was held by another run: this one did not begin"),
     })
+}
+
+/// What a verb is about, as a phrase: `retry check --downstream`.
+pub fn verb(verb: &Verb) -> String {
+    let mut text = verb.word().to_owned();
+    if let (Verb::Rollback { .. }, Some(step)) = (verb, verb.step()) {
+        return format!("{text} --to {step}");
+    }
+    if let Some(step) = verb.step() {
+        text.push_str(&format!(" {step}"));
+    }
+    if let Verb::Retry { downstream: true, .. } = verb {
+        text.push_str(" --downstream");
+    }
+    if let Verb::MarkDone { outputs, .. } = verb {
+        for (name, value) in outputs {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            text.push_str(&format!(" --output {name}={value}"));
+        }
+    }
+    text
+}
+
+/// What a person said a step comes to.
+pub fn by_hand(by_hand: &ByHand) -> &'static str {
+    match by_hand {
+        ByHand::Skip => "will be skipped, as a person said",
+        ByHand::Done(_) => "will count as done, as a person said",
+    }
 }

@@ -70,7 +70,7 @@ fn a_name_that_fits_several_runs_or_none_is_refused() {
         exit code: 64
         --- stderr
         error: there is no state `runing`
-        hint: the states are starting, pending, running, waiting, rolling_back, succeeded, failed, rolled_back, stuck, cancelled, no_engine, damaged
+        hint: the states are starting, pending, running, waiting, paused, rolling_back, succeeded, failed, rolled_back, stuck, cancelled, no_engine, damaged
         ");
 }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use runbook_core::plan::{Action, Body, OnFailure, Plan, RunbookCall, Step};
 use runbook_core::units::{Digest, StepIx, format_duration};
 
-use super::approval::ApprovalView;
 use super::beside::top;
 use super::model::{ParamView, PlanView, StepView};
 use super::order::{Flow, flow};
@@ -87,6 +86,7 @@ fn head(view: &PlanView, width: usize, paint: Paint) -> Vec<String> {
         match view.on_failure {
             OnFailure::Stop => "stop: nothing more starts, nothing is undone",
             OnFailure::Rollback => "roll back: what succeeded is undone, the latest first",
+            OnFailure::Ask => "ask: nothing more starts, and a person says what follows",
         },
     );
     add("at once", &format!("at most {}", count(view.max_parallel as usize, "command")));
@@ -284,7 +284,7 @@ impl<'a> Tree<'a> {
             add.line("locks", &view.locks.join("; "));
         }
         if let Some(approval) = &view.approval {
-            add.line("approval", &approval_words(approval));
+            add.line("approval", &words::approval(approval));
         }
         if let Some(done) = &view.done_when {
             add.line("done", &format!("when {}", done.words()));
@@ -310,6 +310,8 @@ impl<'a> Tree<'a> {
         add.line("outputs", &view.outputs.join(", "));
         if view.continue_on_failure {
             add.line("failure", "the run goes on");
+        } else if view.ask_on_failure {
+            add.line("failure", "a person says what follows");
         }
         if let Some(undo) = &step.rollback {
             add.action("undo", &undo.action, self.is_full);
@@ -370,30 +372,4 @@ impl Lines<'_> {
             self.out.push(format!("{}{label}{line}", self.paint.dim(&self.rails)));
         }
     }
-}
-
-fn approval_words(approval: &ApprovalView) -> String {
-    let one = |role: &super::approval::RoleView| match &role.people {
-        None => role.role.to_string(),
-        Some(people) => format!("{} ({})", role.role, people.join(", ")),
-    };
-    let who: Vec<String> = approval.from.iter().map(one).collect();
-    let people = if approval.min > 1 { format!("{} people: ", approval.min) } else { String::new() };
-    let mut text = format!("by {people}{}", who.join(" or "));
-    if approval.exclude_initiator {
-        text.push_str(", not who starts the run");
-    }
-    if let Some(ms) = approval.timeout_ms {
-        let names: Vec<&str> = approval.escalate_to.iter().map(runbook_core::units::Role::as_str).collect();
-        let then = if names.is_empty() { "rejected".to_owned() } else { format!("also by {}", names.join(" or ")) };
-        text.push_str(&format!(", within {}, else {then}", format_duration(ms)));
-    }
-    if !approval.break_glass.is_empty() {
-        let names: Vec<&str> = approval.break_glass.iter().map(runbook_core::units::Role::as_str).collect();
-        text.push_str(&format!("; in an emergency by {} alone (--break-glass)", names.join(" or ")));
-    }
-    if !approval.you_may {
-        text.push_str("; not you, so that `exec` would refuse");
-    }
-    text
 }

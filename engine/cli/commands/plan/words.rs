@@ -3,6 +3,7 @@
 use runbook_core::plan::{Action, Body, FailuresMax, Lock, OnInterrupt, Retry, RetryOn, Wait};
 use runbook_core::units::format_duration;
 
+use super::approval::{ApprovalView, RoleView};
 use super::loops::ForEachView;
 use crate::view::action::{command_line, template};
 use crate::view::text::visible_line;
@@ -147,6 +148,33 @@ fn interrupted(on_interrupt: OnInterrupt) -> &'static str {
         OnInterrupt::Ask => "asks if interrupted",
         OnInterrupt::Fail => "fails if interrupted",
     }
+}
+
+/// Who may approve.
+pub(super) fn approval(approval: &ApprovalView) -> String {
+    let one = |role: &RoleView| match &role.people {
+        None => role.role.to_string(),
+        Some(people) => format!("{} ({})", role.role, people.join(", ")),
+    };
+    let who: Vec<String> = approval.from.iter().map(one).collect();
+    let people = if approval.min > 1 { format!("{} people: ", approval.min) } else { String::new() };
+    let mut text = format!("by {people}{}", who.join(" or "));
+    if approval.exclude_initiator {
+        text.push_str(", not who starts the run");
+    }
+    if let Some(ms) = approval.timeout_ms {
+        let names: Vec<&str> = approval.escalate_to.iter().map(runbook_core::units::Role::as_str).collect();
+        let then = if names.is_empty() { "rejected".to_owned() } else { format!("also by {}", names.join(" or ")) };
+        text.push_str(&format!(", within {}, else {then}", format_duration(ms)));
+    }
+    if !approval.break_glass.is_empty() {
+        let names: Vec<&str> = approval.break_glass.iter().map(runbook_core::units::Role::as_str).collect();
+        text.push_str(&format!("; in an emergency by {} alone (--break-glass)", names.join(" or ")));
+    }
+    if !approval.you_may {
+        text.push_str("; not you, so that `exec` would refuse");
+    }
+    text
 }
 
 #[cfg(test)]

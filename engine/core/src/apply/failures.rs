@@ -2,32 +2,31 @@
 
 use crate::event::{Cause, Failure};
 use crate::plan::Section;
-use crate::run::{Run, StepState};
+use crate::run::{Run, StepRun, StepState};
 use crate::units::{StepId, StepIx};
 
 impl Run {
     /// Marks where a failure holds back what has not started: every block up to the one that contains it, or the run.
-    pub(super) fn spread_failure(&mut self, at: StepIx, failure: &Failure) {
+    pub(super) fn spread_failure(&mut self, at: StepIx) {
         let Some(made) = self.made.clone() else { return };
         let plan = &made.created.plan;
         let own = &plan.step(at).id;
         // A block whose `rescue` did not help fails for the reason that it was to contain.
-        let within = match failure {
-            Failure::Steps(_) => self.failing.get(&Some((at, Section::Main))).cloned(),
+        let within = match &self.steps[at.at()].state {
+            StepState::Failed(Failure::Steps(_)) => self.failing.get(&Some((at, Section::Main))).cloned(),
             _ => None,
         };
         let id = within.as_ref().unwrap_or(own);
-        // A person may also say no to a manual step, which has started: that is a failure like any other.
-        let unapproved = match (&within, failure) {
+        let unapproved = match &within {
             // An item fails the loop for what failed in it, which was contained until then.
-            (Some(inner), _) if plan.step(at).is_root() => self.was_refused(inner),
-            (_, Failure::Rejected { .. } | Failure::Expired) => self.steps[at.at()].state == StepState::Asked,
-            (_, Failure::Child(end)) => matches!(end.cause, Cause::Rejected(_)),
-            _ => false,
+            Some(inner) if plan.step(at).is_root() => self.step(inner).is_some_and(was_refused),
+            _ => was_refused(&self.steps[at.at()]),
         };
+        let mut asks = false;
         let mut place = at;
         loop {
             let step = plan.step(place);
+            asks |= step.ask_on_failure;
             if step.continue_on_failure {
                 return;
             }
@@ -40,6 +39,7 @@ impl Run {
                     self.always_failed.get_or_insert_with(|| id.clone());
                 } else {
                     self.failing.entry(None).or_insert_with(|| id.clone());
+                    self.failure_asks |= asks;
                 }
                 break;
             };
@@ -58,13 +58,6 @@ impl Run {
         if unapproved {
             self.rejected.get_or_insert_with(|| id.clone());
         }
-    }
-
-    /// Whether a step failed because its approval was refused or expired.
-    fn was_refused(&self, step: &StepId) -> bool {
-        let refused =
-            |state: &StepState| matches!(state, StepState::Failed(Failure::Rejected { .. } | Failure::Expired));
-        self.step(step).is_some_and(|run| refused(&run.state) && run.started_at.is_none())
     }
 
     /// How many of its needs a step still waits for, as their states say: what is kept as `unmet`. One to which some of
@@ -122,5 +115,15 @@ impl Run {
             place = step.parent;
         }
         false
+    }
+}
+
+/// Whether a step failed because its approval, or one in its child run, was refused or expired.
+fn was_refused(run: &StepRun) -> bool {
+    match &run.state {
+        // A person may also say no to a manual step, which has started: that is a failure like any other.
+        StepState::Failed(Failure::Rejected { .. } | Failure::Expired) => run.failures == 0,
+        StepState::Failed(Failure::Child(end)) => matches!(end.cause, Cause::Rejected(_)),
+        _ => false,
     }
 }

@@ -11,7 +11,8 @@ impl Run {
                 let key = self.key_of(scope, event)?;
                 let Some((at, phase)) = key else { return Err(self.illegal(event)) };
                 let fits = match phase {
-                    Phase::Do => self.steps[at.at()].state == StepState::Cleared,
+                    // A block that is open again holds its locks anew.
+                    Phase::Do => matches!(self.steps[at.at()].state, StepState::Cleared | StepState::Entered),
                     Phase::Undo => {
                         let pending = self.steps[at.at()].undo.state == UndoState::Pending;
                         pending && self.is_being_undone(at)
@@ -20,7 +21,9 @@ impl Run {
                     Phase::Probe => false,
                 };
                 self.must(fits && !self.locks.contains_key(&key), event)?;
-                self.locks.insert(key, Locks::new(locks.clone()));
+                // What has begun does not give up.
+                let had = self.steps[at.at()].state == StepState::Entered && phase == Phase::Do;
+                self.locks.insert(key, Locks { had, ..Locks::new(locks.clone()) });
             }
             Event::LocksTaken { scope } => {
                 let key = self.key_of(scope, event)?;

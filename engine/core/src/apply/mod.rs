@@ -7,12 +7,14 @@
 //! ```
 
 mod attempts;
+mod derive;
 mod failures;
 mod locks;
 mod loops;
 mod questions;
 mod stages;
 mod steps;
+mod verbs;
 
 use std::sync::Arc;
 
@@ -40,6 +42,7 @@ impl Run {
     pub fn apply(&mut self, event: &Event, at: Timestamp) -> Applied {
         match event {
             Event::RunCreated(created) => return self.create(created, at),
+            Event::VerbTaken { .. } | Event::RunReopened { .. } => self.must(self.stage != Stage::New, event)?,
             _ => self.must(!matches!(self.stage, Stage::New | Stage::Ended), event)?,
         }
         match event {
@@ -83,6 +86,11 @@ impl Run {
             | Event::UndoPrepared { .. }
             | Event::StepUndone { .. }
             | Event::UndoFailed { .. } => self.apply_undo(event),
+            Event::VerbTaken { .. }
+            | Event::VerbRefused(_)
+            | Event::RunReopened { .. }
+            | Event::StepsReset { .. }
+            | Event::UndoReset { .. } => self.apply_verb(event, at),
             Event::CancelRequested { .. }
             | Event::CancelGraceOver
             | Event::AlwaysStarted
@@ -101,23 +109,14 @@ impl Run {
         let made = Arc::new(Made::new(created.clone()));
         let plan = &made.created.plan;
         self.steps = plan.steps.iter().map(StepRun::new).collect();
-        for step in &plan.steps {
-            let unsettled = match (step.always, &step.beside) {
-                (true, _) => &mut self.unsettled_always,
-                (false, Some(_)) => &mut self.unsettled_beside,
-                (false, None) => &mut self.unsettled_main,
-            };
-            *unsettled += 1;
-        }
         self.services = made.created.services.iter().map(|it| (it.name.clone(), ServiceState::Starting)).collect();
         if !made.created.locks.is_empty() {
             self.locks.insert(None, Locks::new(made.created.locks.clone()));
         }
         self.stage = Stage::Main;
         self.started_at = at;
-        let top = plan.iter().filter(|(_, step)| step.parent.is_none() && !step.always && step.needs.is_empty());
-        self.ready = top.filter(|(_, step)| step.deadline().is_none()).map(|(at, _)| at).collect();
         self.made = Some(made);
+        self.derive();
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::Applied;
 use crate::event::{Event, Question, QuestionKind};
 use crate::input::Answer;
-use crate::run::{Doing, Run, StepState};
+use crate::run::{Doing, Run, Stage, StepState};
 
 impl Run {
     pub(super) fn apply_question(&mut self, event: &Event) -> Applied {
@@ -57,6 +57,7 @@ impl Run {
                 doing(attempt) == Some(Doing::Asking)
             }
             QuestionKind::Interrupted { attempt } => doing(attempt) == Some(Doing::Interrupted),
+            QuestionKind::Failure => self.stage == Stage::Main && self.unsettled_main == 0,
         };
         if !fits {
             return Err(self.illegal_at(at, event));

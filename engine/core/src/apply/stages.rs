@@ -44,9 +44,12 @@ impl Run {
         let fits = match self.steps[at.at()].undo.state {
             UndoState::Running => failed || !self.live.contains_key(&(at, Phase::Undo)),
             UndoState::Pending => failed,
+            // A person did it.
+            UndoState::Failed(_) if !failed => self.failed_undo(step, event).is_ok(),
             UndoState::None | UndoState::Undone | UndoState::Failed(_) => false,
         };
-        if !fits || !self.is_being_undone(at) {
+        let by_hand = matches!(self.steps[at.at()].undo.state, UndoState::Failed(_));
+        if !fits || !(by_hand || self.is_being_undone(at)) {
             return Err(self.illegal_at(at, event));
         }
         self.locks.remove(&Some((at, Phase::Undo)));
@@ -57,6 +60,7 @@ impl Run {
                 rollback.failed = Some(step.clone());
             } else {
                 rollback.done += 1;
+                rollback.failed = None;
             }
         }
         self.steps[at.at()].undo.state = state;
@@ -66,7 +70,10 @@ impl Run {
     pub(super) fn apply_stage(&mut self, event: &Event, at: Timestamp) -> Applied {
         match event {
             Event::CancelRequested { level, by, message, .. } => {
-                let in_main = self.stage == Stage::Main;
+                // Of a run that asks what follows on its failure it says only that nothing more is to be tried.
+                let in_main = self.stage == Stage::Main && self.failure_question().is_none();
+                self.close_failure_question();
+                self.paused = None;
                 let first =
                     || Cancel { level: 0, at, by: by.clone(), in_main, grace_over: false, messages: BTreeSet::new() };
                 let cancel = self.cancel.get_or_insert_with(first);
@@ -85,9 +92,7 @@ impl Run {
                 let before = matches!(self.stage, Stage::Main | Stage::RollingBack);
                 self.must(before && undone && self.is_settled(), event)?;
                 self.enter_stage(Stage::Always);
-                let Some(made) = self.made.clone() else { return Ok(()) };
-                let top = made.created.plan.iter().filter(|(_, step)| step.always && step.parent.is_none());
-                self.ready = top.filter(|(at, _)| self.steps[at.at()].unmet == 0).map(|(at, _)| at).collect();
+                self.derive();
             }
             Event::ServicesStopping => {
                 self.must(self.stage == Stage::Always && self.is_settled(), event)?;
@@ -119,6 +124,8 @@ impl Run {
         let by = Identity { uid: created.by.uid, name: format!("the guard `{step}`") };
         let first = Cancel { level: 1, at, by, in_main: false, grace_over: false, messages: BTreeSet::new() };
         self.cancel.get_or_insert(first);
+        self.paused = None;
+        self.close_failure_question();
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 use super::Applied;
 use crate::event::{Event, Phase, QuestionId};
 use crate::plan::{Body, Plan, Section};
-use crate::run::{Prepared, Run, Stage, StepState};
-use crate::units::{StepIx, Timestamp};
+use crate::run::{ByHand, Prepared, Run, Stage, StepState};
+use crate::units::{StepId, StepIx, Timestamp};
 
 impl Run {
     pub(super) fn apply_step(&mut self, event: &Event, now: Timestamp) -> Applied {
@@ -25,9 +25,8 @@ impl Run {
         match event {
             Event::BlockEntered { case, .. } => self.enter(at, *case, now),
             Event::LoopEntered { items, failures_max, .. } => {
-                let plan = self.plan().map(|plan| &plan.step(at).body);
-                let is_new = matches!(plan, Some(Body::ForEach(each)) if each.roots.is_empty());
-                self.must(is_new, event)?;
+                let is_loop = self.plan().is_some_and(|plan| matches!(plan.step(at).body, Body::ForEach(_)));
+                self.must(is_loop, event)?;
                 self.enter_loop(at, items, *failures_max, now);
             }
             Event::SectionEntered { section, trouble, .. } => {
@@ -52,8 +51,8 @@ impl Run {
                 self.settle(at, StepState::Succeeded, now);
             }
             Event::StepFailed { failure, .. } => {
-                self.spread_failure(at, failure);
                 self.settle(at, StepState::Failed(failure.clone()), now);
+                self.spread_failure(at);
             }
             Event::StepCancelled { .. } => self.settle(at, StepState::Cancelled, now),
             _ => return Err(self.illegal(event)),
@@ -88,6 +87,9 @@ impl Run {
                 | Event::StepFailed { .. },
             ) => true,
             (Pending, Event::StepSkipped { .. } | Event::StepBlocked { .. }) => true,
+            (Pending, Event::StepSucceeded { .. }) => {
+                ready && matches!(self.steps[at.at()].by_hand, Some(ByHand::Done(_)))
+            }
             (Asked, Event::StepBlocked { .. } | Event::StepFailed { .. }) => !self.is_asked(at),
             (
                 Entered,
@@ -106,8 +108,14 @@ impl Run {
         if fits { Ok(()) } else { Err(self.illegal_at(at, event)) }
     }
 
-    fn is_asked(&self, at: StepIx) -> bool {
-        self.plan().is_some_and(|plan| self.questions.contains_key(&QuestionId::approval(&plan.step(at).id)))
+    pub(super) fn is_asked(&self, at: StepIx) -> bool {
+        self.approval_question(at).is_some_and(|question| self.questions.contains_key(&question))
+    }
+
+    /// The name of the question whether a step may run.
+    pub(crate) fn approval_question(&self, at: StepIx) -> Option<QuestionId> {
+        let plan = self.plan()?;
+        Some(QuestionId::approval(&plan.step(at).id, self.steps[at.at()].resets))
     }
 
     pub(super) fn enter(&mut self, at: StepIx, case: Option<u32>, now: Timestamp) {
@@ -120,6 +128,7 @@ impl Run {
         let run = &mut self.steps[at.at()];
         run.state = StepState::Entered;
         run.started_at = Some(now);
+        run.taken = case;
         for child in step.section(Section::Main) {
             self.steps[child.at()].inherited.clone_from(&inherited);
             let taken = made.created.plan.step(child).case == case;
@@ -165,18 +174,14 @@ impl Run {
     fn settle(&mut self, at: StepIx, state: StepState, now: Timestamp) {
         let Some(made) = self.made.clone() else { return };
         let step = made.created.plan.step(at);
-        let spoils = match &state {
-            StepState::Failed(_) => !step.continue_on_failure,
-            StepState::Blocked(_) | StepState::Cancelled => true,
-            _ => false,
-        };
-        let taint = if spoils { Some(step.id.clone()) } else { self.taint_of_needs(at) };
         self.settled += 1;
         let run = &mut self.steps[at.at()];
         run.state = state;
-        run.taint = taint;
         run.ended_at = Some(now);
         run.settled_as = self.settled;
+        (run.told, run.by_hand, run.parked) = (false, None, false);
+        let taint = self.taint_when_settled(at);
+        self.steps[at.at()].taint = taint;
         self.ready.remove(&at);
         self.cleared.remove(&at);
         self.closing.remove(&at);
@@ -201,7 +206,7 @@ impl Run {
         if let Some(parent) = step.parent
             && step.is_root()
         {
-            self.item_settled(parent, at);
+            self.item_settled(&made.created.plan, parent, at);
         }
         if let Some(parent) = step.parent
             && self.steps[parent.at()].section == step.section
@@ -214,16 +219,27 @@ impl Run {
         }
     }
 
+    /// The step that spoils a settled one for those that need it.
+    pub(super) fn taint_when_settled(&self, at: StepIx) -> Option<StepId> {
+        let step = self.plan()?.step(at);
+        let spoils = match &self.steps[at.at()].state {
+            StepState::Failed(_) => !step.continue_on_failure,
+            StepState::Blocked(_) | StepState::Cancelled => true,
+            _ => false,
+        };
+        if spoils { Some(step.id.clone()) } else { self.taint_of_needs(at) }
+    }
+
     /// Whether a pending step lies where the run now is.
-    fn is_reachable(&self, plan: &Plan, at: StepIx) -> bool {
+    pub(super) fn is_reachable(&self, plan: &Plan, at: StepIx) -> bool {
         let step = plan.step(at);
         let in_stage = !step.always || self.stage == Stage::Always;
-        if step.is_root() || step.deadline().is_some() {
+        if step.is_root() || step.deadline().is_some() || self.is_parked(plan, at) {
             return false;
         }
         let in_parent = step.parent.is_none_or(|parent| {
-            let parent = &self.steps[parent.at()];
-            parent.state == StepState::Entered && parent.section == step.section
+            let around = &self.steps[parent.at()];
+            around.state == StepState::Entered && around.taken == step.case && around.section == step.section
         });
         self.steps[at.at()].state == StepState::Pending && in_stage && in_parent
     }

@@ -99,7 +99,8 @@ impl Deciding<'_> {
         let step = self.plan().step(*at);
         // What an `always` did is never undone.
         let matters = (step.rollback.is_some() || step.irreversible) && self.run.is_cut(*at).is_none();
-        level < 2 && attempt.phase == Phase::Do && matters && self.run.undoes_after_failure()
+        let rolls_back = self.run.undoes_after_failure() || self.run.way_back.is_some();
+        level < 2 && attempt.phase == Phase::Do && matters && rolls_back
     }
 
     fn stop_running(&mut self, force: bool) -> Decided {

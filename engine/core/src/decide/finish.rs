@@ -14,10 +14,13 @@ impl Deciding<'_> {
         if self.run.stage == Stage::Always {
             return self.stop_services();
         }
+        if self.run.asks_after_failure() {
+            return self.ask_after_failure();
+        }
         if self.run.unsettled_beside > 0 {
             return self.end_beside();
         }
-        if self.run.went_wrong() && self.run.undoes_after_failure() {
+        if self.run.rolls_back() {
             return self.start_rollback();
         }
         self.emit(Event::AlwaysStarted)
@@ -27,15 +30,20 @@ impl Deciding<'_> {
     fn start_rollback(&mut self) -> Decided {
         let mut found: Vec<(u64, StepIx)> = vec![];
         let mut irreversible = vec![];
+        let to = self.run.way_back.flatten();
+        let stays = to.map_or(0, |to| self.run.steps[to.at()].settled_as);
         let undoable = |at: StepIx, step: &Step| !step.always && self.run.is_cut(at).is_none();
         for (at, step) in self.plan().iter().filter(|(at, step)| undoable(*at, step)) {
             let run = &self.run.steps[at.at()];
             // A block that was entered has no attempts of its own, and is blocked when one of its steps was.
             let bad = matches!(run.state, StepState::Failed(_) | StepState::Cancelled | StepState::Blocked(_));
             let ended_badly = bad && run.started_at.is_some();
+            if run.settled_as <= stays || run.undo.state == UndoState::Undone {
+                continue;
+            }
             // What was done before this run began is not its to undo.
             let was_there = run.already_done && run.attempts == 0;
-            let succeeded = run.state == StepState::Succeeded && !was_there;
+            let succeeded = (run.state == StepState::Succeeded && !was_there) || run.had_succeeded;
             if step.rollback.as_ref().is_some_and(|undo| succeeded || (undo.also_failed && ended_badly)) {
                 found.push((run.settled_as, at));
             }
@@ -54,7 +62,7 @@ impl Deciding<'_> {
     }
 
     pub(super) fn advance_undo(&mut self) -> Decided {
-        let Some(rollback) = &self.run.rollback else { return Ok(()) };
+        let Some(rollback) = self.run.rollback.as_ref().filter(|_| !self.is_paused()) else { return Ok(()) };
         if rollback.failed.is_some() || rollback.done == rollback.order.len() {
             return self.emit(Event::AlwaysStarted);
         }
@@ -113,8 +121,7 @@ impl Deciding<'_> {
     /// A run that will be rolled back does not wait for people: what they would confirm is undone anyway. Those are still
     /// asked whom a step calls because of the failure.
     pub(super) fn leave_questions(&mut self) -> Decided {
-        let rolls_back = self.run.undoes_after_failure() && self.run.went_wrong();
-        if rolls_back && self.run.stage == Stage::Main {
+        if self.run.rolls_back() && self.run.stage == Stage::Main {
             self.withdraw_manual(&BlockReason::Rollback)?;
         }
         Ok(())
@@ -138,6 +145,7 @@ fn verdict(run: &Run) -> (EndState, Cause) {
         (Some(step), _, _) => Cause::Rejected(step.clone()),
         (None, true, _) => Cause::Cancelled,
         (None, false, Some(step)) => Cause::Step(step),
+        (None, false, None) if run.way_back.is_some() => Cause::Rollback,
         (None, false, None) => match always_failed(run) {
             Some(step) => Cause::Always(step),
             None => Cause::None,

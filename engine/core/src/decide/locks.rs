@@ -28,6 +28,21 @@ impl Deciding<'_> {
         Ok(())
     }
 
+    /// Asks for the locks of a block that is open again. Its names had values before; where one has none now, nothing is held.
+    pub(super) fn ask_locks_again(&mut self, at: StepIx) -> Decided {
+        if self.plan().step(at).locks.is_empty() || self.knows_locks((at, Phase::Do)) {
+            return Ok(());
+        }
+        match self.ask_locks_of(at, Phase::Do)? {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                let scope = LockScope::Step(self.plan().step(at).id.clone(), Phase::Do);
+                self.emit(Event::LocksAsked { scope: scope.clone(), locks: vec![] })?;
+                self.emit(Event::LocksTaken { scope })
+            }
+        }
+    }
+
     /// Whether an undo holds its locks; asks for them the first time.
     pub(super) fn undo_has_locks(&mut self, at: StepIx) -> Result<Result<bool, EvaluateError>, crate::IllegalEvent> {
         if !self.plan().step(at).locks.is_empty()

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::scope::Locals;
 use super::{Decided, Deciding};
 use crate::evaluate::EvaluateError;
-use crate::event::{Event, Failure};
+use crate::event::{Event, Failure, SkipReason};
 use crate::plan::{Body, ForEach};
 use crate::rendered::Rendered;
-use crate::run::StepState;
+use crate::run::{LoopRun, StepState};
 use crate::units::StepIx;
 
 /// Most items of a loop: what more of them do is a matter of a program.
@@ -30,7 +30,9 @@ impl Deciding<'_> {
         if items.len() > ITEMS_MAX {
             return Err(named(format!("the list has {} items; at most {ITEMS_MAX} can be looped over", items.len())));
         }
-        let steps = self.run.steps.len().saturating_add(items.len().saturating_mul(each.body.len()));
+        let is_same = self.run.loops.get(&at).is_some_and(|run| run.items() == items);
+        let new = if is_same { 0 } else { items.len().saturating_mul(each.body.len()) };
+        let steps = self.run.steps.len().saturating_add(new);
         if steps > STEPS_MAX {
             return Err(named(format!("with its items the run would have {steps} steps; at most are {STEPS_MAX}")));
         }
@@ -49,14 +51,25 @@ impl Deciding<'_> {
         };
         let step = self.plan().step(at).id.clone();
         let failures_max = each.failures_max.of(items.len());
-        self.emit(Event::LoopEntered { step, items, failures_max })
+        self.emit(Event::LoopEntered { step, items, failures_max })?;
+        let from = self.run.loops.get(&at).map_or(0, LoopRun::from);
+        let replaced: Vec<StepIx> = self.plan().step(at).children().take(from).collect();
+        for root in replaced {
+            if !self.run.steps[root.at()].state.is_settled() {
+                self.skip(root, SkipReason::List)?;
+            }
+        }
+        Ok(())
     }
 
     /// What a loop hands on: what each item handed on, and the numbers of those that failed.
     pub(super) fn loop_outputs(&self, at: StepIx) -> BTreeMap<String, Value> {
         let Body::ForEach(each) = &self.plan().step(at).body else { return BTreeMap::new() };
         let (mut results, mut failed) = (vec![], vec![]);
-        for (number, root) in (1u32..).zip(&each.roots) {
+        let from = self.run.loops.get(&at).map_or(0, LoopRun::from);
+        // One that was done by hand has no items of its own.
+        let from = if self.run.was_entered(at) { from } else { each.roots.len() };
+        for (number, root) in (1u32..).zip(each.roots.iter().skip(from)) {
             let run = &self.run.steps[root.at()];
             results.push(if run.state == StepState::Succeeded { json!(run.outputs) } else { Value::Null });
             if matches!(run.state, StepState::Failed(_)) {
@@ -74,7 +87,7 @@ impl Deciding<'_> {
             if let (Body::ForEach(each), Some(run)) = (&self.plan().step(item.of).body, self.run.loops.get(&item.of)) {
                 let value = run.items.get(item.number as usize - 1).cloned().unwrap_or_default();
                 all.entry(each.name.clone()).or_insert(value);
-                all.entry("index".to_owned()).or_insert_with(|| item.number.into());
+                all.entry("index".to_owned()).or_insert_with(|| run.index(item.number).into());
             }
             around = self.plan().step(item.of).item;
         }

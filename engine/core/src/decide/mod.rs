@@ -22,6 +22,7 @@ mod results;
 mod retry;
 mod scope;
 mod timers;
+mod verbs;
 
 use std::sync::Arc;
 
@@ -63,7 +64,7 @@ pub fn decide(run: Run, input: Input, now: Timestamp, evaluate: &dyn Evaluate) -
         return Ok(Decision { run, events });
     }
     let Some(made) = run.made.clone() else { return Ok(Decision { run, events }) };
-    if run.stage == Stage::Ended {
+    if run.stage == Stage::Ended && !matches!(input, Input::Verb(_)) {
         return Ok(Decision { run, events });
     }
     let mut deciding = Deciding { run, made, now, evaluate, events, recheck: false };
@@ -98,6 +99,7 @@ impl Deciding<'_> {
         self.recheck |= matches!(
             event,
             Event::StepFailed { .. }
+                | Event::VerbTaken { .. }
                 | Event::CancelRequested { .. }
                 | Event::ServiceFailed { .. }
                 | Event::LockRefused { .. }
@@ -142,6 +144,7 @@ impl Deciding<'_> {
             Input::Due(timer) => self.due(&timer),
             Input::NotStarted(attempt) => self.not_started(&attempt),
             Input::CancelAsked { level, by, reason, message } => self.cancel_asked(level, by, reason, message),
+            Input::Verb(asked) => self.verb_asked(*asked),
         }
     }
 
@@ -165,6 +168,8 @@ impl Deciding<'_> {
             let before = self.events.len();
             match self.run.stage {
                 Stage::New | Stage::Ended => return Ok(()),
+                // A run that goes on after its end waits for an engine with all of it.
+                _ if self.run.host.is_none() => return Ok(()),
                 Stage::Main | Stage::Always => self.advance_steps()?,
                 Stage::RollingBack => self.advance_undo()?,
                 Stage::Stopping => self.advance_stop()?,
@@ -175,9 +180,9 @@ impl Deciding<'_> {
         }
     }
 
-    /// Whether commands may start: an engine has the run, its locks are held, and the services answer.
+    /// Whether commands may start: an engine has the run, its locks are held, the services answer, and nobody paused it.
     fn may_start(&self) -> bool {
-        self.run.host.is_some() && self.run.is_equipped()
+        self.run.host.is_some() && !self.is_paused() && self.run.is_equipped()
     }
 
     /// Why nothing more may start when a service did not come up.

@@ -27,7 +27,7 @@ impl Deciding<'_> {
             }
         };
         let question = Question {
-            id: QuestionId::approval(&step),
+            id: QuestionId::approval(&step, self.run.steps[at.at()].resets),
             step,
             kind: QuestionKind::Approval {
                 from: approval.from,
@@ -196,7 +196,7 @@ impl Deciding<'_> {
 
     fn approved(&mut self, at: StepIx) -> Decided {
         let external = self.run.steps[at.at()].prepared.as_ref().is_some_and(Prepared::may_take_place);
-        if external || !self.plan().step(at).locks.is_empty() || !self.may_start() { Ok(()) } else { self.start(at) }
+        if external || !self.run.holds_locks((at, Phase::Do)) || !self.may_start() { Ok(()) } else { self.start(at) }
     }
 
     pub(super) fn question_due(&mut self, id: &QuestionId) -> Decided {
@@ -214,7 +214,7 @@ impl Deciding<'_> {
             QuestionKind::Manual { attempt } | QuestionKind::Values { attempt, .. } => {
                 self.settle_asked(&attempt, Err(Failure::Expired))
             }
-            QuestionKind::Interrupted { .. } => Ok(()),
+            QuestionKind::Interrupted { .. } | QuestionKind::Failure => Ok(()),
         }
     }
 
@@ -242,16 +242,7 @@ impl Deciding<'_> {
 
     /// Withdraws the open questions about a step.
     pub(super) fn withdraw_questions(&mut self, at: StepIx, reason: &BlockReason) -> Decided {
-        let mut about = vec![QuestionId::approval(&self.plan().step(at).id)];
-        for phase in [Phase::Do, Phase::Undo] {
-            let attempt = self.run.live.get(&(at, phase)).map(|live| &live.attempt);
-            about.extend(
-                attempt
-                    .into_iter()
-                    .flat_map(|it| [QuestionId::manual(it), QuestionId::values(it), QuestionId::interrupted(it)]),
-            );
-        }
-        about.retain(|question| self.run.questions.contains_key(question));
+        let about = self.questions_about(at);
         for question in about {
             self.emit(Event::QuestionWithdrawn { question, reason: reason.clone() })?;
         }
@@ -299,6 +290,9 @@ fn refusal(question: &Question, answered: &Answered, break_glass: &[Role]) -> Op
             QuestionKind::Interrupted { .. },
             Answer::TookEffect { .. } | Answer::DidNot { .. } | Answer::RunAgain { .. },
         ) => None,
+        (QuestionKind::Failure, _) => {
+            Some("what follows on a failure is said by a verb, such as `retry` or `skip`".to_owned())
+        }
         (QuestionKind::Approval { .. }, _) => Some("it is neither an approval nor a rejection".to_owned()),
         (QuestionKind::Values { .. }, _) => Some("it neither gives the values nor rejects the step".to_owned()),
         (QuestionKind::Manual { .. }, _) => Some("it neither confirms nor rejects the step".to_owned()),

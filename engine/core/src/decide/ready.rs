@@ -34,7 +34,7 @@ impl Deciding<'_> {
             self.close(at)?;
         }
         let left = if self.run.stage == Stage::Main { self.run.unsettled_main } else { self.run.unsettled_always };
-        if left == 0 { self.leave_steps() } else { Ok(()) }
+        if left == 0 && !self.is_paused() { self.leave_steps() } else { Ok(()) }
     }
 
     /// A step to decide about. After a crash those within a block wait until its locks are taken again.
@@ -67,6 +67,9 @@ impl Deciding<'_> {
         if self.is_left_out(at) {
             return self.skip(at, SkipReason::LeftOut);
         }
+        if let Some(by_hand) = self.run.steps[at.at()].by_hand.clone() {
+            return self.settle_by_hand(at, by_hand);
+        }
         if let Some(reason) = self.held_back(at) {
             return self.block(at, reason);
         }
@@ -79,7 +82,7 @@ impl Deciding<'_> {
         }
         let step = self.plan().step(at);
         let is_block = !matches!(step.body, Body::Action(_));
-        if is_block && step.approval.is_none() && step.locks.is_empty() {
+        if is_block && step.approval.is_none() && self.run.holds_locks((at, Phase::Do)) {
             return self.enter(at);
         }
         match self.prepare_step(at) {
@@ -108,7 +111,8 @@ impl Deciding<'_> {
             let is_over = looks || self.looks_first(at)?;
             return if is_over { Ok(()) } else { self.ask_approval(at, digest) };
         }
-        let waits = external || looks || !self.plan().step(at).locks.is_empty();
+        // Also for those of a block around it that is open again.
+        let waits = external || looks || !self.run.holds_locks((at, Phase::Do));
         if waits { Ok(()) } else { self.start(at) }
     }
 
@@ -138,7 +142,7 @@ impl Deciding<'_> {
         if let Some(ancestor) = self.run.taint_of_needs(at) {
             return Some(BlockReason::Ancestor(ancestor));
         }
-        if self.run.failing.is_empty() {
+        if self.run.failing.is_empty() || self.run.steps[at.at()].told {
             return None;
         }
         let mut place = step;
@@ -229,7 +233,8 @@ impl Deciding<'_> {
         self.emit(Event::BlockEntered { step, case: Some(taken) })?;
         let children: Vec<StepIx> = self.plan().step(at).children().collect();
         for child in children {
-            if self.plan().step(child).case != Some(taken) {
+            let is_open = !self.run.steps[child.at()].state.is_settled();
+            if is_open && self.plan().step(child).case != Some(taken) {
                 self.skip(child, SkipReason::Branch)?;
             }
         }
@@ -240,6 +245,11 @@ impl Deciding<'_> {
     pub(super) fn skip(&mut self, at: StepIx, reason: SkipReason) -> Decided {
         let step = self.plan().step(at).id.clone();
         self.emit(Event::StepSkipped { step: step.clone(), reason })?;
+        self.skip_within(at, step)
+    }
+
+    /// Skips all within a block that is not entered.
+    pub(super) fn skip_within(&mut self, at: StepIx, step: StepId) -> Decided {
         self.settle_within(at, |parent| Some(SkipReason::Parent(parent)), step)
     }
 
@@ -260,6 +270,10 @@ impl Deciding<'_> {
     /// Settles the steps within a block that is not entered: skipped where `skip` says so, else blocked.
     fn settle_within(&mut self, at: StepIx, skip: impl Fn(StepId) -> Option<SkipReason>, parent: StepId) -> Decided {
         for child in self.subtree(at) {
+            // A person may have skipped it before.
+            if self.run.steps[child.at()].state.is_settled() {
+                continue;
+            }
             let step = self.plan().step(child).id.clone();
             self.emit(match skip(parent.clone()) {
                 Some(reason) => Event::StepSkipped { step, reason },

@@ -69,3 +69,8 @@ pub struct Survivor {
     /// Its command line, for people; secrets are masked in it.
     pub command: String,
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+pub(super) fn is_zero(number: &u32) -> bool {
+    *number == 0
+}

@@ -1,15 +1,15 @@
 //! What was decided: the journal. A run is the fold of its events.
 //!
-//! Events are a persisted format: a field is added with a default, never renamed; [`PLAN_VERSION`](crate::plan::PLAN_VERSION)
-//! grows when that is not enough. Each doc comment says which states accept the event.
+//! Events are a persisted format: a field is added with a default, never renamed; where that is not enough, `PLAN_VERSION`
+//! grows. Each doc comment says which states accept the event.
 
 mod attempt;
 mod created;
 mod lock;
 mod question;
 mod reason;
+mod verb;
 mod words;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -20,17 +20,12 @@ pub use created::{Created, Host, Identity, Parent, ServicePlan};
 pub use lock::{LockHolder, LockScope, LockWish};
 pub use question::{Escalation, Question, QuestionId, QuestionKind, Timer};
 pub use reason::{AfterLoss, BlockReason, Cause, ChildEnd, EndState, Failure, SkipReason, StopReason};
+pub use verb::{Refused, Verb};
 
 use crate::input::{Answer, Exit};
 use crate::plan::{OnInterrupt, OnTrip, Section};
 use crate::rendered::Rendered;
 use crate::units::{Digest, Role, RunId, ServiceName, StepId, Timestamp};
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
 /// Something that was decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "type")]
@@ -249,7 +244,7 @@ pub enum Event {
         /// What it found, in one sentence.
         found: String,
         /// Of a guard: how many looks, this one the last, found what must not be so.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "attempt::is_zero")]
         trips: u32,
     },
     /// A running attempt, or what an interrupted one left running, is being ended. The attempt runs, or is interrupted.
@@ -297,7 +292,7 @@ pub enum Event {
         /// When it starts.
         due: Timestamp,
     },
-    /// A step ended well. It runs, or is a block all of whose steps have settled; or it was already done.
+    /// A step ended well. It runs, or is a block all of whose steps have settled; or it was already done, or done by hand.
     StepSucceeded {
         /// Which.
         step: StepId,
@@ -333,6 +328,40 @@ pub enum Event {
     },
     /// The grace that the first request to cancel leaves is over. The run is being cancelled.
     CancelGraceOver,
+    /// An operator told the run something that makes sense. Any state; after the end [`Event::RunReopened`] follows.
+    VerbTaken {
+        /// What.
+        verb: Verb,
+        /// Who.
+        by: Identity,
+        /// Why.
+        reason: String,
+        /// When it was said.
+        written_at: Timestamp,
+        /// Which message said so, when it was one.
+        message: Option<String>,
+    },
+    /// An operator told the run something that makes no sense now. Any state before the end.
+    VerbRefused(Box<Refused>),
+    /// The run goes on after its end, as soon as an engine takes it. Ended.
+    RunReopened {
+        /// Whether it is only to be undone, so that a request to cancel still says how it ended.
+        undoing: bool,
+    },
+    /// Steps start over. None of them runs, and nothing that builds on them does.
+    StepsReset {
+        /// These are pending again; their attempts are counted on.
+        steps: Vec<StepId>,
+        /// The blocks around them that had settled are open again.
+        blocks: Vec<StepId>,
+        /// Those that a person told to run, whatever failed elsewhere.
+        told: Vec<StepId>,
+    },
+    /// A failed undo of this step starts over. The run is stuck at it.
+    UndoReset {
+        /// Which.
+        step: StepId,
+    },
     /// All steps have settled and what succeeded is undone, in this order.
     RollbackStarted {
         /// The steps to undo, dependents first.
@@ -340,7 +369,7 @@ pub enum Event {
         /// Steps that succeeded and cannot be undone.
         irreversible: Vec<StepId>,
     },
-    /// A step is undone. Its undo runs.
+    /// A step is undone. Its undo runs; or it failed, and a person did it.
     StepUndone {
         /// Which.
         step: StepId,

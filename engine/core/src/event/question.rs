@@ -7,15 +7,25 @@ use crate::plan::Field;
 use crate::plan::step::{is_one, one};
 use crate::units::{Digest, Role, StepId, Timestamp};
 
-/// A question, unique within its run: `approve:<step>`, `manual:<attempt>`, `ask:<attempt>`, `interrupt:<attempt>`.
+/// A question, unique within its run: `approve:<step>`, `manual:<attempt>`, `ask:<attempt>`, `interrupt:<attempt>`,
+/// `failure:<step>.<number>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct QuestionId(pub String);
 
 impl QuestionId {
-    /// May this step run?
-    pub fn approval(step: &StepId) -> Self {
-        Self(format!("approve:{step}"))
+    /// May this step run? Asked anew of a step that started over so many times: an answer to the question before is none
+    /// to this one.
+    pub fn approval(step: &StepId, resets: u32) -> Self {
+        match resets {
+            0 => Self(format!("approve:{step}")),
+            resets => Self(format!("approve:{step}.{}", resets + 1)),
+        }
+    }
+
+    /// What is to follow now that this step has failed the run? Asked anew after so many verbs.
+    pub fn failure(step: &StepId, told: usize) -> Self {
+        Self(format!("failure:{step}.{}", told + 1))
     }
 
     /// Has a person done this?
@@ -99,6 +109,8 @@ pub enum QuestionKind {
         /// Which.
         attempt: AttemptId,
     },
+    /// The run has failed: what is to follow? Answered by a verb, or a request to cancel.
+    Failure,
 }
 
 /// A timer that the core asked for; `decide` ignores one that no longer matters.

@@ -24,6 +24,10 @@ pub enum SkipReason {
     Unless,
     /// All steps had settled before the time of the deadline.
     InTime,
+    /// A person said that it need not run.
+    Person,
+    /// It belongs to an item of a list that another one replaced when its loop started over.
+    List,
 }
 
 /// Why a step will not run.
@@ -48,6 +52,8 @@ pub enum BlockReason {
     Over,
     /// This guard tripped.
     Guard(StepId),
+    /// A person said something else about the step.
+    Verb,
 }
 
 /// Why an attempt is being ended.
@@ -169,6 +175,8 @@ pub enum Cause {
     Rejected(StepId),
     /// A person ended it.
     Cancelled,
+    /// A person had it rolled back.
+    Rollback,
     /// This step, of `always`, failed.
     Always(StepId),
     /// The undo of this step failed.

@@ -61,7 +61,7 @@ impl std::fmt::Display for ChildEnd {
         };
         write!(out, "the child run {} {how}", self.run)?;
         match &self.cause {
-            Cause::None | Cause::Cancelled => Ok(()),
+            Cause::None | Cause::Cancelled | Cause::Rollback => Ok(()),
             Cause::Step(step) | Cause::Always(step) => write!(out, ": `{step}` failed"),
             Cause::Rejected(step) => write!(out, ": `{step}` was not approved"),
             Cause::Undo(step) => write!(out, ": the undo of `{step}` failed"),

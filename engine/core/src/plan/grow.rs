@@ -5,15 +5,16 @@ use crate::units::{StepId, StepIx};
 
 impl Plan {
     /// Adds the steps of so many items of a loop. Their ids are those of the loop's body with the number of the item behind
-    /// it, counted from 1; in a loop within a loop the outer number comes first.
+    /// it, counted on from those that it has; in a loop within a loop the outer number comes first.
     pub(crate) fn grow(&mut self, at: StepIx, items: usize) {
         let behind = self.suffix(at);
         let always = self.step(at).always;
         let Body::ForEach(each) = &self.step(at).body else { return };
         let body = each.body.clone();
-        let mut roots = Vec::with_capacity(items);
+        let mut roots = each.roots.clone();
+        let had = u32::try_from(roots.len()).unwrap_or(u32::MAX);
         self.steps.reserve(items.saturating_mul(body.len()));
-        for number in (1u32..).take(items) {
+        for number in (had.saturating_add(1)..).take(items) {
             let root = StepIx(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
             roots.push(root);
             let moved = |place: StepIx| StepIx(place.0.saturating_add(root.0));

@@ -142,6 +142,8 @@ pub enum OnFailure {
     Stop,
     /// The same, then undo what succeeded.
     Rollback,
+    /// The same, then ask a person what is to follow.
+    Ask,
 }
 
 impl Plan {

@@ -55,6 +55,9 @@ pub struct Step {
     pub on_interrupt: OnInterrupt,
     /// `on_failure: continue`: its failure counts as done.
     pub continue_on_failure: bool,
+    /// `on_failure: ask`: when its failure fails the run, a person is asked what is to follow.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ask_on_failure: bool,
     /// How it is undone.
     pub rollback: Option<Undo>,
     /// There is no way to undo it.

@@ -27,7 +27,7 @@ impl Run {
 
     /// Whether all steps have settled, so that nothing more is to run beside them.
     pub(crate) fn main_is_over(&self) -> bool {
-        self.stage == Stage::Main && self.unsettled_main == 0
+        self.stage == Stage::Main && self.unsettled_main == 0 && !self.asks_after_failure()
     }
 
     /// Whether a step runs beside the others and these have all settled. What a block does at its end is still done.

@@ -3,7 +3,9 @@
 mod beside;
 mod locks;
 mod parts;
+mod resets;
 mod step;
+mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,13 +13,14 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use locks::{LockState, Locks};
-pub use parts::{Cancel, Doing, End, Interrupted, Live, LoopRun, Rollback, ServiceState, Stage};
-pub use step::{Child, Prepared, StepRun, StepState, UndoRun, UndoState};
+pub use parts::{Cancel, Doing, End, Interrupted, Live, LoopRun, Rollback, ServiceState, Stage, Told};
+pub(crate) use resets::Resets;
+pub use step::{ByHand, Child, Prepared, StepRun, StepState, UndoRun, UndoState};
 
 use crate::digest::digest_of;
 use crate::evaluate::StepView;
-use crate::event::{AttemptId, Created, Host, Identity, Phase, Question, QuestionId};
-use crate::plan::{Plan, Section, Step};
+use crate::event::{AttemptId, Created, Host, Identity, Phase, Question, QuestionId, QuestionKind, Verb};
+use crate::plan::{OnFailure, Plan, Section, Step};
 use crate::rendered::Rendered;
 use crate::units::{Digest, ServiceName, StepId, StepIx, Timestamp};
 
@@ -58,6 +61,8 @@ pub struct Run {
     /// The first step that failed of those that fail the run because their approval was refused or expired.
     pub(crate) rejected: Option<StepId>,
     pub(crate) always_failed: Option<StepId>,
+    /// Whether one of the steps that fail the run has a person asked about that.
+    pub(crate) failure_asks: bool,
     pub(crate) cancel: Option<Cancel>,
     pub(crate) rollback: Option<Rollback>,
     pub(crate) service_failed: Option<ServiceName>,
@@ -71,6 +76,14 @@ pub struct Run {
     pub(crate) settled: u64,
     pub(crate) started_at: Timestamp,
     pub(crate) end: Option<End>,
+    /// What operators told it, in order.
+    pub(crate) told: Vec<Told>,
+    /// Who paused it.
+    pub(crate) paused: Option<Identity>,
+    /// A person had it rolled back; to this step, or wholly.
+    pub(crate) way_back: Option<Option<StepIx>>,
+    /// How often it went on after its end.
+    pub(crate) reopened: u32,
 }
 
 /// What never changes in a run, and what is derived from it.
@@ -86,6 +99,8 @@ pub(crate) struct Made {
     /// Of what every command gets: folder, environment, params, secret references. Part of what an approval is bound to.
     pub(crate) given: Digest,
 }
+
+static NO_OUTPUTS: BTreeMap<String, Value> = BTreeMap::new();
 
 impl Run {
     /// What the run was made of; none before it exists.
@@ -178,6 +193,38 @@ impl Run {
         self.rollback.as_ref()
     }
 
+    /// What operators told the run, in order.
+    pub fn told(&self) -> &[Told] {
+        &self.told
+    }
+
+    /// Who paused it, if it is paused.
+    pub fn paused(&self) -> Option<&Identity> {
+        self.paused.as_ref()
+    }
+
+    /// Who answers for it: who started it, or took it over last.
+    pub fn responsible(&self) -> Option<&Identity> {
+        let took = |told: &&Told| matches!(told.verb, Verb::Take) && told.refused.is_none();
+        let last = self.told.iter().rev().find(took).map(|told| &told.by);
+        last.or_else(|| self.created().map(|created| &created.by))
+    }
+
+    /// Whether a person had it rolled back.
+    pub fn is_rolled_back_by_hand(&self) -> bool {
+        self.way_back.is_some()
+    }
+
+    /// Whether it is on its way to its end because a person cancelled it or had it rolled back.
+    pub fn is_being_ended(&self) -> bool {
+        self.cancel.is_some() || self.way_back.is_some()
+    }
+
+    /// How often it went on after its end.
+    pub fn reopened(&self) -> u32 {
+        self.reopened
+    }
+
     /// Where the present engine runs; none before the first.
     pub fn host(&self) -> Option<&Host> {
         self.host.as_ref()
@@ -196,13 +243,35 @@ impl Run {
             Phase::Undo => run.undo.action.as_ref().is_some_and(Rendered::is_external),
             Phase::Probe => true,
         };
-        self.is_equipped() && self.holds_locks((at, phase)) && (self.has_place(at) || !takes_place)
+        let is_free = self.paused.is_none() && self.is_equipped();
+        is_free && self.holds_locks((at, phase)) && (self.has_place(at) || !takes_place)
     }
 
     /// Whether the steps before `always` did not end as the author hoped.
     pub(crate) fn went_wrong(&self) -> bool {
         let cancelled = self.cancel.as_ref().is_some_and(|cancel| cancel.in_main);
-        cancelled || self.failing.contains_key(&None) || self.service_failed.is_some() || self.lock_refused.is_some()
+        let unequipped = self.service_failed.is_some() || self.lock_refused.is_some();
+        cancelled || self.failing.contains_key(&None) || unequipped || self.way_back.is_some()
+    }
+
+    /// Whether what succeeded is undone once all steps have settled, as far as is known now.
+    pub(crate) fn rolls_back(&self) -> bool {
+        let by_failure = self.undoes_after_failure() && self.went_wrong() && !self.asks_after_failure();
+        self.way_back.is_some() || by_failure
+    }
+
+    /// Whether a person is to say what follows on the failure, rather than the runbook.
+    pub fn asks_after_failure(&self) -> bool {
+        let asks = self.failure_asks || self.plan().is_some_and(|plan| plan.on_failure == OnFailure::Ask);
+        let by_failure =
+            self.failing.contains_key(&None) && self.service_failed.is_none() && self.lock_refused.is_none();
+        asks && by_failure && self.cancel.is_none() && self.way_back.is_none()
+    }
+
+    /// The open question what is to follow on the failure of the run.
+    pub(crate) fn failure_question(&self) -> Option<&QuestionId> {
+        let found = self.questions.values().find(|question| question.kind == QuestionKind::Failure);
+        found.map(|question| &question.id)
     }
 
     /// What exactly the attempt runs, with its values.
@@ -259,7 +328,8 @@ impl Run {
             skipped: matches!(step.state, StepState::Skipped(_)),
             already_done: step.already_done,
             exit_code: step.exit_code,
-            outputs: &step.outputs,
+            // What it handed on before it started over is no more.
+            outputs: if step.state == StepState::Succeeded { &step.outputs } else { &NO_OUTPUTS },
         })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::event::{AttemptId, Cause, EndState, Identity, StopReason, Survivor};
+use crate::event::{AttemptId, Cause, EndState, Identity, StopReason, Survivor, Verb};
 use crate::units::{StepId, StepIx, Timestamp};
 
 /// How far a run is.
@@ -137,16 +137,61 @@ pub struct Cancel {
 /// A loop that was entered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoopRun {
-    /// The list.
-    pub items: Vec<Value>,
+    /// All items that it ever had: those of a list that another one replaced when it started over come first.
+    pub(crate) items: Vec<Value>,
+    /// Where each list begins among them.
+    pub(crate) starts: Vec<usize>,
     /// How many items may fail before the loop fails.
     pub failures_max: u32,
     /// How many have failed.
     pub failed: u32,
     /// How many ran and have ended in any way.
     pub settled: u32,
-    /// How many of them were let go so far.
-    pub(crate) begun: usize,
+    /// How many were let go and have not ended.
+    pub(crate) busy: u32,
+    /// The places of those that were not let go yet.
+    pub(crate) waiting: BTreeSet<usize>,
+}
+
+impl LoopRun {
+    pub(crate) fn new() -> Self {
+        let items = vec![];
+        let waiting = BTreeSet::new();
+        Self { items, starts: vec![], failures_max: 0, failed: 0, settled: 0, busy: 0, waiting }
+    }
+
+    /// The list.
+    pub fn items(&self) -> &[Value] {
+        self.items.get(self.from()..).unwrap_or_default()
+    }
+
+    /// How many items it had of lists that another one replaced.
+    pub(crate) fn from(&self) -> usize {
+        self.starts.last().copied().unwrap_or(0)
+    }
+
+    /// Where an item stands in its list, from 1, given its number among all.
+    pub(crate) fn index(&self, number: u32) -> usize {
+        let number = number as usize;
+        number - self.starts.iter().rev().find(|start| **start < number).copied().unwrap_or(0)
+    }
+}
+
+/// What an operator told the run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// What.
+    pub verb: Verb,
+    /// Who.
+    pub by: Identity,
+    /// Why.
+    pub reason: String,
+    /// When it was taken, or refused.
+    pub at: Timestamp,
+    /// Which message said so, when it was one.
+    pub message: Option<String>,
+    /// Why it was refused, if it was.
+    pub refused: Option<String>,
 }
 
 /// The way back.

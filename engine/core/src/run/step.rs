@@ -38,6 +38,18 @@ pub struct StepRun {
     pub started_at: Option<Timestamp>,
     /// When it settled.
     pub ended_at: Option<Timestamp>,
+    /// Whether it had succeeded when a person had it start over: that took effect, and is undone with the rest.
+    pub had_succeeded: bool,
+    /// How often a person had it start over.
+    pub resets: u32,
+    /// Whether a person told it to run, so that a failure elsewhere does not hold it back.
+    pub told: bool,
+    /// What a person said it comes to, as soon as it would start.
+    pub by_hand: Option<ByHand>,
+    /// Of an item of a loop that is open again: whether it waits until there is room for it in the loop.
+    pub parked: bool,
+    /// Of a switch that was entered: the case that was taken.
+    pub(crate) taken: Option<u32>,
     /// The step that spoils this one for those that need it.
     pub(crate) taint: Option<StepId>,
     /// The same, from the needs of the block around it; known once that is entered.
@@ -64,6 +76,15 @@ pub struct Child {
     pub starts: u32,
     /// Whether it is done with: the next attempt starts another.
     pub is_over: bool,
+}
+
+/// What a person said a step comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ByHand {
+    /// It need not run.
+    Skip,
+    /// It was done, and hands this on.
+    Done(BTreeMap<String, Value>),
 }
 
 /// What a step will do.
@@ -197,6 +218,12 @@ impl StepRun {
             child: None,
             started_at: None,
             ended_at: None,
+            had_succeeded: false,
+            resets: 0,
+            told: false,
+            by_hand: None,
+            parked: false,
+            taken: None,
             taint: None,
             inherited: None,
             unmet: step.needs_any.unwrap_or_else(|| u32::try_from(step.needs.len()).unwrap_or(u32::MAX)),
@@ -204,6 +231,33 @@ impl StepRun {
             section: Section::Main,
             in_trouble: false,
             settled_as: 0,
+        }
+    }
+
+    /// Pending again. Attempts are counted on, so that each has a name of its own; what counts against `max_attempts`
+    /// begins anew. What it handed on is kept for its undo alone.
+    pub(crate) fn start_over(&mut self, is_block: bool, told: bool) {
+        // What was done before this run began is not its to undo.
+        let was_there = self.already_done && self.attempts == 0;
+        self.had_succeeded |= self.state == StepState::Succeeded && !was_there;
+        self.already_done = false;
+        if self.state == StepState::Skipped(SkipReason::Person) && !told {
+            self.by_hand = Some(ByHand::Skip);
+        }
+        self.state = StepState::Pending;
+        self.failures = 0;
+        self.exit_code = None;
+        self.outputs_unknown = false;
+        self.prepared = None;
+        self.ended_at = None;
+        self.resets += 1;
+        self.told = told;
+        self.taken = None;
+        self.parked = false;
+        self.settled_as = 0;
+        (self.section, self.in_trouble) = (Section::Main, false);
+        if is_block {
+            self.started_at = None;
         }
     }
 }

@@ -20,7 +20,7 @@ fn plain(then: OnInterrupt) -> Style {
 }
 
 fn plain_fate(seed: u64) -> Fate {
-    Fate { seed, failing: 15, cancels: false, moody: false, service_fails: false }
+    Fate { seed, failing: 15, cancels: false, moody: false, service_fails: false, verbs: false }
 }
 
 /// The same but for what a person cannot know: outputs, exit codes, the kind of a failure.

@@ -3,6 +3,7 @@
 mod crash;
 mod kit;
 mod lost;
+mod outline;
 mod random;
 mod tables;
 mod tear;

@@ -25,6 +25,8 @@ pub(crate) struct Style {
 
 struct Making {
     rng: Rng,
+    /// Which steps ask what follows on their failure.
+    asks: Rng,
     style: Style,
     left: u64,
     next: u32,
@@ -37,7 +39,7 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
     let mut rng = Rng::of(seed, "plan");
     let most = if rng.percent(20) { 4 * style.size } else { style.size };
     let left = 2 + rng.below(most);
-    let mut making = Making { rng, style, left, next: 0, before: vec![] };
+    let mut making = Making { rng, asks: Rng::of(seed, "asks"), style, left, next: 0, before: vec![] };
     let mut main = making.list(0);
     while making.left > 0 {
         main.extend(making.list(0));
@@ -58,6 +60,9 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
     made.parallel = rng.percent(35);
     made.max_parallel = if style.rich { 1 + rng.below(4) as u32 } else { 100 };
     made.on_failure = if rng.percent(60) { OnFailure::Rollback } else { OnFailure::Stop };
+    if style.rich && Rng::of(seed, "ask").percent(20) {
+        made.on_failure = OnFailure::Ask;
+    }
     made.cancel_grace_ms = if rng.percent(50) { 10_000 } else { rng.below(900) };
     if rng.percent(60) {
         made.break_glass = vec!["boss".into()];
@@ -305,6 +310,9 @@ impl Making {
         if self.rng.percent(15) {
             spec = spec.keep_going();
         }
+        if self.style.rich && self.asks.percent(5) {
+            spec.step.ask_on_failure = !spec.step.continue_on_failure;
+        }
         if self.rng.percent(12) {
             let timeout = self.rng.percent(60).then(|| 500 + self.rng.below(1_500));
             let several = 1 + self.rng.below(3) as u32;
@@ -346,55 +354,4 @@ impl Making {
         }
         spec
     }
-}
-
-/// A runbook in a few lines, for people who look for a bug.
-pub(crate) fn outline(book: &Book) -> String {
-    let plan = book.plan();
-    let mut out = format!(
-        "{:?}, at most {}, grace {}, {:?}\n",
-        plan.on_failure, plan.max_parallel, plan.cancel_grace_ms, book.services
-    );
-    for (_, step) in plan.iter() {
-        let body = match &step.body {
-            Body::Action(action) => serde_json::to_string(action).expect("JSON").chars().take(60).collect(),
-            Body::Block { .. } => "block".to_owned(),
-            Body::Switch { on, .. } => format!("switch {}", on.source),
-            Body::ForEach(each) => {
-                format!("for each of {} {:?} {:?} {:#?}", each.over.source, each.width, each.failures_max, each.body)
-            }
-        };
-        out += &format!(
-            "{} in {:?}.{:?}.{:?} needs {:?} of {:?} {body}",
-            step.id,
-            step.parent.map(|it| it.0),
-            step.case,
-            step.section,
-            step.needs_any,
-            step.needs
-        );
-        let marks = [
-            (step.always, "always".to_owned()),
-            (step.beside.is_some(), format!("beside {:?}", step.beside)),
-            (step.condition.is_some(), format!("if {:?}", step.condition.as_ref().map(|it| &it.expression.source))),
-            (step.continue_on_failure, "continue".to_owned()),
-            (step.approval.is_some(), format!("approval {:?}", step.approval.as_ref().map(|it| it.timeout_ms))),
-            (!step.locks.is_empty(), format!("locks {:?}", step.locks)),
-            (step.retry.is_some(), format!("retry {:?}", step.retry)),
-            (step.until.is_some(), format!("until {:?}", step.until.as_ref().map(|it| it.every_ms))),
-            (step.done_when.is_some(), format!("done when {:?}", step.done_when)),
-            (step.timeout_ms.is_some(), format!("timeout {:?}", step.timeout_ms)),
-            (
-                step.rollback.is_some(),
-                format!("undo {:?}", step.rollback.as_ref().map(|it| (it.also_failed, it.on_interrupt))),
-            ),
-            (step.irreversible, "irreversible".to_owned()),
-            (true, format!("{:?}", step.on_interrupt)),
-        ];
-        for (_, mark) in marks.into_iter().filter(|(is, _)| *is) {
-            out += &format!(", {mark}");
-        }
-        out += "\n";
-    }
-    out
 }

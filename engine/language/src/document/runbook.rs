@@ -116,11 +116,13 @@ words! {
 
 words! {
     /// What happens after a step failed.
-    pub enum OnFailureWord ("what happens after a failure", later: &["ask"]) {
+    pub enum OnFailureWord ("what happens after a failure", later: &[]) {
         /// Nothing more starts, and the run ends as failed.
         Stop = "stop",
         /// Nothing more starts, and what succeeded is undone.
         Rollback = "rollback",
+        /// Nothing more starts, and a person says what follows: retry, skip, mark done, roll back, or end it.
+        Ask = "ask",
     }
 }
 

@@ -120,7 +120,8 @@ record! {
         pub on_interrupt: Option<OnInterruptWord>,
         /// Whether the action changes nothing, so that it may be repeated without a question.
         pub read_only: Option<Flag>,
-        /// `continue`: a failure of this step counts as done, and does not fail the run.
+        /// `continue`: a failure of this step counts as done, and does not fail the run. `ask`: a person says what follows
+        /// on it.
         pub on_failure: Option<OnStepFailureWord>,
         /// How the step is undone when the run is rolled back.
         pub rollback: Option<Box<UndoDoc>>,
@@ -219,9 +220,11 @@ words! {
 
 words! {
     /// What a failure of a step means.
-    pub enum OnStepFailureWord ("what a failure of a step means", later: &["ask"]) {
+    pub enum OnStepFailureWord ("what a failure of a step means", later: &[]) {
         /// It counts as done.
         Continue = "continue",
+        /// The run fails, and a person says what follows, whatever the runbook's own `on_failure` says.
+        Ask = "ask",
     }
 }
 

@@ -130,6 +130,7 @@ pub(crate) fn lower(
         locks,
         on_failure: match doc.on_failure {
             Some(OnFailureWord::Rollback) => OnFailure::Rollback,
+            Some(OnFailureWord::Ask) => OnFailure::Ask,
             Some(OnFailureWord::Stop) | None => OnFailure::Stop,
         },
         cancel_grace_ms: doc.cancel_grace.as_ref().map_or(CANCEL_GRACE_MS, |grace| grace.0.value),

@@ -71,6 +71,7 @@ impl<'d> Lowering<'d, '_> {
             approval,
             locks,
             continue_on_failure: doc.on_failure == Some(OnStepFailureWord::Continue),
+            ask_on_failure: doc.on_failure == Some(OnStepFailureWord::Ask),
             rollback: rollback.flatten(),
             irreversible: doc.irreversible.as_ref().is_some_and(|flag| flag.value),
             outputs,

@@ -32,13 +32,13 @@ impl Driver {
         let inbox = Inbox::listen(&engine.folder);
         let secrets = engine.secrets.clone();
         // Of a run that is to end only what that takes is needed.
-        let is_ending = engine.run.cancel().is_some() || engine.is_told_to_end()?;
+        let is_ending = engine.run.is_being_ended() || engine.is_told_to_end()?;
         engine.check_secrets(is_ending, false).await?;
         link_program(&engine, &options)?;
         let withhold = secrets.variables();
         let (supervisor, welcome) =
             SupervisorClient::connect_or_start(engine.folder.path(), &options.exe, &withhold).await?;
-        let is_resumed = engine.run.host().is_some();
+        let is_resumed = engine.run.host().is_some() || engine.run.reopened() > 0;
         let mut driver = Self {
             services: Services::new(is_resumed),
             locks: super::locks::LocksAtWork::default(),
@@ -85,7 +85,7 @@ impl Driver {
         // Learned before anything is decided: what ran then, and in which boot it was started.
         let ran = self.attempts_that_ran();
         self.take(Input::EngineStarted(Host { boot_id: boot_id.clone(), supervisor }))?;
-        self.read_cancels()?;
+        self.read_ends()?;
         for (attempt, is_command, started_in) in ran {
             let key = attempt.to_string();
             match known.get(&key).map(|command| &command.state) {

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use runbook_core::input::{Answered, Input};
+use runbook_core::event::Verb;
+use runbook_core::input::{Answered, Input, VerbAsked};
 
 use super::{Driver, EngineError};
 use crate::identity::roles_of;
@@ -16,9 +17,13 @@ impl Driver {
         self.read_messages(|_| true)
     }
 
-    /// Takes the requests to cancel alone: known before anything else is decided, they keep it from starting.
-    pub(super) fn read_cancels(&mut self) -> Result<(), EngineError> {
-        self.read_messages(|message| matches!(message, Message::Cancel { .. }))
+    /// Takes alone what keeps more from starting, and `continue`, in the order written: known before anything else is decided.
+    pub(super) fn read_ends(&mut self) -> Result<(), EngineError> {
+        self.read_messages(|message| match message {
+            Message::Cancel { .. } => true,
+            Message::Verb { verb, .. } => matches!(verb, Verb::Pause | Verb::Continue | Verb::Rollback { .. }),
+            Message::Answer { .. } => false,
+        })
     }
 
     fn read_messages(&mut self, which: impl Fn(&Message) -> bool) -> Result<(), EngineError> {
@@ -48,8 +53,10 @@ impl Driver {
         let Received { by, written_at, message, file } = received;
         match message {
             Message::Cancel { level, reason } => {
-                let message = file.file_stem().map(|name| name.to_string_lossy().into_owned());
-                Input::CancelAsked { level, by, reason, message }
+                Input::CancelAsked { level, by, reason, message: inbox::name_of(&file) }
+            }
+            Message::Verb { verb, reason } => {
+                Input::Verb(Box::new(VerbAsked { verb, by, reason, written_at, message: inbox::name_of(&file) }))
             }
             Message::Answer { question, answer, digest } => {
                 let roles = roles_of(&by, &self.roles_now());

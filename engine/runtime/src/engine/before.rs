@@ -20,12 +20,18 @@ impl Engine {
     /// # Errors
     /// As [`Engine::create`].
     pub fn check(state: &StateFolder, created: &Created) -> Result<(), EngineError> {
-        check_locks(created)?;
-        let secrets = Secrets::of(created);
-        let folder = state.run(&created.run);
-        check(&folder, created, &secrets).map_err(EngineError::Precondition)?;
-        check_place(state).map_err(|reason| EngineError::Precondition(vec![reason]))
+        checked(state, created).map(drop)
     }
+}
+
+/// Checks all that keeps a run from being created. The secrets come back, which remember what programs printed: these are
+/// not run again for the start.
+pub(super) fn checked(state: &StateFolder, created: &Created) -> Result<Secrets, EngineError> {
+    check_locks(created)?;
+    let secrets = Secrets::of(created);
+    check(&state.run(&created.run), created, &secrets).map_err(EngineError::Precondition)?;
+    check_place(state).map_err(|reason| EngineError::Precondition(vec![reason]))?;
+    Ok(secrets)
 }
 
 /// Checks all that can be known before the first event: each reason is a sentence.

@@ -22,6 +22,7 @@ mod lookup;
 mod needed;
 pub(crate) mod params;
 mod reconcile;
+mod reopen;
 mod services;
 mod told;
 mod uses;
@@ -119,8 +120,7 @@ impl Engine {
     /// journal cannot be written.
     pub fn create(state: &StateFolder, created: Created, evaluate: Box<dyn Evaluate>) -> Result<Self, EngineError> {
         let precondition = |reason: String| EngineError::Precondition(vec![reason]);
-        Self::check(state, &created)?;
-        let secrets = Secrets::of(&created);
+        let secrets = before::checked(state, &created)?;
         let folder = state.create_run(&created.run).map_err(|error| precondition(error.to_string()))?;
         let lock = folder.lock().map_err(EngineError::from)?;
         let journal = RunJournal::create(folder.path())?;

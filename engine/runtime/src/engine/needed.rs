@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use runbook_core::event::Created;
+use runbook_core::event::{Created, Verb};
 use runbook_core::plan::{Action, OnFailure, Part, Plan, RunbookCall, SecretSource, Step};
 use runbook_core::run::{Run, Stage, StepState};
 use runbook_core::units::{Digest, SecretName, StepIx};
@@ -16,10 +16,14 @@ use crate::looped::{action_of, within};
 use crate::secrets::Secrets;
 
 impl Engine {
-    /// Whether a request to cancel waits in the inbox.
+    /// Whether a request to cancel, or to roll back, waits in the inbox.
     pub(super) fn is_told_to_end(&self) -> Result<bool, EngineError> {
         let messages = inbox::read(&self.folder)?;
-        Ok(messages.iter().any(|received| matches!(received.message, Message::Cancel { .. })))
+        let ends = |message: &Message| match message {
+            Message::Cancel { .. } | Message::Verb { verb: Verb::Rollback { .. }, .. } => true,
+            Message::Answer { .. } | Message::Verb { .. } => false,
+        };
+        Ok(messages.iter().any(|received| ends(&received.message)))
     }
 
     /// Checks that every secret that may still be needed can be had. Those that a service writes are looked for only
@@ -110,7 +114,7 @@ fn actions_of(step: &Step) -> impl Iterator<Item = &Action> {
 
 /// What a run may need that has not begun.
 fn at_start(plan: &Plan, part: Option<&Part>) -> BTreeSet<SecretName> {
-    let rolls_back = plan.on_failure == OnFailure::Rollback;
+    let rolls_back = plan.on_failure != OnFailure::Stop;
     let actions = plan.written_of(part).into_iter().flat_map(|step| {
         let undo = step.rollback.as_ref().filter(|_| rolls_back).map(|undo| &undo.action);
         actions_of(step).chain(undo)
@@ -152,7 +156,8 @@ fn is_left_out(run: &Run, at: StepIx) -> bool {
 }
 
 fn may_be_undone(run: &Run, at: StepIx, state: &StepState, is_ending: bool) -> bool {
-    let rolls_back = run.created().is_some_and(|created| created.plan.on_failure == OnFailure::Rollback);
+    let by_rule = run.created().is_some_and(|created| created.plan.on_failure != OnFailure::Stop);
+    let rolls_back = by_rule || run.is_rolled_back_by_hand();
     let has_begun = match state {
         StepState::Pending | StepState::Asked | StepState::Cleared => !is_ending,
         StepState::Skipped(_) | StepState::Blocked(_) => false,

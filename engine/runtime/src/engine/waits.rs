@@ -24,6 +24,6 @@ impl Driver {
         let is_held = |locks: &Locks| locks.state == LockState::Held;
         let has_locks = run.locks().all(|(_, locks)| is_held(locks));
         let asks_somebody = !run.questions().is_empty() || run.live().any(|live| self.child_waits(&live.attempt));
-        asks_somebody && run.is_equipped() && has_locks && run.wanted().iter().all(asks)
+        (asks_somebody || run.paused().is_some()) && run.is_equipped() && has_locks && run.wanted().iter().all(asks)
     }
 }

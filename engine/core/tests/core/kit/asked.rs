@@ -13,7 +13,7 @@ pub(crate) fn state(run: &Run) {
                 live.doing == Doing::Asking && *attempt == live.attempt
             }
             QuestionKind::Interrupted { attempt } => live.doing == Doing::Interrupted && *attempt == live.attempt,
-            QuestionKind::Approval { .. } => false,
+            QuestionKind::Approval { .. } | QuestionKind::Failure => false,
         };
         let questions = run.questions().values().filter(|question| asked(&question.kind)).count();
         let asks = matches!(live.doing, Doing::Asking | Doing::Interrupted) && !done::is_to_be_looked_at(run, live);

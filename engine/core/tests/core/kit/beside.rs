@@ -32,5 +32,6 @@ pub(crate) fn places(run: &Run, max_parallel: u32, takes_place: impl Fn(&Live) -
 
 /// Whether a step that does not run beside the others has still to settle.
 fn main_goes_on(run: &Run) -> bool {
-    run.steps().any(|(_, step, state)| step.beside.is_none() && !step.always && !state.state.is_settled())
+    run.asks_after_failure()
+        || run.steps().any(|(_, step, state)| step.beside.is_none() && !step.always && !state.state.is_settled())
 }

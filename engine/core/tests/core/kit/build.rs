@@ -81,6 +81,7 @@ fn spec(id: &str, action: Action) -> Spec {
         locks: vec![],
         on_interrupt: OnInterrupt::Ask,
         continue_on_failure: false,
+        ask_on_failure: false,
         rollback: None,
         irreversible: false,
         outputs: BTreeMap::new(),

@@ -51,6 +51,9 @@ pub(crate) fn event(before: &Run, event: &Event, after: &Run) {
         Event::RunEnded { .. } => ended(after),
         _ => {}
     }
+    if matches!(event, Event::StepsReset { .. } | Event::RunReopened { .. }) {
+        return;
+    }
     for (at, step, now) in after.steps() {
         let is_old = before.step(&step.id).is_some_and(|old| old.state.is_settled());
         if is_old {
@@ -118,7 +121,7 @@ fn started(run: &Run, at: StepIx, first: bool) {
     if first && !in_cleanup(plan, at) {
         beside::begins(run, step);
     }
-    if let (true, Some(held)) = (first, held_back(run, at)) {
+    if let (true, false, Some(held)) = (first, of(run, at).told, held_back(run, at)) {
         panic!("`{}` starts although {held}", step.id);
     }
     if step.approval.is_some() && first {
@@ -163,9 +166,7 @@ fn held_back(run: &Run, at: StepIx) -> Option<String> {
         for (block, section) in lists_around(plan, failed) {
             if let Body::ForEach(each) = &plan.step(block).body {
                 // What fails in an item is contained until the item has failed, and that until too many have.
-                let count = |at: &StepIx| matches!(of(run, *at).state, StepState::Failed(_));
-                let failed_items = each.roots.iter().filter(|at| count(at)).count();
-                if step.parent != Some(block) || failed_items <= each.failures_max.of(each.roots.len()) as usize {
+                if step.parent != Some(block) || loops::bears(run, block, each) {
                     to_the_top = false;
                     break;
                 }
@@ -254,10 +255,11 @@ fn undo_started(run: &Run, step: &StepId) {
             assert_eq!(*undo, UndoState::Undone, "`{step}` is undone before `{}`", plan.step(*other).id);
         }
     }
-    let state = &of(run, at).state;
+    let StepRun { state, had_succeeded, .. } = of(run, at);
     let also_failed = plan.step(at).rollback.as_ref().is_some_and(|undo| undo.also_failed);
-    assert!(*state == StepState::Succeeded || also_failed, "`{step}` is undone and was {state:?}");
-    assert!(of(run, at).attempts > 0 || of(run, at).started_at.is_some(), "`{step}` is undone and did nothing");
+    assert!(*state == StepState::Succeeded || *had_succeeded || also_failed, "`{step}` is undone and was {state:?}");
+    let by_hand = !of(run, at).already_done;
+    assert!(of(run, at).attempts > 0 || of(run, at).started_at.is_some() || by_hand, "`{step}` did nothing");
     assert!(!plan.step(at).always && !in_cleanup(plan, at), "`{step}` of `always` is undone");
 }
 
@@ -352,7 +354,7 @@ pub(crate) fn state(run: &Run) {
         }
     }
     asked::state(run);
-    if run.stage() != Stage::Ended && run.host().is_some() {
+    if run.stage() != Stage::Ended && run.host().is_some() && run.paused().is_none() {
         assert!(!wanted.is_empty() || !run.services().is_empty(), "nothing is wanted and the run has not ended");
     }
 }

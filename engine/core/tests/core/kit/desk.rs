@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use runbook_core::Effect;
-use runbook_core::event::{AttemptId, Event, Phase, QuestionId, QuestionKind, Survivor};
-use runbook_core::input::{Answer, Answered, AttemptResult, Exit, Input, Lost};
+use runbook_core::event::{AttemptId, Event, Phase, QuestionId, QuestionKind, Survivor, Verb};
+use runbook_core::input::{Answer, Answered, AttemptResult, Exit, Input, Lost, VerbAsked};
 use runbook_core::run::{Run, StepState};
 use runbook_core::units::{Role, ServiceName, StepId, Timestamp};
 use serde_json::{Value, json};
@@ -125,6 +125,13 @@ impl Desk {
     pub(crate) fn cancel_by(&mut self, message: &str, level: u8) -> Vec<Event> {
         let message = Some(message.to_owned());
         self.tell(Input::CancelAsked { level, by: person("ann"), reason: None, message })
+    }
+
+    /// An operator says something.
+    pub(crate) fn say(&mut self, verb: Verb) -> Vec<Event> {
+        let (by, reason, written_at) = (person("starter"), "it has to be".to_owned(), Timestamp(self.engine.now));
+        let message = Some(format!("message {}", self.engine.journal.len()));
+        self.tell(Input::Verb(Box::new(VerbAsked { verb, by, reason, written_at, message })))
     }
 
     pub(crate) fn ready(&mut self, service: &str) {

@@ -80,13 +80,9 @@ impl Engine {
             let was = self.shadow.clone();
             self.shadow.apply(event, batch.at).unwrap_or_else(|illegal| panic!("replay: {illegal}"));
             check::event(&was, event, &self.shadow);
+            assert!(self.shadow.is_derived(), "what is kept beside the steps does not follow from them: {event:?}");
         }
-        assert!(
-            self.shadow == self.run,
-            "the fold of the events is not the state:\n{:#?}\n{:#?}",
-            self.shadow,
-            self.run
-        );
+        assert!(self.shadow == self.run, "the fold of the events is not the state:\n{:?}\n{:?}", self.shadow, self.run);
         check::state(&self.run);
         check::once(&self.run, input, batch.at);
     }

@@ -52,14 +52,24 @@ pub(crate) struct Fate {
     pub(crate) moody: bool,
     /// Whether a service may fail to come up.
     pub(crate) service_fails: bool,
+    /// Whether operators say something beside answers and requests to cancel, also after the end.
+    pub(crate) verbs: bool,
 }
 
 impl Fate {
     /// What becomes of an attempt that starts now. Depends on how many failed before it, not on its number, so that an
     /// attempt that is run again because nobody knows its fate fares like the lost one, and ends when that would have.
-    pub(crate) fn job(&self, attempt: &AttemptId, failures: u32, kind: &Kind, now: u64, ends_at: Option<u64>) -> Job {
+    pub(crate) fn job(
+        &self,
+        attempt: &AttemptId,
+        (resets, failures): (u32, u32),
+        kind: &Kind,
+        now: u64,
+        ends_at: Option<u64>,
+    ) -> Job {
         let undo = attempt.phase == Phase::Undo;
-        let mut rng = Rng::of(self.seed, &format!("job {} {undo} {failures}", attempt.step));
+        let again = if resets > 0 { format!(" again {resets}") } else { String::new() };
+        let mut rng = Rng::of(self.seed, &format!("job {} {undo} {failures}{again}", attempt.step));
         let failing = if undo { self.failing / 2 } else { self.failing };
         let fails = rng.percent(failing);
         let after_ms = match kind {
@@ -266,5 +276,7 @@ pub(crate) fn agreement(kind: &QuestionKind) -> Answer {
             reason: None,
         },
         QuestionKind::Interrupted { .. } => Answer::TookEffect { reason: None },
+        // No answer counts: a verb says what follows.
+        QuestionKind::Failure => Answer::Confirm { reason: None },
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod locks;
 pub(crate) mod loops;
 pub(crate) mod lower;
 pub(crate) mod needs;
+pub(crate) mod operator;
 pub(crate) mod rng;
 pub(crate) mod sim;
 pub(crate) mod world;

@@ -86,7 +86,7 @@ impl Sim {
 
     /// A run that no engine has taken yet.
     pub(crate) fn created(book: &Book, fate: Fate, checks: Checks) -> Self {
-        let mut sim = Self { engine: Engine::new(checks), world: World::new(fate), engines: 0 };
+        let mut sim = Self { engine: Engine::new(checks), world: World::new(fate, &book.plan()), engines: 0 };
         let _ = sim.engine.tell(Input::Launched(Box::new(book.created())));
         sim
     }
@@ -100,15 +100,28 @@ impl Sim {
     /// Makes it so, then tells the engine the next thing. None when the run has ended.
     pub(crate) fn step(&mut self) -> Option<Rc<Batch>> {
         if self.engine.run.stage() == Stage::Ended {
+            while self.world.operators.may_come_back() {
+                if let Some(input) = self.world.come_back(&self.engine.run, self.engine.now) {
+                    return Some(self.engine.tell(input));
+                }
+            }
             return None;
+        }
+        if self.engine.run.host().is_none() {
+            return Some(self.start_engine());
         }
         self.world.reconcile(&self.engine.run, self.engine.now);
         let Some((at, next)) = self.world.next(&self.engine.run, self.engine.now) else {
-            panic!("nothing will happen any more and the run has not ended: {:#?}", self.engine.run)
+            panic!("nothing will happen any more and the run has not ended: {}", self.story())
         };
         self.engine.now = at;
-        let input = self.world.tell(&self.engine.run, next);
+        let input = self.world.tell(&self.engine.run, next, at);
         Some(self.engine.tell(input))
+    }
+
+    /// Whether it has ended, and nobody comes back to it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.engine.run.end().is_some() && !self.world.operators.may_come_back()
     }
 
     /// Goes on to the end.
@@ -118,7 +131,7 @@ impl Sim {
                 return self.ending();
             }
         }
-        panic!("the run does not end: {:#?}", self.engine.run)
+        panic!("the run does not end: {}", self.story())
     }
 
     /// The engine dies and another one takes the run; the supervisor and all commands live on.
@@ -135,6 +148,15 @@ impl Sim {
     /// The same with its own whole journal.
     pub(crate) fn reborn(&self) -> Self {
         self.resumed(&self.engine.journal, self.engine.checks)
+    }
+
+    /// How it came to where it is, for people who look for a bug.
+    fn story(&self) -> String {
+        let run = &self.engine.run;
+        let steps = run.steps().map(|(_, step, run)| format!("{} {:?} undo {:?}", step.id, run.state, run.undo.state));
+        let batches = self.engine.journal.iter().skip(1).map(|batch| format!("{:?} {:?}", batch.at, batch.events));
+        let lines: Vec<String> = steps.chain(batches).collect();
+        format!("{:?}, paused {:?}\n{}", run.stage(), run.paused(), lines.join("\n"))
     }
 
     /// What it came to.

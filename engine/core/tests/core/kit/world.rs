@@ -12,6 +12,7 @@ use runbook_core::units::{Role, ServiceName, StepId, Timestamp};
 
 use super::book::person;
 use super::fate::{Fate, Kind};
+use super::operator::Operators;
 
 /// A command that was started.
 #[derive(Clone, Debug)]
@@ -51,6 +52,7 @@ pub(crate) struct World {
     asked: BTreeSet<QuestionId>,
     letters: Vec<Letter>,
     cancels: Vec<(u64, u8)>,
+    pub(crate) operators: Operators,
     /// When a command that was lost would have ended, and whether well.
     lost: BTreeMap<(StepId, Phase), (u64, bool)>,
     /// Each command that was started.
@@ -66,12 +68,14 @@ pub(crate) enum Next {
     Ended(AttemptId, Option<usize>),
     Letter(usize),
     Cancel(u8),
+    /// Whether it is one that was to be said at this moment.
+    Verb(bool),
     Stopped(ServiceName),
     Timer(Timer),
 }
 
 impl World {
-    pub(crate) fn new(fate: Fate) -> Self {
+    pub(crate) fn new(fate: Fate, plan: &runbook_core::plan::Plan) -> Self {
         Self {
             fate,
             commands: BTreeMap::new(),
@@ -80,6 +84,7 @@ impl World {
             asked: BTreeSet::new(),
             letters: vec![],
             cancels: fate.cancels(),
+            operators: Operators::new(fate.seed, fate.verbs, plan),
             lost: BTreeMap::new(),
             started: vec![],
         }
@@ -87,6 +92,7 @@ impl World {
 
     /// Makes it so: starts what should run and does not, ends what should end, lets people see the questions.
     pub(crate) fn reconcile(&mut self, run: &Run, now: u64) {
+        self.operators.look(run, now);
         let wanted = run.wanted();
         for effect in &wanted {
             match effect {
@@ -124,12 +130,13 @@ impl World {
             child: run.child_of(attempt).map(|child| child.run.clone()),
         };
         let lost = self.lost.remove(&(attempt.step.clone(), attempt.phase));
+        let failures = (step.resets + run.reopened(), failures);
         let job = match attempt.phase {
             Phase::Probe => {
                 let interrupted =
                     run.live().any(|live| live.attempt.step == attempt.step && live.doing == Doing::Interrupted);
                 let own = self.lost.get(&(attempt.step.clone(), Phase::Do)).copied().filter(|_| interrupted);
-                self.fate.look(attempt, failures, now, own)
+                self.fate.look(attempt, failures.1, now, own)
             }
             Phase::Do | Phase::Undo => self.fate.job(attempt, failures, &kind, now, lost.map(|(ends_at, _)| ends_at)),
         };
@@ -176,10 +183,10 @@ impl World {
     }
 
     fn ask(&mut self, run: &Run, id: &QuestionId, now: u64) {
-        if !self.asked.insert(id.clone()) {
+        let question = &run.questions()[id];
+        if question.kind == QuestionKind::Failure || !self.asked.insert(id.clone()) {
             return;
         }
-        let question = &run.questions()[id];
         if let QuestionKind::Interrupted { attempt } = &question.kind
             && let Some((ends_at, fine)) = self.lost.get(&(attempt.step.clone(), attempt.phase)).copied()
         {
@@ -220,12 +227,12 @@ impl World {
         let locks = self.next_locks(run, now);
         let services = self.services.iter().filter(|(_, it)| !it.told && !it.stopped);
         let services = services.map(|(name, it)| (it.ready_at, Next::Service(name.clone())));
-        let stopped = run.services().keys().filter(|name| {
-            let state = run.services().get(*name);
-            let is_gone = self.services.get(*name).is_none_or(|it| it.stopped);
-            let gone = is_gone && run.stage() >= Stage::Stopping;
-            gone && state != Some(&ServiceState::Stopped)
+        let stopped = run.services().iter().filter(|(name, state)| {
+            // One that nobody had to start again is gone, too.
+            let is_gone = self.services.get(*name).is_none_or(|service| service.stopped);
+            is_gone && run.stage() >= Stage::Stopping && **state != ServiceState::Stopped
         });
+        let stopped = stopped.map(|(name, _)| name);
         let stopped = stopped.map(|name| (now, Next::Stopped(name.clone())));
         let commands = self.commands.iter().filter(|(_, it)| !it.told);
         let commands = commands.map(|(attempt, it)| (it.ends_at, Next::Ended(attempt.clone(), None)));
@@ -239,6 +246,7 @@ impl World {
             Effect::Timer { at, timer } => Some((at.0, Next::Timer(timer))),
             _ => None,
         });
+        let verbs = self.operators.next().map(|(at, by_time)| (at, Next::Verb(by_time)));
         let all = locks
             .into_iter()
             .chain(services)
@@ -246,6 +254,7 @@ impl World {
             .chain(commands)
             .chain(letters)
             .chain(cancels)
+            .chain(verbs)
             .chain(timers);
         all.map(|(at, next)| (at.max(now), next)).min()
     }
@@ -274,7 +283,7 @@ impl World {
     }
 
     /// The words for what the engine is told.
-    pub(crate) fn tell(&mut self, run: &Run, next: Next) -> Input {
+    pub(crate) fn tell(&mut self, run: &Run, next: Next, now: u64) -> Input {
         if let Next::Lock(scope, None) = &next {
             let (_, locks) = run.locks().find(|(it, _)| it == scope).expect("locks");
             let names: Vec<String> = locks.wishes.iter().map(|wish| wish.name.clone()).collect();
@@ -283,6 +292,7 @@ impl World {
             self.locks.insert(scope.clone(), names);
         }
         match next {
+            Next::Verb(by_time) => self.operators.tell(by_time, now),
             Next::Lock(scope, Some(name)) => Input::LockHeld { scope, name, holder: None },
             Next::Lock(scope, None) => Input::LocksTaken(scope),
             Next::Service(service) => {
@@ -323,6 +333,13 @@ impl World {
             }
         }
         self.services.values_mut().for_each(|service| service.told = false);
+    }
+
+    /// Somebody comes back to a run that has ended: what was stopped may start again.
+    pub(crate) fn come_back(&mut self, run: &Run, now: u64) -> Option<Input> {
+        let input = self.operators.come_back(run, now)?;
+        self.services.clear();
+        Some(input)
     }
 
     /// The supervisor and all commands are gone too; statuses that were written are still there. Gives the attempts of

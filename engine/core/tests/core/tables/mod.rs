@@ -28,4 +28,7 @@ mod skip;
 mod some_of;
 mod timeout;
 mod until;
+mod verb_effects;
+mod verb_loops;
+mod verbs;
 mod verdict;
