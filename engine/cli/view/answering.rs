@@ -211,8 +211,13 @@ fn watch(folder: &RunFolder, question: &QuestionStatus, file: &Path, hints: &Hin
             note(format!("taken: {} of {of} approved; other people must, too", open.approved.len()));
             return Ok(ExitCode::Succeeded);
         }
+        if inbox::late(file).exists() {
+            let text =
+                format!("another answer came before this one, which does not count; {}", became(&status, question));
+            return Err(refused(text).hint(hints.command("show", "")));
+        }
         if !is_open {
-            note(follows(&status, question));
+            note(format!("taken: {}", became(&status, question)));
             return Ok(ExitCode::Succeeded);
         }
         let text = "the engine did not count the answer: it came too late, or you may not give it".to_owned();
@@ -222,10 +227,11 @@ fn watch(folder: &RunFolder, question: &QuestionStatus, file: &Path, hints: &Hin
     Ok(ExitCode::Succeeded)
 }
 
-fn follows(status: &Status, question: &QuestionStatus) -> String {
+/// What became of the step and the run.
+fn became(status: &Status, question: &QuestionStatus) -> String {
     let step = status.steps.iter().find(|step| step.id == question.step);
     let step = step.map(|step| format!("step `{}` is {}; ", step.id, step.state)).unwrap_or_default();
-    format!("taken: {step}the run is {}", status.state.replace('_', " "))
+    format!("{step}the run is {}", status.state.replace('_', " "))
 }
 
 #[cfg(test)]

@@ -139,6 +139,11 @@ fn next_name() -> ulid::Ulid {
     names.generate().unwrap_or_else(ulid::Overflow::commit_overflow_increment)
 }
 
+/// What the file of an answer is called after the engine found that another answer had come before it.
+pub fn late(file: &Path) -> PathBuf {
+    file.with_extension("late")
+}
+
 /// All messages, the oldest first. What is no message is put aside as `<name>.refused`, and said in the log.
 ///
 /// # Errors

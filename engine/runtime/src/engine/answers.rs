@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use runbook_core::event::Verb;
+use runbook_core::event::{Event, Verb};
 use runbook_core::input::{Answered, Input, VerbAsked};
 
 use super::{Driver, EngineError};
@@ -29,7 +29,8 @@ impl Driver {
     fn read_messages(&mut self, which: impl Fn(&Message) -> bool) -> Result<(), EngineError> {
         let mut files = vec![];
         for received in inbox::read(&self.engine.folder)?.into_iter().filter(|received| which(&received.message)) {
-            files.push(received.file.clone());
+            let is_late = self.is_late(&received)?;
+            files.push((received.file.clone(), is_late));
             if self.inbox.is_tired_of(&received.by) && matches!(received.message, Message::Answer { .. }) {
                 continue;
             }
@@ -39,14 +40,33 @@ impl Driver {
         if !files.is_empty() {
             self.publish(true);
         }
-        for file in files {
-            match fs::remove_file(&file) {
+        for (file, is_late) in files {
+            let gone = if is_late { fs::rename(&file, inbox::late(&file)) } else { fs::remove_file(&file) };
+            match gone {
                 // Its owner took it back, and it counts all the same.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                removed => removed?,
+                gone => gone?,
             }
         }
         Ok(())
+    }
+
+    /// Whether an answer came after another one had closed its question. One that closed it itself, and is read again after a
+    /// crash, did not.
+    fn is_late(&mut self, received: &Received) -> Result<bool, EngineError> {
+        let Message::Answer { question, .. } = &received.message else { return Ok(false) };
+        if self.engine.run.questions().contains_key(question) {
+            return Ok(false);
+        }
+        let is_it = |event: &Event| match event {
+            Event::QuestionAnswered { question: of, by, written_at, .. }
+            | Event::ApprovalGiven { question: of, by, written_at, .. } => {
+                of == question && by.uid == received.by.uid && *written_at == received.written_at
+            }
+            _ => false,
+        };
+        let records = runbook_journal::Journal::load(&mut self.engine.journal)?;
+        Ok(!records.iter().any(|record| is_it(&record.event)))
     }
 
     fn input_of(&self, received: Received) -> Input {

@@ -9,6 +9,7 @@ use runbook_core::input::{Input, VerbAsked};
 use super::{Engine, EngineError, now};
 use crate::folder::RunFolder;
 use crate::identity::me;
+use crate::inbox;
 use crate::status::Status;
 
 impl Engine {
@@ -43,8 +44,8 @@ impl Engine {
 
     /// What was said to a run that had ended counts for nothing in what follows.
     fn put_late_messages_aside(&self) -> Result<(), EngineError> {
-        for received in crate::inbox::read(&self.folder)? {
-            fs::rename(&received.file, received.file.with_extension("late"))?;
+        for received in inbox::read(&self.folder)? {
+            fs::rename(&received.file, inbox::late(&received.file))?;
         }
         Ok(())
     }
