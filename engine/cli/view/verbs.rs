@@ -7,9 +7,14 @@ use super::hint::{Hints, quoted};
 use super::text::{moment, visible_line};
 
 /// A verb as the command that says it, and what it means.
-fn command(verb: &Verb, hints: &Hints) -> (String, String) {
+fn command(verb: &Verb, is_stuck: bool, hints: &Hints) -> (String, String) {
     let step = verb.step().map(ToString::to_string).unwrap_or_default();
     let (rest, meaning) = match verb {
+        Verb::Retry { step: None, .. } if is_stuck => (String::new(), "the rollback goes on".to_owned()),
+        Verb::Retry { .. } if is_stuck => (step.clone(), format!("the rollback goes on, with `{step}`")),
+        Verb::MarkDone { .. } if is_stuck => {
+            (step.clone(), format!("you undid `{step}` by hand; the rollback goes on"))
+        }
         Verb::Retry { step: None, .. } => (String::new(), "what failed starts over".to_owned()),
         Verb::Retry { .. } => (step.clone(), format!("`{step}` starts over")),
         Verb::Skip { .. } => (step.clone(), format!("`{step}` counts as done")),
@@ -29,7 +34,7 @@ fn command(verb: &Verb, hints: &Hints) -> (String, String) {
 
 /// All commands that make sense now, `cancel` among them, with what each means.
 pub(crate) fn commands(status: &Status, hints: &Hints) -> Vec<(String, String)> {
-    let mut all: Vec<_> = status.verbs.iter().map(|verb| command(verb, hints)).collect();
+    let mut all: Vec<_> = status.verbs.iter().map(|verb| command(verb, status.state == "stuck", hints)).collect();
     if status.ended_at.is_none() {
         all.push((hints.command("cancel", "--reason TEXT"), "it is ended".to_owned()));
     }
@@ -40,7 +45,7 @@ pub(crate) fn commands(status: &Status, hints: &Hints) -> Vec<(String, String)> 
 pub(crate) fn after_failure(verbs: &[Verb], hints: &Hints) -> Vec<(String, String)> {
     let answers = verbs.iter().filter(|verb| verb.answers_a_failure());
     let cancel = (hints.command("cancel", "--reason TEXT"), "nothing more is tried".to_owned());
-    answers.map(|verb| command(verb, hints)).chain([cancel]).collect()
+    answers.map(|verb| command(verb, false, hints)).chain([cancel]).collect()
 }
 
 /// The same as [`commands`] as aligned lines, without those that are there all the time.
