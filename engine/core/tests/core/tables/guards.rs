@@ -1,7 +1,7 @@
 //! Guards: a probe that looks again and again beside the steps, and ends the run when it finds what must not be so.
 
 use runbook_core::Effect;
-use runbook_core::event::{BlockReason, Event, Failure, StopReason};
+use runbook_core::event::{BlockReason, Event, Failure, StopReason, Verb};
 use runbook_core::input::{AttemptResult, Exit};
 use runbook_core::plan::OnTrip;
 use runbook_core::run::{Doing, StepState};
@@ -220,4 +220,34 @@ fn what_blocks_do_at_their_end_is_done_after_a_stop() {
     desk.exits("a", Exit::Signal(15));
     desk.ok(&["y"]);
     assert_eq!(desk.end(), "failed step:g");
+}
+
+#[test]
+fn in_a_pause_it_looks_on_and_when_it_trips_the_pause_is_over() {
+    let mut desk = Desk::start(&guarded(vec![run("a"), run("b")], OnTrip::Stop));
+    desk.say(Verb::Pause);
+    looks(&mut desk, 0, Exit::Code(1));
+    assert!(desk.run().paused().is_some());
+    looks(&mut desk, 1_000, Exit::Code(1));
+    assert!(is_tripped(&desk) && desk.run().paused().is_none());
+    desk.ok(&["a"]);
+    assert_eq!(*desk.state("b"), StepState::Blocked(BlockReason::Guard("g".into())));
+    assert_eq!(desk.end(), "failed step:g");
+}
+
+#[test]
+fn a_retry_after_it_tripped_goes_on_with_the_steps_and_it_looks_anew() {
+    let mut desk = Desk::start(&guarded(vec![run("a"), run("b")], OnTrip::Stop));
+    looks(&mut desk, 0, Exit::Code(1));
+    looks(&mut desk, 1_000, Exit::Code(1));
+    desk.ok(&["a"]);
+    assert_eq!(desk.end(), "failed step:g");
+    desk.say(Verb::Retry { step: None, downstream: false });
+    desk.engine_starts();
+    assert_eq!(desk.states(), "a:succeeded b:running g:running");
+    looks(&mut desk, 0, Exit::Code(1));
+    assert!(!is_tripped(&desk), "the count starts anew");
+    looks(&mut desk, 1_000, Exit::Code(0));
+    desk.ok(&["b"]);
+    assert_eq!((desk.end(), desk.state("g").clone()), ("succeeded none".to_owned(), StepState::Succeeded));
 }
