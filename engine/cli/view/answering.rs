@@ -197,6 +197,12 @@ fn watch(folder: &RunFolder, question: &QuestionStatus, file: &Path, hints: &Hin
         // The engine publishes what it made of an answer before it takes the file away; it may have left after that.
         let is_read = !file.exists();
         let Some(status) = Status::read(folder).ok().filter(|_| is_read) else {
+            let ended = Status::read(folder).ok().filter(|status| is_alone && status.ended_at.is_some());
+            // Nobody reads it any more, so that it is ours to take back.
+            if let Some(status) = ended.filter(|_| std::fs::remove_file(file).is_ok()) {
+                let text = format!("the run had ended before this answer was read; {}", became(&status, question));
+                return Err(refused(text).hint(hints.command("show", "")));
+            }
             if is_alone {
                 note(format!("stored; no engine has this run any more: {}", hints.command("resume", "")));
                 return Ok(ExitCode::Succeeded);

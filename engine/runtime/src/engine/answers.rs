@@ -1,9 +1,11 @@
 //! What people say: read from the inbox, made durable, published, then removed. Read twice it changes nothing.
 
 use std::fs;
+use std::mem::discriminant;
 
-use runbook_core::event::{Event, Verb};
-use runbook_core::input::{Answered, Input, VerbAsked};
+use runbook_core::event::{Event, Identity, QuestionId, Verb};
+use runbook_core::input::{Answer, Answered, Input, VerbAsked};
+use runbook_core::units::Timestamp;
 
 use super::{Driver, EngineError};
 use crate::identity::roles_of;
@@ -54,14 +56,20 @@ impl Driver {
     /// Whether an answer came after another one had closed its question. One that closed it itself, and is read again after a
     /// crash, did not.
     fn is_late(&mut self, received: &Received) -> Result<bool, EngineError> {
-        let Message::Answer { question, .. } = &received.message else { return Ok(false) };
+        let Message::Answer { question, answer, .. } = &received.message else { return Ok(false) };
         if self.engine.run.questions().contains_key(question) {
             return Ok(false);
         }
+        let same = |of: &QuestionId, by: &Identity, at: Timestamp| {
+            of == question && by.uid == received.by.uid && at == received.written_at
+        };
+        // A person may say two things in one millisecond.
         let is_it = |event: &Event| match event {
-            Event::QuestionAnswered { question: of, by, written_at, .. }
-            | Event::ApprovalGiven { question: of, by, written_at, .. } => {
-                of == question && by.uid == received.by.uid && *written_at == received.written_at
+            Event::QuestionAnswered { question: of, by, written_at, answer: counted, .. } => {
+                same(of, by, *written_at) && discriminant(counted) == discriminant(answer)
+            }
+            Event::ApprovalGiven { question: of, by, written_at, .. } => {
+                same(of, by, *written_at) && matches!(answer, Answer::Approve { .. })
             }
             _ => false,
         };
