@@ -17,6 +17,9 @@ pub(crate) struct Process {
     pub(crate) role: Role,
 }
 
+/// So often the environment of a process is looked for again.
+const EXEC_LOOKS: usize = 100;
+
 /// What a process is to the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -31,8 +34,7 @@ pub(crate) enum Role {
 impl Process {
     fn read(folder: &Path, home: &str) -> Option<Self> {
         let pid = Pid::from_raw(folder.file_name()?.to_str()?.parse().ok()?)?;
-        let words = |name| Some(String::from_utf8_lossy(&fs::read(folder.join(name)).ok()?).replace('\0', "\n"));
-        let (command, environment): (String, String) = (words("cmdline")?, words("environ")?);
+        let (command, environment) = Self::words(folder)?;
         let started_here = format!("HOME={home}");
         // What has thrown its environment away may still carry the home in its arguments.
         if !environment.lines().any(|line| line == started_here) && !command.contains(home) {
@@ -45,6 +47,21 @@ impl Process {
             None => Role::Engine,
         };
         Some(Self { pid, command: command.trim_end().replace('\n', " "), role })
+    }
+
+    /// Its command line and its environment, a line for each word.
+    fn words(folder: &Path) -> Option<(String, String)> {
+        let words = |name| Some(String::from_utf8_lossy(&fs::read(folder.join(name)).ok()?).replace('\0', "\n"));
+        let mut read: (String, String) = (words("cmdline")?, words("environ")?);
+        // While another program takes its place a process has no environment for a moment, and would be taken for another.
+        for _ in 0..EXEC_LOOKS {
+            if read.0.is_empty() || !read.1.is_empty() {
+                break;
+            }
+            std::thread::yield_now();
+            read = (words("cmdline")?, words("environ")?);
+        }
+        Some(read)
     }
 
     pub(crate) fn send(&self, signal: Signal) {
