@@ -31,11 +31,16 @@ impl Driver {
     fn read_messages(&mut self, which: impl Fn(&Message) -> bool) -> Result<(), EngineError> {
         let mut files = vec![];
         for received in inbox::read(&self.engine.folder)?.into_iter().filter(|received| which(&received.message)) {
-            let is_late = self.is_late(&received)?;
-            files.push((received.file.clone(), is_late));
             if self.inbox.is_tired_of(&received.by) && matches!(received.message, Message::Answer { .. }) {
+                files.push((received.file, false));
                 continue;
             }
+            let is_late = self.is_late(&received)?;
+            if is_late {
+                // To tell so takes the whole journal, and leaves a file: nobody is to have that done for ever.
+                self.inbox.note_uncounted(&received.by);
+            }
+            files.push((received.file.clone(), is_late));
             let input = self.input_of(received);
             self.take(input)?;
         }

@@ -74,12 +74,17 @@ impl Inbox {
     pub(super) fn note_refusals(&mut self, records: &[Record]) {
         for record in records {
             if let Event::AnswerRefused { by, .. } = &record.event {
-                let count = self.refused.entry(by.uid).or_default();
-                *count += 1;
-                if *count == REFUSED_MAX {
-                    tracing::warn!(by = by.name, "{REFUSED_MAX} answers did not count: no more are looked at");
-                }
+                self.note_uncounted(by);
             }
+        }
+    }
+
+    /// Counts one that did not count.
+    pub(super) fn note_uncounted(&mut self, by: &Identity) {
+        let count = self.refused.entry(by.uid).or_default();
+        *count += 1;
+        if *count == REFUSED_MAX {
+            tracing::warn!(by = by.name, "{REFUSED_MAX} answers did not count: no more are looked at");
         }
     }
 
