@@ -53,7 +53,7 @@ impl StateFolder {
     /// The removals of runs that are gone, in the order of their ids: of one that was tried again the last.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// When the folder, or a file in it, cannot be read. What is no file is passed over with a warning.
     pub fn removals(&self) -> io::Result<Vec<Removal>> {
         let entries = match fs::read_dir(self.path().join(FOLDER)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
@@ -61,7 +61,15 @@ impl StateFolder {
         };
         let mut removals = BTreeMap::new();
         for entry in entries {
-            let file = regular::open(&entry?.path())?;
+            let path = entry?.path();
+            // In a folder of a group anybody can put something there: it keeps nobody from reading the rest.
+            let file = match regular::open(&path) {
+                Ok(file) => file,
+                Err(error) => {
+                    tracing::warn!(file = %path.display(), %error, "what was removed cannot be read there");
+                    continue;
+                }
+            };
             let by = identity_of(file.metadata()?.uid());
             let mut text = vec![];
             file.take(READ_MAX).read_to_end(&mut text)?;
@@ -123,6 +131,7 @@ pub(crate) mod tests {
         state.note_removal(removal(run.id())).unwrap();
         assert_eq!(state.removals().unwrap(), [], "a crash came before the removal");
         let file = fs::read_dir(state.path().join(FOLDER)).unwrap().next().unwrap().unwrap().path();
+        fs::create_dir(state.path().join(FOLDER).join("strange")).unwrap();
         let cut = fs::read_to_string(&file).unwrap();
         fs::write(&file, &cut[..cut.len() - 9]).unwrap();
         let removed = Removal { at: Timestamp(3), ..removal(run.id()) };
