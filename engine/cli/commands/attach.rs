@@ -81,6 +81,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
 /// Shows each new snapshot until there is a reason to stop.
 fn watch(folder: &RunFolder, view: &View, interrupted: &Receiver<()>) -> Left {
     let mut shown = 0;
+    let had_terminal = has_terminal();
     loop {
         // Asked before the snapshot is read: an engine that leaves publishes first.
         let has_engine = folder.has_engine();
@@ -96,11 +97,20 @@ fn watch(folder: &RunFolder, view: &View, interrupted: &Receiver<()>) -> Left {
         if !has_engine {
             return Left::NoEngine;
         }
+        // Where hang-ups are ignored, as under `nohup`, nothing else says that nobody sees this any more.
+        if had_terminal && !has_terminal() {
+            return Left::Interrupted;
+        }
         match interrupted.recv_timeout(LOOK_AGAIN) {
             Ok(()) => return Left::Interrupted,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
     }
+}
+
+/// Whether a person could see this: a terminal that was closed is none any more.
+fn has_terminal() -> bool {
+    rustix::termios::isatty(std::io::stderr())
 }
 
 /// Says when Ctrl-C is pressed, which would end this process otherwise.
