@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Run, Stage, StepState, UndoState};
-use crate::event::{Cause, EndState, Failure, Identity, Verb};
+use super::{Doing, Run, Stage, StepState, UndoState};
+use crate::event::{Cause, EndState, Failure, Identity, Phase, Verb};
 use crate::plan::{Action, Body};
 use crate::units::{StepId, StepIx};
 
@@ -183,7 +183,7 @@ impl Run {
             StepState::Pending | StepState::Asked | StepState::Cleared => {
                 Some(format!("`{step}` has not run yet: there is nothing to retry"))
             }
-            StepState::Running => Some(running(step)),
+            StepState::Running => Some(self.going_on(step, at)),
             StepState::Entered => Some(format!("`{step}` goes on: name the step in it that failed")),
             StepState::Succeeded | StepState::Skipped(_) if !downstream => {
                 let word = self.steps[at.at()].state.word();
@@ -200,6 +200,17 @@ impl Run {
             | StepState::Failed(_)
             | StepState::Cancelled
             | StepState::Retrying => None,
+        }
+    }
+
+    /// Why nothing can be said of a step that goes on, with what ends it.
+    fn going_on(&self, step: &StepId, at: StepIx) -> String {
+        match self.live.get(&(at, Phase::Do)).map(|live| &live.doing) {
+            Some(Doing::Asking) => format!("`{step}` asks a person: answer that, or cancel the run"),
+            Some(Doing::Interrupted) => {
+                format!("`{step}` was interrupted, and a person is asked what became of it: answer that")
+            }
+            _ => format!("`{step}` is running: wait for it, or cancel the run"),
         }
     }
 
@@ -220,7 +231,7 @@ impl Run {
             return Some(format!("`{step}` lies in `{block}`, which did not start: name that one"));
         }
         match &self.steps[at.at()].state {
-            StepState::Running => Some(running(step)),
+            StepState::Running => Some(self.going_on(step, at)),
             StepState::Entered => Some(format!("`{step}` goes on: name the steps in it")),
             StepState::Succeeded => Some(format!("`{step}` has succeeded already")),
             StepState::Skipped(_) => Some(format!("`{step}` was skipped already")),
@@ -309,6 +320,3 @@ impl Run {
     }
 }
 
-fn running(step: &StepId) -> String {
-    format!("`{step}` is running: wait for it, or cancel the run")
-}

@@ -2,20 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::event::{Event, Verb};
-use runbook_core::input::Exit;
+use runbook_core::event::{Event, QuestionId, QuestionKind, Verb};
+use runbook_core::input::{Answer, Answered, Exit, Input};
 use runbook_core::plan::{OnFailure, OnInterrupt};
 use runbook_core::run::{ServiceState, Stage};
-use runbook_core::units::StepId;
+use runbook_core::units::{Role, StepId, Timestamp};
 use serde_json::json;
 
-use crate::kit::book::{Book, book};
-use crate::kit::build::{manual, run};
+use crate::kit::book::{Book, book, person};
+use crate::kit::build::{Spec, ask, manual, run};
 use crate::kit::desk::Desk;
 
 /// Two steps that can be undone, one that cannot, and one at the end; `b` is made by the caller.
-fn chain(change: impl FnOnce(crate::kit::build::Spec) -> crate::kit::build::Spec) -> Book {
-    book(vec![run("a").undo(), change(run("b").undo()), run("c")]).always(vec![run("z")])
+fn chain(change: impl FnOnce(Spec) -> Spec) -> Book {
+    chain_with(change(run("b").undo()))
+}
+
+fn chain_with(b: Spec) -> Book {
+    book(vec![run("a").undo(), b, run("c")]).always(vec![run("z")])
 }
 
 fn plain() -> Book {
@@ -42,8 +46,13 @@ fn state(name: &str) -> Desk {
         "starting services" => return Desk::start(&plain().service("db")),
         "waiting for approval" => return began(&chain(|b| b.approval(&["chief"], None))),
         "waiting to repeat" => began(&chain(|b| b.retry(3, 1_000))),
-        "waiting for a person" => {
-            return began(&book(vec![run("a").undo(), manual("b"), run("c")]).always(vec![run("z")]));
+        "waiting for a person" => return began(&chain_with(manual("b"))),
+        "waiting for values" => return began(&chain_with(ask("b", &["x"]))),
+        "paused at an approval" => began(&chain(|b| b.approval(&["chief"], None))),
+        "interrupted undo" => {
+            began(&book(vec![run("a").undoing(|undo| undo.on_interrupt = OnInterrupt::Ask), run("b"), run("c")])
+                .always(vec![run("z")])
+                .rolls_back())
         }
         "interrupted" => began(&chain(|b| b.on_interrupt(OnInterrupt::Ask))),
         "rolling back" | "rolled back" | "stuck" => began(&plain().rolls_back()),
@@ -59,11 +68,15 @@ fn state(name: &str) -> Desk {
     };
     match name {
         "running" => {}
-        "paused" => drop(desk.say(Verb::Pause)),
+        "paused" | "paused at an approval" => drop(desk.say(Verb::Pause)),
         "cancelling" => drop(desk.cancel(1)),
         "waiting to repeat" => drop(desk.fail("b")),
         "interrupted" => drop(desk.lose("b")),
         "rolling back" => drop(desk.fail("b")),
+        "interrupted undo" => {
+            desk.fail("b");
+            desk.lose("undo a");
+        }
         "last steps" => drop(desk.fail("b")),
         "stopping services" => drop(desk.ok(&["b", "c", "z"])),
         "succeeded" => drop(desk.ok(&["b", "c", "z"])),
@@ -136,6 +149,53 @@ fn done(step: &str, outputs: &[(&str, &str)]) -> Verb {
     Verb::MarkDone { step: step.into(), outputs }
 }
 
+/// What a person may answer with `approve`, `reject` and `answer`, whatever is asked.
+fn answers() -> [(&'static str, Answer); 7] {
+    let values = BTreeMap::from([("x".to_owned(), json!("a"))]);
+    [
+        ("approve", Answer::Approve { reason: None }),
+        ("reject", Answer::Reject { reason: None }),
+        ("done", Answer::Confirm { reason: None }),
+        ("values", Answer::Values { values, reason: None }),
+        ("took-effect", Answer::TookEffect { reason: None }),
+        ("did-not", Answer::DidNot { reason: None }),
+        ("run-again", Answer::RunAgain { reason: None }),
+    ]
+}
+
+/// Answers what is asked, and goes on to the end. Where nothing is asked, the answer is to a question that was or will be: `-`.
+fn effect_of(state_name: &str, answer: Answer) -> String {
+    let mut desk = state(state_name);
+    let asked = desk.run().questions().values().next().cloned();
+    let digest = asked.as_ref().and_then(|question| match &question.kind {
+        QuestionKind::Approval { digest, .. } => Some(digest.clone()),
+        _ => None,
+    });
+    let is_asked = asked.is_some();
+    let answered = Answered {
+        question: asked.map_or_else(|| QuestionId::approval(&"b".into(), 0), |question| question.id),
+        answer,
+        by: person("ann"),
+        roles: [Role::new("chief")].into(),
+        digest,
+        written_at: Timestamp(desk.engine.now),
+    };
+    let before = desk.states();
+    let events = desk.tell(Input::Answered(Box::new(answered)));
+    match events.as_slice() {
+        [] if !is_asked => return "-".to_owned(),
+        [Event::AnswerRefused { reason, .. }] => {
+            assert_eq!(desk.states(), before);
+            return format!("- {reason}");
+        }
+        [Event::QuestionAnswered { .. }, ..] => {}
+        _ => panic!("{state_name}: {events:?}"),
+    }
+    desk.crash();
+    let end = finish(&mut desk);
+    format!("{end}{}", traces(&desk))
+}
+
 /// Says it, and goes on to the end: `-` where it makes no sense, else how the run ends and what ran, was undone or skipped.
 fn effect(state_name: &str, verb: &str) -> String {
     let mut desk = state(state_name);
@@ -183,17 +243,20 @@ fn traces(desk: &Desk) -> String {
     format!(" {runs}{}", if undone.is_empty() { String::new() } else { format!(" undone {undone}") })
 }
 
-const STATES: [&str; 18] = [
+const STATES: [&str; 21] = [
     "starting services",
     "running",
     "paused",
     "waiting for approval",
+    "paused at an approval",
     "waiting for a person",
+    "waiting for values",
     "waiting to repeat",
     "interrupted",
     "asking after a failure",
     "cancelling",
     "rolling back",
+    "interrupted undo",
     "last steps",
     "stopping services",
     "succeeded",
@@ -228,6 +291,16 @@ fn every_verb_in_every_state() {
         for verb in VERBS {
             table += &format!("  {verb:12} {}\n", effect(state, verb));
         }
+        let answered: Vec<_> = answers().into_iter().map(|(name, answer)| (name, effect_of(state, answer))).collect();
+        // Where nothing is asked one line says so.
+        match answered.iter().all(|(_, effect)| *effect == "-") {
+            true => table += "  (answers)    -\n",
+            false => answered.iter().for_each(|(name, effect)| table += &format!("  {name:12} {effect}\n")),
+        }
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/core/tables/verbs.txt"), &table).expect("written");
+        return;
     }
     assert_eq!(table, include_str!("verbs.txt"), "how often a, b, c and z ran follows on the end:\n{table}");
 }
