@@ -85,7 +85,9 @@ pub(crate) fn tell(
                     refused(run.verb_refusal(&verb), &hints)?;
                     return reopen(folder, verb, reason, goes_on, &hints, context);
                 }
-                Some(run) => refused(run.verb_refusal(&verb), &hints)?,
+                Some(run) => {
+                    refused(run.verb_refusal(&verb), &hints).map_err(|failure| failure.also(no_engine(&hints)))?
+                }
             }
         }
         let message = Message::Verb { verb: verb.clone(), reason: reason.clone() };
@@ -119,6 +121,11 @@ fn refused(why: Option<String>, hints: &Hints) -> Result<(), Failure> {
         None => Ok(()),
         Some(why) => Err(Failure::new(ExitCode::Precondition, why).hint(hints.command("status", ""))),
     }
+}
+
+/// `wait for it` is no way out while nobody goes on with the run.
+fn no_engine(hints: &Hints) -> String {
+    format!("no engine has this run: {}", hints.command("resume", ""))
 }
 
 /// The state by the journal; none when an engine took the run just now.

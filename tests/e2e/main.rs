@@ -37,4 +37,5 @@ mod shown;
 mod some_of;
 mod starting;
 mod terminal;
+mod verb_states;
 mod verbs;

@@ -101,7 +101,8 @@ fn pick<'s>(
 ) -> Result<&'s QuestionStatus, Failure> {
     if let Some(ended) = status.ended_at {
         let state = status.state.replace('_', " ");
-        return Err(refused(format!("the run ended as {state} at {}: nothing is asked any more", moment(ended))));
+        return Err(refused(format!("the run ended as {state} at {}: nothing is asked any more", moment(ended)))
+            .hint(hints.command("show", "")));
     }
     if let Some(step) = step
         && !status.steps.iter().any(|known| known.id == step)
@@ -117,8 +118,12 @@ fn pick<'s>(
     match (fitting.as_slice(), asked.as_slice()) {
         ([one], _) => Ok(one),
         ([], []) => Err(nothing_asked(status, step, hints)),
+        ([], [other]) => {
+            let text = format!("that is no answer to the question that is open: {}", question::headline(other));
+            Err(refused(text).hint(commands(&[other], hints)))
+        }
         ([], others) => {
-            let text = "this question has other answers".to_owned();
+            let text = "that is no answer to any of the questions that are open".to_owned();
             Err(refused(listed(text, others)).hint(commands(others, hints)))
         }
         (several, _) => {
@@ -130,11 +135,21 @@ fn pick<'s>(
 
 fn nothing_asked(status: &Status, step: Option<&str>, hints: &Hints) -> Failure {
     let state = step.and_then(|step| status.steps.iter().find(|known| known.id == step));
+    let has_engine = status.engine_pid.is_some();
     let text = match state {
-        Some(step) => format!("step `{}` asks nothing; it is {}", step.id, step.state),
-        None => format!("nothing is asked; the run is {}", status.state.replace('_', " ")),
+        Some(step) => {
+            let word = match step.state.as_str() {
+                "succeeded" | "failed" => "has",
+                "skipped" | "cancelled" => "was",
+                _ => "is",
+            };
+            format!("step `{}` asks nothing; it {word} {}", step.id, step.state)
+        }
+        None if has_engine => format!("nothing is asked; the run is {}", status.state.replace('_', " ")),
+        None => "nothing is asked: no engine has this run".to_owned(),
     };
-    refused(text).hint(hints.command("status", ""))
+    // What became of a command that was lost is asked only by an engine.
+    refused(text).hint(if has_engine { hints.command("status", "") } else { hints.command("resume", "") })
 }
 
 fn listed(text: String, questions: &[&QuestionStatus]) -> String {
@@ -266,7 +281,11 @@ mod tests {
         assert!(error(&status, Some("nope"), &[Kind::Approval]).contains("no step `nope`"));
         assert!(error(&status, Some("verify"), &[Kind::Approval]).contains("`verify` asks nothing; it is pending"));
         let other = error(&status, Some("contain"), &[Kind::Manual]);
-        assert!(other.contains("other answers") && other.contains("runbook approve 01ARZ3NDEK contain"), "{other}");
+        assert!(
+            other.contains("that is no answer to the question that is open: may step `contain` run?")
+                && other.contains("runbook approve 01ARZ3NDEK contain"),
+            "{other}"
+        );
         assert!(error(&samples::rolled_back(), None, &[Kind::Approval]).contains("ended as failed"));
         let mut two = status.clone();
         let mut second = two.questions[0].clone();

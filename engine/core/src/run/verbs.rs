@@ -22,7 +22,7 @@ impl Run {
             Verb::Take => None,
             Verb::Pause => self.pause_refusal(),
             Verb::Continue if self.paused.is_some() => None,
-            Verb::Continue => Some("the run is not paused: it goes on by itself".to_owned()),
+            Verb::Continue => Some("the run is not paused: there is nothing to continue".to_owned()),
             Verb::Rollback { to } => self.rollback_refusal(to.as_ref()),
             Verb::Retry { .. } | Verb::Skip { .. } | Verb::MarkDone { .. } => {
                 self.ending_refusal(verb).or_else(|| self.steps_refusal(verb))
@@ -114,7 +114,7 @@ impl Run {
         if let Verb::Rollback { to } = verb {
             return match self.has_something_to_undo(to.as_ref()) {
                 true => self.to_refusal(to.as_ref()),
-                false => Some("there is nothing to undo: no step that succeeded has a rollback left".to_owned()),
+                false => Some(nothing_to_undo(to.as_ref())),
             };
         }
         if self.rollback.is_some() {
@@ -148,13 +148,16 @@ impl Run {
         let Some(step) = verb.step() else {
             let resets = self.resets_of_all();
             if resets.steps.is_empty() && resets.blocks.is_empty() {
-                return Some("nothing has failed: there is nothing to retry".to_owned());
+                let repeats =
+                    self.steps().find(|(.., run)| run.state == StepState::Retrying).map(|(_, step, _)| &step.id);
+                let now = |step| format!("nothing has failed yet: `retry` with the step `{step}` repeats that now");
+                return Some(repeats.map_or_else(|| "nothing has failed: there is nothing to retry".to_owned(), now));
             }
             if let Some(left) = resets.meant.iter().find_map(|at| self.left_refusal(*at)) {
                 return Some(left);
             }
-            let busy = &self.plan()?.step(resets.busy?).id;
-            return Some(format!("`{busy}`, which builds on what failed, is running: wait for it, or cancel the run"));
+            let at = resets.busy?;
+            return Some(self.goes_on(&format!("`{}`, which builds on what failed,", self.plan()?.step(at).id), at));
         };
         let at = self.at_of(step)?;
         if self.is_beside(at) {
@@ -183,7 +186,7 @@ impl Run {
             StepState::Pending | StepState::Asked | StepState::Cleared => {
                 Some(format!("`{step}` has not run yet: there is nothing to retry"))
             }
-            StepState::Running => Some(self.going_on(step, at)),
+            StepState::Running => Some(self.goes_on(&format!("`{step}`"), at)),
             StepState::Entered => Some(format!("`{step}` goes on: name the step in it that failed")),
             StepState::Succeeded | StepState::Skipped(_) if !downstream => {
                 let word = self.steps[at.at()].state.word();
@@ -203,15 +206,16 @@ impl Run {
         }
     }
 
-    /// Why nothing can be said of a step that goes on, with what ends it.
-    fn going_on(&self, step: &StepId, at: StepIx) -> String {
-        match self.live.get(&(at, Phase::Do)).map(|live| &live.doing) {
-            Some(Doing::Asking) => format!("`{step}` asks a person: answer that, or cancel the run"),
-            Some(Doing::Interrupted) => {
-                format!("`{step}` was interrupted, and a person is asked what became of it: answer that")
-            }
-            _ => format!("`{step}` is running: wait for it, or cancel the run"),
-        }
+    /// What a step is at that cannot be told anything, with what ends that.
+    fn goes_on(&self, what: &str, at: StepIx) -> String {
+        let doing = self.live.get(&(at, Phase::Do)).map(|live| &live.doing);
+        let (is, then) = match (doing, &self.steps[at.at()].state) {
+            (Some(Doing::Asking), _) => ("asks a person", "answer that, or cancel the run"),
+            (Some(Doing::Interrupted), _) => ("was interrupted", "answer what became of it, or cancel the run"),
+            (_, StepState::Retrying) => ("is about to be repeated", "wait for it, skip it, or cancel the run"),
+            _ => ("is running", "wait for it, or cancel the run"),
+        };
+        format!("{what} {is}: {then}")
     }
 
     /// Why a step whose child run left something that it could not undo must not run again.
@@ -231,7 +235,7 @@ impl Run {
             return Some(format!("`{step}` lies in `{block}`, which did not start: name that one"));
         }
         match &self.steps[at.at()].state {
-            StepState::Running => Some(self.going_on(step, at)),
+            StepState::Running => Some(self.goes_on(&format!("`{step}`"), at)),
             StepState::Entered => Some(format!("`{step}` goes on: name the steps in it")),
             StepState::Succeeded => Some(format!("`{step}` has succeeded already")),
             StepState::Skipped(_) => Some(format!("`{step}` was skipped already")),
@@ -245,8 +249,7 @@ impl Run {
         let resets = self.resets_of(at);
         let plan = self.plan()?;
         if let Some(busy) = resets.busy {
-            let busy = &plan.step(busy).id;
-            return Some(format!("`{busy}`, which builds on `{step}`, is running: wait for it, or cancel the run"));
+            return Some(self.goes_on(&format!("`{}`, which builds on `{step}`,", plan.step(busy).id), busy));
         }
         let done = resets.done.filter(|_| !downstream)?;
         let done = &plan.step(done).id;
@@ -320,3 +323,7 @@ impl Run {
     }
 }
 
+fn nothing_to_undo(after: Option<&StepId>) -> String {
+    let of = after.map(|step| format!(" after `{step}`")).unwrap_or_default();
+    format!("there is nothing to undo: no step that succeeded{of} has a rollback left")
+}

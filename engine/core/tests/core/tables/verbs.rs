@@ -49,11 +49,11 @@ fn state(name: &str) -> Desk {
         "waiting for a person" => return began(&chain_with(manual("b"))),
         "waiting for values" => return began(&chain_with(ask("b", &["x"]))),
         "paused at an approval" => began(&chain(|b| b.approval(&["chief"], None))),
-        "interrupted undo" => {
-            began(&book(vec![run("a").undoing(|undo| undo.on_interrupt = OnInterrupt::Ask), run("b"), run("c")])
+        "interrupted undo" => began(
+            &book(vec![run("a").undoing(|undo| undo.on_interrupt = OnInterrupt::Ask), run("b"), run("c")])
                 .always(vec![run("z")])
-                .rolls_back())
-        }
+                .rolls_back(),
+        ),
         "interrupted" => began(&chain(|b| b.on_interrupt(OnInterrupt::Ask))),
         "rolling back" | "rolled back" | "stuck" => began(&plain().rolls_back()),
         "asking after a failure" => return asking(),
