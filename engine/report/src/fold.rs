@@ -8,6 +8,7 @@ use runbook_core::units::{Digest, Timestamp};
 use runbook_journal::Record;
 use runbook_runtime::status::{Status, StepStatus};
 
+use crate::began::Began;
 use crate::model::{
     Answer, Attempt, Counts, Ending, Evidence, LogEnd, Question, Refusal, Report, Rollback, RunFacts, Source, Step,
 };
@@ -41,7 +42,7 @@ pub fn report(run: &Run, records: &[Record], given: &Given<'_>) -> Option<Report
         targets: targets::targets(run, records, given.now.0),
         timeline: timeline(run, records),
         questions: questions(records),
-        steps: steps(&status),
+        steps: steps(&status, &Began::after(records)),
         failed_attempts: failed_attempts(records, given.log_end),
         rollback: rollback(run, &status, records),
         evidence: Evidence {
@@ -51,7 +52,7 @@ pub fn report(run: &Run, records: &[Record], given: &Given<'_>) -> Option<Report
             reported_at: rfc3339(given.now.0),
         },
     };
-    report.summary = sections::summary(&report);
+    report.summary = sections::summary(&report, records);
     Some(report)
 }
 
@@ -104,7 +105,8 @@ fn counts(status: &Status) -> Counts {
     counts
 }
 
-fn steps(status: &Status) -> Vec<Step> {
+fn steps(status: &Status, began: &Began) -> Vec<Step> {
+    let started = |step: &StepStatus| if step.is_block { step.started_at } else { began.of(&step.id.as_str().into()) };
     let mut depths: BTreeMap<&str, usize> = BTreeMap::new();
     let one = |step: &StepStatus, depth: usize| Step {
         id: step.id.clone(),
@@ -116,8 +118,8 @@ fn steps(status: &Status) -> Vec<Step> {
         state: step.state.clone(),
         why: step.detail.clone(),
         attempts: step.attempts,
-        started_at: step.started_at.map(rfc3339),
-        took_ms: step.started_at.zip(step.ended_at).map(|(from, to)| to.saturating_sub(from)),
+        started_at: started(step).map(rfc3339),
+        took_ms: started(step).zip(step.ended_at).map(|(from, to)| to.saturating_sub(from)),
         outputs: step.outputs.clone(),
         outputs_cut: step.outputs_cut.clone(),
         undo: step.undo.clone(),

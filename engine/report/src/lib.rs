@@ -10,6 +10,7 @@
 //! reads a file, a clock or the environment. The ends of logs are handed in.
 
 mod acts;
+mod began;
 mod compose;
 mod document;
 mod fold;

@@ -1,5 +1,7 @@
 //! The sentences of a report: its summary, and how values and lists read.
 
+use runbook_core::event::Event;
+use runbook_journal::Record;
 use serde_json::Value;
 
 use crate::fold::for_people;
@@ -12,7 +14,7 @@ const VALUE_MAX: usize = 400;
 const ROW_MIN: usize = 4;
 
 /// One paragraph that says it all.
-pub(crate) fn summary(report: &Report) -> String {
+pub(crate) fn summary(report: &Report, records: &[Record]) -> String {
     let (run, ending) = (&report.run, &report.ending);
     let severity = run.severity.as_ref().map(|severity| format!(" (severity {severity})")).unwrap_or_default();
     let environment = run.environment.as_ref().map(|name| format!(" in environment `{name}`")).unwrap_or_default();
@@ -33,6 +35,7 @@ pub(crate) fn summary(report: &Report) -> String {
     }
     text.push_str(&format!(" Of {}, {}.", count(report.counts.all, "step"), tally(report)));
     text.push_str(&approved(&report.questions));
+    text.push_str(&operators(records));
     text.push_str(&way_back(report.rollback.as_ref()));
     text
 }
@@ -77,6 +80,16 @@ fn approved(questions: &[Question]) -> String {
         text.push_str(&format!(" {} expired.", count(expired, "question")));
     }
     text
+}
+
+/// What operators told the run, beside answers.
+fn operators(records: &[Record]) -> String {
+    let said = records.iter().filter_map(|record| match &record.event {
+        Event::VerbTaken { verb, by, .. } => Some(format!("{} by {}", runbook_runtime::words::verb(verb), by.name)),
+        _ => None,
+    });
+    let said: Vec<String> = said.collect();
+    if said.is_empty() { String::new() } else { format!(" Operators said: {}.", said.join(", ")) }
 }
 
 fn way_back(rollback: Option<&Rollback>) -> String {

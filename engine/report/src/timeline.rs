@@ -11,13 +11,14 @@ use runbook_core::units::StepId;
 use runbook_journal::Record;
 use runbook_runtime::words;
 
+use crate::began::Began;
 use crate::model::{Entry, Person, Weight};
 use crate::phrases::{of_beside, of_block, of_verb};
 use crate::text::{count, duration, instant, names, rfc3339};
 
 /// What was decided, in order; `run` is the state after all records.
 pub(crate) fn timeline(run: &Run, records: &[Record]) -> Vec<Entry> {
-    let mut teller = Teller { run, last_failure: None };
+    let mut teller = Teller { run, last_failure: None, began: Began::default() };
     records.iter().filter_map(|record| teller.tell(record)).collect()
 }
 
@@ -74,15 +75,17 @@ struct Teller<'r> {
     run: &'r Run,
     /// The last attempt that failed, told together with what follows from it.
     last_failure: Option<(AttemptId, Failure)>,
+    began: Began,
 }
 
 impl Teller<'_> {
     fn tell(&mut self, record: &Record) -> Option<Entry> {
+        self.began.follow(record);
         let (what, step, by, weight) = match &record.event {
             Event::StepSkipped { step, reason } => (skipped(step, reason)?, Some(step), None, Weight::Skipped),
             Event::StepBlocked { step, reason } => (blocked(step, reason), Some(step), None, Weight::Blocked),
             Event::StepSucceeded { step, .. } => {
-                let (what, weight) = self.succeeded(step)?;
+                let (what, weight) = self.succeeded(step, record.at.0)?;
                 (what, Some(step), None, weight)
             }
             Event::SectionEntered { step, section: Section::Rescue, .. }
@@ -147,7 +150,7 @@ impl Teller<'_> {
         Some(Entry { at: rfc3339(record.at.0), what, step, by: by.map(person), weight })
     }
 
-    fn succeeded(&self, step: &StepId) -> Option<(String, Weight)> {
+    fn succeeded(&self, step: &StepId, at: u64) -> Option<(String, Weight)> {
         let is_block = self.run.step_plan(step).is_some_and(|plan| !matches!(plan.body, Body::Action(_)));
         if is_block {
             return None;
@@ -156,7 +159,7 @@ impl Teller<'_> {
         if state.already_done {
             return Some((format!("`{step}` was already done"), Weight::Own));
         }
-        let took = state.started_at.zip(state.ended_at).map(|(from, to)| to.0.saturating_sub(from.0));
+        let took = self.began.of(step).map(|from| at.saturating_sub(from));
         let took = took.map(|ms| format!(" after {}", duration(ms))).unwrap_or_default();
         let weight = if state.attempts > 1 { Weight::Own } else { Weight::Succeeded };
         Some((format!("`{step}` succeeded{took}"), weight))
@@ -293,9 +296,8 @@ fn of_question(event: &Event) -> Option<(String, Option<&Identity>)> {
             let (what, reason) = answered(answer);
             let about = about_id(&question.0);
             let text = match answer {
-                Answer::Approve { .. } | Answer::BreakGlass { .. } | Answer::Reject { .. } => {
-                    format!("{about} {what}")
-                }
+                Answer::Approve { .. } | Answer::Reject { .. } => format!("{about} {what} by {}", by.name),
+                Answer::BreakGlass { .. } => format!("{about} {what}, by {}", by.name),
                 Answer::Confirm { .. } => format!("{about} confirmed as done"),
                 Answer::Values { values, .. } => {
                     let names: Vec<&str> = values.keys().map(String::as_str).collect();
@@ -307,7 +309,8 @@ fn of_question(event: &Event) -> Option<(String, Option<&Identity>)> {
             (text + &because(reason), Some(by))
         }
         Event::ApprovalGiven { question, by, reason, .. } => {
-            (format!("{} approved by one of several", about_id(&question.0)) + &because(reason.as_ref()), Some(by))
+            let text = format!("{} approved by {}, one of several", about_id(&question.0), by.name);
+            (text + &because(reason.as_ref()), Some(by))
         }
         Event::AnswerRefused { question, by, reason } => {
             (format!("an answer about {} does not count: {reason}", about_id(&question.0)), Some(by))

@@ -1,4 +1,5 @@
-//! The report in `docs/examples`: of a real response, with an approval, a retry and a rollback.
+//! The report in `docs/examples`: of a real response, with an approval, a rollback that gets stuck because the chat is down, and
+//! the retry of an operator that completes it.
 //!
 //! What differs from run to run (times, ports, paths, who runs the tests) is replaced in the records of the run, before the
 //! report is made: so its times fit together.
@@ -6,9 +7,11 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use runbook_core::digest_of;
-use runbook_core::event::{Event, Phase};
+use runbook_core::event::Event;
 use runbook_core::run::Run;
 use runbook_core::units::{RunId, Timestamp};
 use runbook_journal::{Journal as _, MemoryJournal, Record};
@@ -26,10 +29,14 @@ const START: u64 = 1_763_455_330_250;
 const STEP_MS: u64 = 45;
 /// What the commander needs to think.
 const THOUGHT_MS: u64 = 161_000;
+/// Until the chat is mended, and somebody says so.
+const MENDING_MS: u64 = 412_000;
+/// The delays between the attempts to undo are shorter by this in the test.
+const HASTE: u64 = 100;
 const RUN: &str = "01KABEYT6ASH4WD7Q9FZJ0N3XV";
 
-/// A chat that is just being restarted: the first notice to the team gets 503.
-fn chat() -> u16 {
+/// A chat that is not well: the first notice to the team gets 503, and so does all that is to be retracted before it is mended.
+fn chat(is_mended: Arc<AtomicBool>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     std::thread::spawn(move || {
@@ -38,7 +45,9 @@ fn chat() -> u16 {
             let request = read_request(&stream);
             let is_first = request.contains("-team") && !refused;
             refused |= is_first;
-            let (status, body) = if is_first {
+            let is_down = request.lines().next().is_some_and(|line| line.contains("/retract"))
+                && !is_mended.load(Ordering::Acquire);
+            let (status, body) = if is_first || is_down {
                 ("503 Service Unavailable", json!({"error": "restarting"}))
             } else {
                 sent += 1;
@@ -78,9 +87,8 @@ struct Filter {
     texts: Vec<(String, String)>,
     user: String,
     digests: Vec<String>,
-    /// When the commander answered, really and in the example.
-    answered: (u64, u64),
-    moments: [u64; 2],
+    /// When a person said something, really and in the example; how many moments of the platform were told since.
+    said: Vec<(u64, u64, u64)>,
 }
 
 impl Filter {
@@ -88,8 +96,12 @@ impl Filter {
         match value {
             Value::Array(all) => all.iter_mut().for_each(|one| self.value(one, at)),
             Value::Object(all) => {
+                let is_undo = all.get("phase").is_some_and(|phase| phase == "undo");
                 for (key, one) in all.iter_mut() {
                     match key.as_str() {
+                        "due" if is_undo => {
+                            *one = (at.1 + (one.as_u64().expect("a moment") - at.0) * HASTE).into();
+                        }
                         "due" | "next" | "kill_at" | "written_at" if one.is_u64() => {
                             *one = (one.as_u64().expect("a moment") + at.1 - at.0).into();
                         }
@@ -131,10 +143,10 @@ impl Filter {
         // As in `"since":"2025-11-18T08:42:10.250Z"`.
         let moment = bare.split('"').find_map(|part| Some((part, part.parse::<jiff::Timestamp>().ok()?)));
         let Some((part, moment)) = moment else { return word.to_owned() };
-        let is_later = u64::try_from(moment.as_millisecond()).expect("a moment") >= self.answered.0;
-        let base = if is_later { self.answered.1 } else { START };
-        self.moments[usize::from(is_later)] += 310;
-        word.replace(part, &runbook_report::text::rfc3339(base + self.moments[usize::from(is_later)]))
+        let real = u64::try_from(moment.as_millisecond()).expect("a moment");
+        let (_, base, told) = self.said.iter_mut().rev().find(|(said, ..)| *said <= real).expect("a beginning");
+        *told += 310;
+        word.replace(part, &runbook_report::text::rfc3339(*base + *told))
     }
 }
 
@@ -143,7 +155,7 @@ fn pause(event: &Event) -> u64 {
     match event {
         Event::ServiceReady { .. } => 820,
         Event::QuestionAnswered { .. } => THOUGHT_MS,
-        Event::AttemptStarted { attempt, .. } if attempt.number > 1 && attempt.phase == Phase::Do => 1_000,
+        Event::VerbTaken { .. } => MENDING_MS,
         Event::AttemptEnded { failure: Some(runbook_core::event::Failure::Timeout(ms)), .. } => *ms,
         _ => STEP_MS,
     }
@@ -157,14 +169,18 @@ fn filtered(records: &[Record], filter: &mut Filter) -> (Run, Vec<Record>) {
         _ => false,
     };
     let (mut now, mut run, mut journal, mut all) = (START, Run::default(), MemoryJournal::new(), vec![]);
+    let mut due = None;
     for record in records.iter().filter(|record| !is_poll(&record.event)) {
         now += pause(&record.event);
-        if matches!(record.event, Event::QuestionAnswered { .. }) {
-            filter.answered = (record.at.0, now);
+        if matches!(record.event, Event::AttemptStarted { .. }) {
+            now = now.max(due.take().unwrap_or(now));
+        }
+        if matches!(record.event, Event::QuestionAnswered { .. } | Event::VerbTaken { .. }) {
+            filter.said.push((record.at.0, now, 0));
         }
         let mut value = serde_json::to_value(&record.event).expect("JSON");
         filter.value(&mut value, (record.at.0, now));
-        let by = if matches!(record.event, Event::RunCreated(_)) {
+        let by = if matches!(record.event, Event::RunCreated(_) | Event::VerbTaken { .. }) {
             json!({"uid": 1001, "name": "mia"})
         } else {
             json!({"uid": 1002, "name": "jonas"})
@@ -173,6 +189,9 @@ fn filtered(records: &[Record], filter: &mut Filter) -> (Run, Vec<Record>) {
             value["by"] = by;
         }
         let event: Event = serde_json::from_value(value).expect("an event");
+        if let Event::RetryScheduled { due: at, .. } = &event {
+            due = Some(at.0);
+        }
         run.apply(&event, Timestamp(now)).expect("a legal event");
         all.extend(journal.append(all.len() as u64, Timestamp(now), &[event]).expect("a record"));
     }
@@ -183,11 +202,19 @@ fn filtered(records: &[Record], filter: &mut Filter) -> (Run, Vec<Record>) {
 #[test]
 fn the_report_in_the_examples_is_what_a_real_response_gives() {
     let room = Room::new();
+    let is_mended = Arc::new(AtomicBool::new(false));
     room.limit("incident/p0-response.yaml", "engine_up", "2m", "2s500ms");
     room.edit(
         "environments/sandbox.yaml",
         "notice_api: \"{{ services.platform.url }}\"",
-        &format!("notice_api: http://127.0.0.1:{}", chat()),
+        &format!("notice_api: http://127.0.0.1:{}", chat(is_mended.clone())),
+    );
+    let retry =
+        |delay: &str| format!("retry: {{max_attempts: 5, delay: {delay}, backoff: exponential, max_delay: 30s}}");
+    room.edit(
+        "incident/p0-response.yaml",
+        &format!("          {}\n          on_interrupt: rerun\n\n      - id: page_commander", retry("2s")),
+        &format!("          {}\n          on_interrupt: rerun\n\n      - id: page_commander", retry("20ms")),
     );
     let exec = ["exec", "p0-response", "-p", "incident_type=system_down", "-p", "summary=Orders time out since 08:40"];
     let mut engine = room.home.start(&[&exec[..], &["--max-parallel", "1", "--output", "plain"]].concat());
@@ -195,7 +222,10 @@ fn the_report_in_the_examples_is_what_a_real_response_gives() {
     // The books are lost while the commander thinks: now no restart can help.
     room.run(&["sandbox", "fault", "database_lost", "--run", "last"], 0);
     room.run(&["approve", "last", "--reason", "customers cannot trade"], 0);
-    assert_eq!(end_of(&mut engine), Some(2));
+    // The notice to the team cannot be retracted: the rollback is stuck there, until somebody has mended the chat.
+    assert_eq!(end_of(&mut engine), Some(5));
+    is_mended.store(true, Ordering::Release);
+    room.run(&["retry", "last", "--reason", "the chat answers again, the notices can be retracted"], 2);
 
     let folder = StateFolder::new(room.home.path().join("state")).find("last").expect("the run");
     let (_, records) = load(&folder).expect("its records");
@@ -216,14 +246,14 @@ fn the_report_in_the_examples_is_what_a_real_response_gives() {
         let clean = |line: &&str| if line.starts_with("HTTP ") { took(line) } else { filter.text(line) };
         Some(LogEnd { file, lines: lines.iter().map(clean).collect() })
     };
-    let logs: std::collections::BTreeMap<String, LogEnd> = ["notify_team.1", "engine_up.1"]
+    let logs: std::collections::BTreeMap<String, LogEnd> = ["notify_team.1", "engine_up.1", "notify_team.undo.5"]
         .iter()
         .filter_map(|attempt| Some(((*attempt).to_owned(), log_end(attempt)?)))
         .collect();
     let now = Timestamp(records.last().expect("a record").at.0 + 60_000);
     let given = Given { now, seal: Some(digest_of(&"seal")), log_end: &|attempt| logs.get(attempt).cloned() };
     let report = report(&run, &records, &given).expect("a report");
-    assert_eq!((report.ending.state.as_str(), report.counts.retried), ("rolled_back", 1));
+    assert_eq!((report.ending.state.as_str(), report.counts.retried), ("rolled_back", 4));
     compare("p0-response-report.md", &markdown(&report));
     compare("p0-response-report.html", &format!("{}\n", html(&report).expect("a page").trim_end()));
 }
@@ -239,7 +269,7 @@ fn filter(room: &Room, records: &[Record], id: &RunId) -> Filter {
     ];
     let notice = created.environment["notice_api"].as_str().expect("an address").to_owned();
     let texts = texts.into_iter().chain([(notice, "http://127.0.0.1:8065".to_owned())]).collect();
-    Filter { texts, user: created.by.name.clone(), digests: vec![], answered: (u64::MAX, 0), moments: [0, 0] }
+    Filter { texts, user: created.by.name.clone(), digests: vec![], said: vec![(0, START, 0)] }
 }
 
 fn compare(name: &str, text: &str) {

@@ -58,7 +58,7 @@ fn everything_that_was_decided_is_in_the_timeline() {
     insta::assert_snapshot!(what(&report).join("\n"));
     let people: Vec<_> =
         report.timeline.iter().filter_map(|entry| Some((&*entry.what, &*entry.by.as_ref()?.name))).collect();
-    assert_eq!(people, [("run of `deploy` started", "mia"), ("`install` approved: looks | good", "ann")]);
+    assert_eq!(people, [("run of `deploy` started", "mia"), ("`install` approved by ann: looks | good", "ann")]);
     assert_eq!(report.timeline[0].at, "2025-11-14T09:13:20.000Z");
 }
 
