@@ -58,7 +58,10 @@ fn snapshot(home: &Home) -> Value {
 
 /// How the run stands, in a line: `failed: a succeeded, b failed, c blocked`.
 fn stand(home: &Home) -> String {
-    let status = snapshot(home);
+    stand_of(&snapshot(home))
+}
+
+fn stand_of(status: &Value) -> String {
     let steps = status["steps"].as_array().expect("steps").iter().map(|step| {
         let word = |key: &str| step[key].as_str();
         let undo = word("undo").filter(|undo| *undo != "none").map(|undo| match undo {
@@ -127,10 +130,13 @@ fn row(home: &Home, state: &State, verb: &str) -> (String, bool) {
     if state.is_up {
         states::kill_the_engine(home);
     }
-    states::release(home);
+    // What ends the run ends the command that waits; everything else goes on when that does.
+    let ends = ["rollback", "cancel"].iter().any(|word| verb.starts_with(word));
+    states::release(home, !ends);
     if waits > 0 || state.is_up {
         let (resumed, _) = watched(home, &["resume", "last", "--exit-when-waiting"]);
-        text += &format!("  {:25} {:>2}  then {}\n", "", code_text(resumed), stand(home));
+        // An engine that is killed may have decided more than it has published, so the journal is asked.
+        text += &format!("  {:25} {:>2}  then {}\n", "", code_text(resumed), stand_of(&home.status()));
     } else {
         text += &format!("  {:25}     then {after}\n", "");
     }

@@ -16,7 +16,10 @@ pub(super) fn answered(home: &Home, code: Option<i32>, text: &str) -> Vec<String
     let found = lines.iter().find(|line| says.iter().any(|begin| line.starts_with(begin)));
     let line = found.unwrap_or_else(|| panic!("it says nothing: {text}"));
     // How far the run is by then differs.
-    let cut = ["taken", "run RUN is being cancelled", "run RUN has ended", "run RUN of `chain` resumed"];
+    if line.starts_with("run RUN has ended") {
+        return vec!["run RUN is being cancelled".to_owned()];
+    }
+    let cut = ["taken", "run RUN is being cancelled", "run RUN of `chain` resumed"];
     vec![cut.iter().find(|begin| line.starts_with(**begin)).map_or(line.clone(), |begin| (*begin).to_owned())]
 }
 

@@ -120,9 +120,12 @@ fn remove(home: &Home, file: &str) {
     let _ = std::fs::remove_file(home.path().join(file));
 }
 
-/// All goes well from here on.
-pub(super) fn release(home: &Home) {
-    ["hold", "hold_undo", "hold_last", "bad", "bad_undo"].iter().for_each(|file| remove(home, file));
+/// All goes well from here on; what is held in `b` only with `work`.
+pub(super) fn release(home: &Home, work: bool) {
+    ["hold_undo", "hold_last", "bad", "bad_undo"].iter().for_each(|file| remove(home, file));
+    if work {
+        remove(home, "hold");
+    }
 }
 
 fn waiting_for_a_lock() -> Home {
@@ -144,7 +147,7 @@ fn paused() -> Home {
     let mut engine = home.start(&["exec", "r.yaml", "--exit-when-waiting"]);
     wait_for_step(&home, "b", "running");
     say(&home, "pause", 0);
-    release(&home);
+    release(&home, true);
     assert_eq!(crate::kit::end_of(&mut engine), Some(6));
     home
 }
