@@ -1,12 +1,15 @@
 //! What every command may need: the state folder, the project file, the search path of runbooks and environments.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
+use runbook_core::units::Digest;
 use runbook_language::{Diagnostics, Look, PROJECT_FILE, Project, Severity, SourceFile, parse_project};
 use runbook_runtime::exit_code::ExitCode;
 use runbook_runtime::folder::{RunFolder, StateFolder};
+use runbook_runtime::plugin::PluginFiles;
 
 use crate::failure::Failure;
 use crate::view::hint::Hints;
@@ -20,6 +23,9 @@ pub(crate) struct Global {
     /// A folder to look for runbooks in, before those of `runbook.toml`; may be given more than once
     #[arg(long, global = true, value_name = "DIR")]
     runbooks: Vec<PathBuf>,
+    /// A folder to look for plugins in, before those of `runbook.toml`; may be given more than once
+    #[arg(long, global = true, value_name = "DIR")]
+    plugins: Vec<PathBuf>,
     /// The folder of the locks of this machine [default: that of `runbook.toml`, or /run/lock]
     #[arg(long, global = true, value_name = "DIR", env = "RUNBOOK_LOCKS")]
     locks: Option<PathBuf>,
@@ -29,11 +35,12 @@ pub(crate) struct Global {
 pub(crate) struct Context {
     global: Global,
     project: OnceCell<(PathBuf, Project)>,
+    used: RefCell<BTreeMap<Digest, PluginFiles>>,
 }
 
 impl Context {
     pub(crate) fn new(global: Global) -> Self {
-        Self { global, project: OnceCell::new() }
+        Self { global, project: OnceCell::new(), used: RefCell::new(BTreeMap::new()) }
     }
 
     /// The state folder.
@@ -110,6 +117,21 @@ impl Context {
         let (folder, project) = self.project()?;
         let of_project = project.runbooks.iter().map(|runbooks| folder.join(runbooks));
         Ok(self.global.runbooks.iter().cloned().chain(of_project).collect())
+    }
+
+    /// The folders of `--plugins`.
+    pub(crate) fn given_plugins(&self) -> &[PathBuf] {
+        &self.global.plugins
+    }
+
+    /// Keeps the files of a plugin that a runbook uses, as they were read.
+    pub(crate) fn keep_plugin(&self, files: PluginFiles) {
+        self.used.borrow_mut().insert(files.digest(), files);
+    }
+
+    /// The plugins that were read so far, by the digests of their files.
+    pub(crate) fn kept_plugins(&self) -> BTreeMap<Digest, PluginFiles> {
+        self.used.borrow().clone()
     }
 
     /// The folders in which environments are looked for, in order.

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use runbook_language::{
-    Environment, Library, Missing, PROJECT_FILE, Peek, SourceFile, did_you_mean, load_environment, peek,
+    Environment, FoundPlugin, Library, Missing, PROJECT_FILE, Peek, SourceFile, did_you_mean, load_environment, peek,
 };
 use runbook_runtime::exit_code::ExitCode;
 
 use crate::context::{Context, invalid, read_source, shown};
 use crate::failure::Failure;
+use crate::plugins::{find_plugin, read_plugin};
 
 /// A file of the search path that is, or may be, a runbook.
 pub(crate) struct Entry {
@@ -140,6 +141,14 @@ impl Library for Shelves<'_> {
         // However it is named, it is known by one name.
         let file = file.canonicalize().unwrap_or(file);
         read_source(&file).map_err(missing)
+    }
+
+    fn plugin(&self, name: &str, from: &SourceFile) -> Result<FoundPlugin, Missing> {
+        let beside = Path::new(from.name()).parent().unwrap_or(Path::new(""));
+        let folder = find_plugin(name, beside, self.0)?;
+        let plugin = read_plugin(&folder).map_err(|message| Missing { message, help: None })?;
+        self.0.keep_plugin(plugin.files);
+        Ok(plugin.found)
     }
 }
 

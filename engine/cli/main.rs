@@ -10,6 +10,7 @@ mod many;
 mod menu;
 mod output;
 mod params;
+mod plugins;
 mod telling;
 mod view;
 
@@ -37,6 +38,8 @@ enum Command {
     Plan(commands::plan::Args),
     Validate(commands::validate::Args),
     List(commands::list::Args),
+    Plugins(commands::plugins::Args),
+    Plugin(commands::plugin::Args),
     Runs(commands::runs::Args),
     Show(commands::show::Args),
     Status(commands::status::Args),
@@ -70,6 +73,8 @@ enum Command {
     Supervise(commands::internal::SuperviseArgs),
     #[command(name = commands::internal::ENGINE, hide = true)]
     Engine(commands::internal::EngineArgs),
+    #[command(name = runbook_runtime::plugin::PLUGIN_SUBCOMMAND, hide = true)]
+    Host(commands::internal::HostArgs),
     #[command(name = runbook_runtime::CHILD_SUBCOMMAND, hide = true)]
     Child(commands::internal::ChildArgs),
 }
@@ -115,6 +120,9 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Plan(args) => commands::plan::run(args, context),
         Command::Validate(args) => commands::validate::run(args, context),
         Command::List(args) => commands::list::run(args, context),
+        Command::Plugins(args) => commands::plugins::run(args, context),
+        Command::Plugin(args) => commands::plugin::run(args, context),
+        Command::Host(args) => commands::internal::host(&args),
         Command::Runs(args) => commands::runs::run(args, context),
         Command::Show(args) => commands::show::run(args, context),
         Command::Status(args) => commands::status::run(args, context),

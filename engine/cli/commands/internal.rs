@@ -30,6 +30,13 @@ pub(crate) struct ChildArgs {
     run: String,
 }
 
+/// Makes one call of a plugin, as a command of the step that uses it
+#[derive(clap::Args)]
+pub(crate) struct HostArgs {
+    /// What to call
+    call: PathBuf,
+}
+
 /// Goes on with one run, without a terminal
 #[derive(clap::Args)]
 pub(crate) struct EngineArgs {
@@ -40,6 +47,19 @@ pub(crate) struct EngineArgs {
 pub(crate) fn supervise(args: &SuperviseArgs) -> Result<ExitCode, Failure> {
     match runbook_runtime::supervisor::serve(&args.folder) {
         Ok(()) => Ok(ExitCode::Succeeded),
+        Err(error) => Err(Failure::new(ExitCode::Internal, error)),
+    }
+}
+
+/// Its exit code is that of the step, and none of this program's own.
+pub(crate) fn host(args: &HostArgs) -> Result<ExitCode, Failure> {
+    match runbook_runtime::plugin::host(&args.call) {
+        Ok(code) => {
+            use std::io::Write as _;
+            let _ = std::io::stdout().flush();
+            #[expect(clippy::exit, reason = "the code is the plugin's word, not one of the documented ones")]
+            std::process::exit(i32::from(code))
+        }
         Err(error) => Err(Failure::new(ExitCode::Internal, error)),
     }
 }

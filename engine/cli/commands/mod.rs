@@ -16,6 +16,8 @@ pub(crate) mod logs;
 pub(crate) mod mark_done;
 pub(crate) mod pause;
 pub(crate) mod plan;
+pub(crate) mod plugin;
+pub(crate) mod plugins;
 pub(crate) mod prune;
 pub(crate) mod reject;
 pub(crate) mod report;

@@ -33,6 +33,8 @@ enum Kind {
     Runbook,
     /// `environment/v1`
     Environment,
+    /// `plugin/v1`
+    Plugin,
     /// `report/v1`, what `runbook report --format json` writes
     Report,
 }
@@ -46,6 +48,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         }
         (Kind::Runbook, format) => text(SchemaKind::Runbook, format),
         (Kind::Environment, format) => text(SchemaKind::Environment, format),
+        (Kind::Plugin, format) => text(SchemaKind::Plugin, format),
     };
     crate::output::line(text.trim_end());
     Ok(ExitCode::Succeeded)

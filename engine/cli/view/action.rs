@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use runbook_core::canonical;
-use runbook_core::plan::{Action, EnvSource, Field, HttpBody, Template, Wait};
+use runbook_core::plan::{Action, EnvSource, Field, HttpBody, Operation, Template, Wait};
 use runbook_core::rendered::{Rendered, RenderedBody, RenderedSource};
-use runbook_core::units::format_duration;
+use runbook_core::units::{Digest, format_duration};
 use runbook_runtime::given::Given;
 use serde_json::Value;
 
@@ -54,6 +54,15 @@ pub(crate) fn rendered(action: &Rendered) -> Vec<String> {
             let mut lines = vec![format!("runs the runbook `{}` as a child run", visible_line(name))];
             let params = params.as_object().into_iter().flatten();
             lines.extend(params.map(|(name, value)| format!("  with {name} = {}", visible_line(&canonical(value)))));
+            lines
+        }
+        Rendered::Plugin { name, plugin, operation, inputs, secrets, outputs } => {
+            let mut lines = vec![format!("{} ({})", calls(*operation, name), short_digest(plugin))];
+            let given = inputs.iter().map(|(name, value)| (name, shortened(&canonical(value))));
+            let secret = secrets.iter().map(|(name, source)| (name, source_text(source)));
+            lines.extend(given.chain(secret).map(|(name, value)| format!("  with {name} = {}", visible_line(&value))));
+            let back = outputs.iter().map(|(name, value)| (name, shortened(&canonical(value))));
+            lines.extend(back.map(|(name, value)| format!("  which handed back {name} = {}", visible_line(&value))));
             lines
         }
         Rendered::Items(items) => repeats(items),
@@ -112,7 +121,25 @@ pub(crate) fn planned(action: &Action) -> Vec<String> {
             lines.extend(with.map(|(name, value)| format!("  with {name} = {}", visible_line(&template(value)))));
             lines
         }
+        Action::Plugin(call) => {
+            let mut lines = vec![format!("{} ({})", calls(call.operation, &call.name), short_digest(&call.plugin))];
+            let with = call.with.iter().map(|(name, source)| (name, planned_source(source)));
+            lines.extend(with.map(|(name, value)| format!("  with {name} = {}", visible_line(&value))));
+            lines
+        }
     }
+}
+
+fn calls(operation: Operation, name: &str) -> String {
+    match operation {
+        Operation::Run => format!("calls the plugin `{}`", visible_line(name)),
+        Operation::Undo => format!("has the plugin `{}` undo its call", visible_line(name)),
+    }
+}
+
+/// As much of the digest of a plugin as tells two states of it apart.
+fn short_digest(digest: &Digest) -> String {
+    format!("digest {}", digest.as_str().get(..12).unwrap_or_default())
 }
 
 /// The items of a loop: all of a short list, else the first of them, each as one line.

@@ -47,6 +47,10 @@ impl Evaluate for Literals {
         Ok(value.clone())
     }
 
+    fn schema(&self, _: &Value, _: &Value) -> Result<(), EvaluateError> {
+        Ok(())
+    }
+
     fn moment(&self, text: &str) -> Result<Timestamp, EvaluateError> {
         Err(EvaluateError(text.to_owned()))
     }

@@ -46,6 +46,12 @@ pub trait Evaluate {
     /// # Errors
     /// When one is missing, or does not fit.
     fn params(&self, plan: &Plan, given: Map<String, Value>) -> Result<Value, EvaluateError>;
+
+    /// Holds a value against a JSON Schema.
+    ///
+    /// # Errors
+    /// What does not fit, all of it in one sentence.
+    fn schema(&self, schema: &Value, value: &Value) -> Result<(), EvaluateError>;
 }
 
 /// Why something has no value: one sentence without the place, which the caller knows.

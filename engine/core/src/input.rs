@@ -119,6 +119,8 @@ pub struct AttemptResult {
     pub locals: BTreeMap<String, Value>,
     /// Why the result cannot be used although the command ended: output too long, a secret in an output.
     pub unusable: Option<String>,
+    /// What a plugin says went wrong, or what is wrong with what it said.
+    pub said: Option<String>,
     /// How the child run ended, where it was one.
     pub child: Option<ChildEnd>,
 }

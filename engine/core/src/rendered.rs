@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::plan::Field;
+use crate::plan::{Field, Operation};
 use crate::units::{Digest, SecretName, StepId, Timestamp};
 
 /// An action with its values.
@@ -71,6 +71,23 @@ pub enum Rendered {
         /// The values of all its params: an object.
         params: Value,
     },
+    /// A call of a plugin.
+    Plugin {
+        /// How the step names it.
+        name: String,
+        /// Which: its files, all of them.
+        plugin: Digest,
+        /// What it is to do.
+        operation: Operation,
+        /// Its inputs, without those that are secrets.
+        inputs: BTreeMap<String, Value>,
+        /// Those of its inputs that are secrets.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        secrets: BTreeMap<String, RenderedSource>,
+        /// For an undo: what the call that is undone handed back.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        outputs: BTreeMap<String, Value>,
+    },
     /// Other steps, for the approval of a block.
     Steps(Vec<StepId>),
     /// The items of a loop, for its approval.
@@ -105,12 +122,12 @@ pub enum RenderedBody {
 impl Rendered {
     /// Whether something runs outside of the engine's own decisions, and so takes one of the `max_parallel` places.
     pub fn is_external(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Http { .. } | Self::Runbook { .. })
+        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Http { .. } | Self::Runbook { .. } | Self::Plugin { .. })
     }
 
     /// Whether the supervisor runs it.
     pub fn is_command(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Runbook { .. })
+        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Runbook { .. } | Self::Plugin { .. })
     }
 
     /// Whether it is a child run.
@@ -123,6 +140,7 @@ impl Rendered {
         let sources = match self {
             Self::Run { env, .. } | Self::Argv { env, .. } => env,
             Self::Http { headers, .. } => headers,
+            Self::Plugin { secrets, .. } => secrets,
             _ => return vec![],
         };
         sources
@@ -146,6 +164,8 @@ impl Rendered {
             Self::WaitUntil(_) => "wait until a moment".to_owned(),
             Self::Ask { prompt: text, .. } | Self::Manual(text) => text.lines().next().unwrap_or("").to_owned(),
             Self::Runbook { name, .. } => format!("runbook {name}"),
+            Self::Plugin { name, operation: Operation::Run, .. } => format!("uses {name}"),
+            Self::Plugin { name, operation: Operation::Undo, .. } => format!("undo of {name}"),
             Self::Steps(steps) => format!("{} steps", steps.len()),
             Self::Items(items) => format!("{} items", items.len()),
         }

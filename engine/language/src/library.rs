@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use runbook_core::digest_of;
-use runbook_core::plan::{CHILD_DEPTH_MAX, Param, Plan};
-use runbook_core::units::Digest;
+use runbook_core::plan::{CHILD_DEPTH_MAX, Param, Plan, SecretSource};
+use runbook_core::units::{Digest, SecretName};
 
 use crate::code::Code;
 use crate::decode::Text;
 use crate::diagnostic::{Collector, Diagnostic};
 use crate::environment::Environment;
 use crate::load::read_runbook;
+use crate::plugin::{Definition, FoundPlugin};
 use crate::source::SourceFile;
 
 /// Files that are read within each other, each on the stack of the one before: further than any that could be run.
@@ -27,6 +28,12 @@ pub trait Library {
     /// # Errors
     /// When there is none, or it cannot be read.
     fn find(&self, name: &str, from: &SourceFile) -> Result<SourceFile, Missing>;
+
+    /// The plugin that a step of `from` uses: by the path of its folder from that file, or by its id.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    fn plugin(&self, name: &str, from: &SourceFile) -> Result<FoundPlugin, Missing>;
 }
 
 /// Why a runbook was not found.
@@ -46,6 +53,10 @@ impl Library for NoLibrary {
     fn find(&self, name: &str, _: &SourceFile) -> Result<SourceFile, Missing> {
         Err(Missing { message: format!("there is no runbook `{name}`"), help: None })
     }
+
+    fn plugin(&self, name: &str, _: &SourceFile) -> Result<FoundPlugin, Missing> {
+        Err(Missing { message: format!("there is no plugin `{name}`"), help: None })
+    }
 }
 
 /// A runbook that a step names, checked.
@@ -56,16 +67,29 @@ pub(crate) struct Child {
     /// The names of what it hands on.
     pub(crate) outputs: Vec<String>,
     /// How deep the child runs lie within each other that it starts itself.
-    depth: u32,
+    pub(crate) depth: u32,
+}
+
+/// The secrets that a plugin of steps is given by the step that uses it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GivenSecrets {
+    /// Its inputs, and the secrets that the run knows them by.
+    pub(crate) names: BTreeMap<String, SecretName>,
+    /// Where these come from, unless the environment says so.
+    pub(crate) sources: BTreeMap<SecretName, SecretSource>,
 }
 
 /// The runbooks that are named on the way from a file to the ends: each is read and checked once.
 pub(crate) struct Children<'l> {
-    library: &'l dyn Library,
-    environment: Option<&'l Environment>,
+    pub(crate) library: &'l dyn Library,
+    pub(crate) environment: Option<&'l Environment>,
     /// The files that the present one lies within, each with its id, the outermost first.
     around: Vec<(String, String)>,
     known: BTreeMap<String, Option<Rc<Child>>>,
+    /// The plugins that were read, by their files.
+    pub(crate) plugins: BTreeMap<String, Option<Rc<Definition>>>,
+    /// The secrets that the plugins of steps around the present file were given.
+    pub(crate) given: Vec<Option<GivenSecrets>>,
     pub(crate) plans: BTreeMap<Digest, Plan>,
     /// What is wrong with them.
     pub(crate) found: Vec<Diagnostic>,
@@ -73,17 +97,25 @@ pub(crate) struct Children<'l> {
 
 impl<'l> Children<'l> {
     pub(crate) fn new(library: &'l dyn Library, environment: Option<&'l Environment>) -> Self {
-        Self { library, environment, around: vec![], known: BTreeMap::new(), plans: BTreeMap::new(), found: vec![] }
+        let (known, plugins, plans) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { library, environment, around: vec![], known, plugins, given: vec![], plans, found: vec![] }
     }
 
     /// Goes into a file, of a runbook with this id.
     pub(crate) fn enter(&mut self, file: &SourceFile, id: &str) {
+        self.enter_with(file, id, None);
+    }
+
+    /// The same for a plugin of steps, which has the secrets that it is given.
+    pub(crate) fn enter_with(&mut self, file: &SourceFile, id: &str, given: Option<GivenSecrets>) {
         self.around.push((file.name().to_owned(), id.to_owned()));
+        self.given.push(given);
     }
 
     /// Comes out of it again.
     pub(crate) fn leave(&mut self) {
         self.around.pop();
+        self.given.pop();
     }
 
     /// The runbook that a step of the present file names; none when it cannot be used, which is reported.
@@ -98,30 +130,11 @@ impl<'l> Children<'l> {
                 return None;
             }
         };
-        if let Some(first) = self.around.iter().position(|(around, _)| around == file.name()) {
-            let mut chain: Vec<&str> = self.around[first..].iter().map(|(_, id)| id.as_str()).collect();
-            chain.push(chain[0]);
-            found
-                .error(
-                    Code::RunbookRunsItself,
-                    name.span,
-                    format!("this runbook would run itself: {}", chain.join(" -> ")),
-                )
-                .help("let one of them end without the other; to do something again, use `retry` or `until`");
+        if self.runs_itself(&file, name, found) {
             return None;
         }
-        let too_deep = |found: &mut Collector| {
-            found
-                .error(
-                    Code::RunbooksTooDeep,
-                    name.span,
-                    format!("runbooks would run more than {CHILD_DEPTH_MAX} deep within each other"),
-                )
-                .help("let the outer runbooks name the inner ones one after the other");
-            None
-        };
         if self.around.len() > READ_DEPTH_MAX {
-            return too_deep(found);
+            return too_deep(name, found);
         }
         // What follows from a mistake in another file is said once, where the way began.
         let is_first = self.around.len() == 1;
@@ -141,9 +154,29 @@ impl<'l> Children<'l> {
                     .help(format!("they are reported for {}", file.name()));
                 None
             }
-            Some(child) if is_first && child.depth >= CHILD_DEPTH_MAX => too_deep(found),
+            Some(child) if is_first && child.depth >= CHILD_DEPTH_MAX => too_deep(name, found),
             Some(child) => Some(child),
         }
+    }
+
+    /// Whether the present file lies within that one, which is reported.
+    pub(crate) fn runs_itself(&self, file: &SourceFile, name: &Text, found: &mut Collector) -> bool {
+        let Some(first) = self.around.iter().position(|(around, _)| around == file.name()) else { return false };
+        let mut chain: Vec<&str> = self.around[first..].iter().map(|(_, id)| id.as_str()).collect();
+        chain.push(chain[0]);
+        found
+            .error(
+                Code::RunbookRunsItself,
+                name.span,
+                format!("this runbook would run itself: {}", chain.join(" -> ")),
+            )
+            .help("let one of them end without the other; to do something again, use `retry` or `until`");
+        true
+    }
+
+    /// Whether the present file is the first, in which what follows from mistakes elsewhere is said.
+    pub(crate) fn is_first(&self) -> bool {
+        self.around.len() == 1
     }
 
     fn load(&mut self, file: &SourceFile) -> Option<Child> {
@@ -151,14 +184,35 @@ impl<'l> Children<'l> {
         let is_broken = found.has_errors();
         self.found.extend(found.finish());
         let plan = read.map(|(_, plan)| plan).filter(|_| !is_broken)?;
-        let depths = plan.calls().filter_map(|call| self.known.values().flatten().find(|it| it.plan == call.plan));
+        Some(self.add(plan))
+    }
+
+    /// Adds the plan of a child run.
+    pub(crate) fn add(&mut self, plan: Plan) -> Child {
+        let depth = depth_of(&plan, &self.plans);
         let child = Child {
             plan: digest_of(&plan),
             params: plan.params.clone(),
             outputs: plan.outputs.keys().cloned().collect(),
-            depth: depths.map(|child| child.depth + 1).max().unwrap_or(0),
+            depth,
         };
         self.plans.insert(child.plan.clone(), plan);
-        Some(child)
+        child
     }
+}
+
+pub(crate) fn too_deep<T>(name: &Text, found: &mut Collector) -> Option<T> {
+    found
+        .error(
+            Code::RunbooksTooDeep,
+            name.span,
+            format!("runbooks would run more than {CHILD_DEPTH_MAX} deep within each other"),
+        )
+        .help("let the outer runbooks name the inner ones one after the other");
+    None
+}
+
+/// How deep the child runs of a plan lie within each other; those that it calls have been added.
+fn depth_of(plan: &Plan, plans: &BTreeMap<Digest, Plan>) -> u32 {
+    plan.calls().filter_map(|call| plans.get(&call.plan)).map(|child| depth_of(child, plans) + 1).max().unwrap_or(0)
 }

@@ -102,7 +102,7 @@ pub fn load_environment(file: &SourceFile) -> Result<Environment, Diagnostics> {
 }
 
 /// Reads a document of a kind. A document of another kind gets that one error rather than one for each of its keys.
-fn read<T: Decode>(file: &SourceFile, schema: &str, found: &mut Collector) -> Option<T> {
+pub(crate) fn read<T: Decode>(file: &SourceFile, schema: &str, found: &mut Collector) -> Option<T> {
     let before = found.count();
     let Some(node) = yaml::parse(file, found) else {
         if found.count() == before {
@@ -116,7 +116,7 @@ fn read<T: Decode>(file: &SourceFile, schema: &str, found: &mut Collector) -> Op
         && let Some((_, value)) = entries.iter().find(|(key, _)| key.text == "schema")
         && let yaml::Kind::Text(text) = &value.kind
         && text != schema
-        && ["runbook/v1", "environment/v1"].contains(&text.as_str())
+        && ["runbook/v1", "environment/v1", "plugin/v1"].contains(&text.as_str())
     {
         found.error(Code::WrongValue, value.span, format!("this is `{text}`, and `{schema}` is wanted here"));
         return None;
@@ -125,7 +125,7 @@ fn read<T: Decode>(file: &SourceFile, schema: &str, found: &mut Collector) -> Op
 }
 
 /// The result when nothing is wrong with it, together with its warnings.
-fn finish<T>(result: Option<T>, mut found: Collector) -> Result<(T, Diagnostics), Diagnostics> {
+pub(crate) fn finish<T>(result: Option<T>, mut found: Collector) -> Result<(T, Diagnostics), Diagnostics> {
     match result {
         Some(result) if !found.has_errors() => Ok((result, found.finish())),
         _ => {

@@ -22,6 +22,8 @@ pub struct Project {
     /// The folders in which environments are looked for; `environments` within each of `runbooks` where nothing is
     /// written.
     pub environments: Vec<String>,
+    /// The folders in which plugins are looked for, before `plugins` beside this file; none where nothing is written.
+    pub plugins: Vec<String>,
     /// The environment that is used when none is named.
     pub environment: Option<String>,
     /// The folder of the locks of this machine.
@@ -39,6 +41,8 @@ pub struct Project {
 struct Written {
     runbooks: Option<Spanned<Vec<Spanned<String>>>>,
     environments: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    plugins: Vec<Spanned<String>>,
     environment: Option<Spanned<String>>,
     locks: Option<Locks>,
     #[serde(default)]
@@ -67,6 +71,7 @@ impl Default for Project {
         Self {
             runbooks,
             environments,
+            plugins: vec![],
             environment: None,
             locks_dir: None,
             roles: BTreeMap::new(),
@@ -86,7 +91,7 @@ pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
         Ok(written) => written,
         Err(error) => {
             let span = error.span().map_or(Span::default(), |range| Span::new(range.start, range.end));
-            let help = "the keys are `runbooks`, `environments`, `environment`, and the tables `[roles]`, `[locks]`, \
+            let help = "the keys are `runbooks`, `environments`, `plugins`, `environment`, and the tables `[roles]`, `[locks]`, \
                         `[record]` and `[retention]`";
             found.error(Code::Project, span, error.message().to_owned()).help(help);
             return Err(found.finish());
@@ -99,7 +104,7 @@ pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
             .error(Code::Project, of(list), "runbooks would be found nowhere")
             .help("name a folder, or remove the key");
     }
-    let folders = written.runbooks.iter().flat_map(Spanned::get_ref).chain(written.environments.iter().flatten());
+    let folders = written.runbooks.iter().flat_map(Spanned::get_ref).chain(written.environments.iter().flatten()).chain(&written.plugins);
     let folders = folders.chain(written.locks.iter().map(|locks| &locks.dir));
     for folder in folders.filter(|folder| folder.get_ref().trim().is_empty()) {
         found.error(Code::Project, of(folder), "there is nothing in it");
@@ -127,7 +132,8 @@ pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
     let roles = written.roles.into_iter().map(|(role, people)| (Role::new(role), people.into_inner())).collect();
     let (environment, sign) = (written.environment.map(Spanned::into_inner), sign.map(Spanned::into_inner));
     let locks_dir = written.locks.map(|locks| locks.dir.into_inner());
-    Ok(Project { locks_dir, runbooks, environments, environment, roles, sign, retention })
+    let plugins = texts(written.plugins);
+    Ok(Project { locks_dir, runbooks, environments, plugins, environment, roles, sign, retention })
 }
 
 pub(crate) fn of<T>(written: &Spanned<T>) -> Span {

@@ -17,6 +17,7 @@ pub fn reference(kind: SchemaKind) -> String {
     let (word, title) = match kind {
         SchemaKind::Runbook => ("runbook", "runbook/v1"),
         SchemaKind::Environment => ("environment", "environment/v1"),
+        SchemaKind::Plugin => ("plugin", "plugin/v1"),
     };
     let mut page = Page { root: &root, text: String::new(), named: BTreeSet::new(), waiting: VecDeque::new() };
     let _ = writeln!(page.text, "# The keys of `{title}`\n\n{}\n", sentence(&root));

@@ -5,7 +5,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-use crate::document::{EnvironmentDoc, RunbookDoc};
+use crate::document::{EnvironmentDoc, PluginDoc, RunbookDoc};
 
 /// The kinds of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum SchemaKind {
     Runbook,
     /// `environment/v1`.
     Environment,
+    /// `plugin/v1`.
+    Plugin,
 }
 
 /// The JSON Schema of a kind of document, ending in a newline. `runbook schema KIND` prints it, and `schemas/` keeps it.
@@ -21,6 +23,7 @@ pub fn schema(kind: SchemaKind) -> String {
     let schema = match kind {
         SchemaKind::Runbook => generate::<RunbookDoc>("runbook/v1"),
         SchemaKind::Environment => generate::<EnvironmentDoc>("environment/v1"),
+        SchemaKind::Plugin => generate::<PluginDoc>("plugin/v1"),
     };
     // A schema is made of texts and maps with text keys: it always has a JSON form.
     let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();

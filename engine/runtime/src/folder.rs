@@ -8,6 +8,7 @@
 //!     logs/          <step>.<attempt>.{out,err}    attempts/     what the supervisor knows of each command
 //!     scripts/       the texts of `run:`           outputs/      what scripts hand back
 //!     services/      data of services              bin/          this very binary, first on PATH of scripts
+//!     plugins/       the files of the plugins that it uses, each folder named by its digest
 //!     bell           wakes the engine for its inbox
 //! ```
 //!
@@ -19,7 +20,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use runbook_core::units::RunId;
+use runbook_core::units::{Digest, RunId};
 
 pub use crate::engine_lock::{EngineLock, LockError};
 use crate::group::Group;
@@ -279,6 +280,11 @@ impl RunFolder {
     /// The data of a service.
     pub fn service(&self, name: &str) -> PathBuf {
         self.services().join(name)
+    }
+
+    /// The files of a plugin, as they were when the run was started; the folder is named by their digest.
+    pub fn plugin(&self, digest: &Digest) -> PathBuf {
+        self.path.join("plugins").join(digest.as_str())
     }
 
     /// What scripts find first on PATH.

@@ -49,6 +49,10 @@ impl Known<'_> {
             Action::Wait(Wait::For(time) | Wait::Until(time)) => self.fill(time),
             Action::Manual(text) | Action::Ask(Ask { prompt: text, .. }) => self.fill(text),
             Action::Runbook(call) => call.with.values_mut().for_each(|value| self.fill(value)),
+            Action::Plugin(call) => {
+                self.fill_sources(&mut call.with);
+                call.outputs.values_mut().for_each(|value| self.fill(value));
+            }
             Action::Assert(_) => {}
         }
     }

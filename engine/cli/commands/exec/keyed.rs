@@ -44,7 +44,7 @@ pub(super) fn start(key: &StartKey, asked: Asked, args: &Args, context: &Context
     }
     let created = asked.launch(args, context)?;
     held.reserve(&created.run, &facts).map_err(unusable)?;
-    let engine = Engine::create(&state, created, Box::new(Evaluator::new()))?;
+    let engine = Engine::create(&state, created, &context.kept_plugins(), Box::new(Evaluator::new()))?;
     // Whoever waits for the key looks at the run at once, and finds it.
     if let Some(status) = Status::of(engine.run(), now(), None) {
         status.publish(engine.folder()).map_err(unusable)?;

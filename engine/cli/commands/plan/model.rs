@@ -380,6 +380,7 @@ fn secrets_of(action: &Action, plan: &Plan) -> Vec<String> {
         Action::Run(script) => script.env.values().chain(plan.env.values()).collect(),
         Action::Argv(argv) => argv.env.values().chain(plan.env.values()).collect(),
         Action::Http(http) => http.headers.values().collect(),
+        Action::Plugin(call) => call.with.values().collect(),
         Action::Assert(_)
         | Action::Set(_)
         | Action::Wait(_)

@@ -45,6 +45,7 @@ pub(super) fn action_kind(action: &Action) -> &'static str {
         Action::Manual(_) => "manual",
         Action::Ask(_) => "ask",
         Action::Runbook(_) => "runbook",
+        Action::Plugin(_) => "uses",
     }
 }
 
@@ -82,6 +83,7 @@ pub(super) fn short(action: &Action) -> (String, usize) {
         }
         Action::Set(values) => values.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
         Action::Runbook(call) => visible_line(&call.name),
+        Action::Plugin(call) => visible_line(&call.name),
         Action::Wait(Wait::For(time)) => visible_line(&template(time)),
         Action::Wait(Wait::Until(time)) => format!("until {}", visible_line(&template(time))),
     };
@@ -107,7 +109,7 @@ pub(super) fn limits(
     parts.extend(retry.filter(|retry| retry.attempts_max > 1).map(attempts));
     let is_doubtful = match action {
         Action::Http(http) => on_interrupt != OnInterrupt::Rerun || !matches!(http.method.as_str(), "GET" | "HEAD"),
-        Action::Run(_) | Action::Argv(_) => true,
+        Action::Run(_) | Action::Argv(_) | Action::Plugin(_) => true,
         Action::Assert(_)
         | Action::Set(_)
         | Action::Wait(_)

@@ -5,7 +5,7 @@ use crate::event::{AttemptId, Event, Failure, Phase, StopReason};
 use crate::input::Exit;
 use crate::plan::OnInterrupt;
 use crate::rendered::Rendered;
-use crate::run::{Child, Doing, Interrupted, Live, Run, Stage, StepState, UndoState};
+use crate::run::{Call, Child, Doing, Interrupted, Live, Run, Stage, StepState, UndoState};
 use crate::units::{StepIx, Timestamp};
 
 /// A step, or its undo.
@@ -39,6 +39,9 @@ impl Run {
                 let goes_on = self.child_of(attempt).is_some() && matches!(doing, Doing::Stopping { .. });
                 self.must(doing == Doing::Executing || goes_on, event)?;
                 let declares = self.plan().is_some_and(|plan| !plan.step(key.0).outputs.is_empty());
+                if let Some(call) = self.call(key) {
+                    call.is_open = *then != OnInterrupt::Fail;
+                }
                 if attempt.phase == Phase::Do {
                     self.steps[key.0.at()].outputs_unknown = declares && outputs.is_none();
                 }
@@ -112,6 +115,9 @@ impl Run {
         self.take_place(key.0, doing);
         self.live.insert(key, Live { attempt: attempt.clone(), due, started_at, doing, trips, lost: None });
         self.cleared.remove(&key.0);
+        if let Some(call) = self.call(key).filter(|_| attempt.poll == 1) {
+            call.begin(attempt.number);
+        }
         let run = &mut self.steps[key.0.at()];
         match attempt.phase {
             Phase::Do => {
@@ -177,6 +183,9 @@ impl Run {
     fn end_attempt(&mut self, attempt: &AttemptId, exit: &Exit, failure: Option<&Failure>, event: &Event) -> Applied {
         let (key, _) = self.live_of(attempt, event)?;
         self.drop_live(key);
+        if let Some(call) = self.call(key) {
+            call.is_open = false;
+        }
         if attempt.phase == Phase::Probe {
             self.end_probe(key.0, *exit != Exit::Code(0), failure.is_some());
             return Ok(());
@@ -210,6 +219,15 @@ impl Run {
                 }
             }
             (false, false) => {}
+        }
+    }
+
+    fn call(&mut self, (at, phase): Key) -> Option<&mut Call> {
+        let run = &mut self.steps[at.at()];
+        match phase {
+            Phase::Do => Some(&mut run.call),
+            Phase::Undo => Some(&mut run.undo.call),
+            Phase::Probe => None,
         }
     }
 

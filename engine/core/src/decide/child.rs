@@ -83,7 +83,10 @@ impl Deciding<'_> {
             None if self.run.child_of(attempt).is_some() && result.exit == Exit::Code(0) => {
                 Some(Failure::Exit(Exit::Error("nobody knows how the child run ended".to_owned())))
             }
-            None => self.failure_of(attempt, &result.exit),
+            None => match (&result.said, self.failure_of(attempt, &result.exit)) {
+                (Some(said), Some(_)) => Some(Failure::Plugin(said.clone())),
+                (_, failure) => failure,
+            },
         }
     }
 

@@ -15,6 +15,7 @@ mod guards;
 mod locks;
 mod loops;
 mod lost;
+mod plugin;
 mod prepare;
 mod questions;
 mod ready;

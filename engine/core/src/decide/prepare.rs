@@ -67,6 +67,7 @@ impl Deciding<'_> {
                 Rendered::Ask { prompt: self.text(at, &ask.prompt, locals)?, fields: ask.fields.clone() }
             }
             Action::Runbook(call) => self.prepare_child(at, call, locals)?,
+            Action::Plugin(call) => self.prepare_plugin(at, call, locals)?,
         })
     }
 
@@ -89,7 +90,7 @@ impl Deciding<'_> {
         dir.map(|dir| self.text(at, dir, locals)).transpose()
     }
 
-    fn sources(
+    pub(super) fn sources(
         &self,
         at: StepIx,
         sources: &BTreeMap<String, EnvSource>,

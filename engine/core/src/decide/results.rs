@@ -94,9 +94,10 @@ impl Deciding<'_> {
     /// Whether a poll found what it looks for. No answer and an unexpected status mean "not yet".
     fn poll_result(&self, at: StepIx, attempt: &AttemptId, exit: &Exit, locals: &Locals) -> Result<bool, Failure> {
         let Some(until) = &self.plan().step(at).until else { return Ok(true) };
-        let is_http = matches!(self.run.action_of(attempt), Some(Rendered::Http { .. }));
+        // Both say by themselves whether they could look.
+        let asks = matches!(self.run.action_of(attempt), Some(Rendered::Http { .. } | Rendered::Plugin { .. }));
         match exit {
-            _ if is_http && self.failure_of(attempt, exit).is_some() => return Ok(false),
+            _ if asks && self.failure_of(attempt, exit).is_some() => return Ok(false),
             Exit::Signal(_) | Exit::Error(_) => return Err(Failure::Exit(exit.clone())),
             _ => {}
         }

@@ -48,7 +48,7 @@ impl Deciding<'_> {
     ) -> Result<bool, String> {
         let code = match failure {
             Failure::Exit(Exit::Code(code)) => Some(i64::from(*code)),
-            Failure::Child(_) => seen.get("exit_code").and_then(Value::as_i64),
+            Failure::Child(_) | Failure::Plugin(_) => seen.get("exit_code").and_then(Value::as_i64),
             _ => None,
         };
         if code.is_some_and(|code| on.exit_codes.iter().any(|named| i64::from(*named) == code)) {

@@ -124,6 +124,8 @@ pub enum Failure {
     Child(ChildEnd),
     /// A guard found what must not be so: what, in one sentence.
     Tripped(String),
+    /// The plugin says what went wrong, or what it said cannot be used.
+    Plugin(String),
 }
 
 /// How a child run ended.

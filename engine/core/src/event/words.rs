@@ -40,6 +40,7 @@ impl std::fmt::Display for Failure {
                 };
                 write!(out, "{}{more} failed", names.join(", "))
             }
+            Self::Plugin(said) => write!(out, "{said}"),
             Self::NoCase(value) => write!(out, "no case fits `{value}`"),
             Self::Lock { name, holder: None } => write!(out, "the lock `{name}` is held"),
             Self::Lock { name, holder: Some(holder) } => write!(out, "the lock `{name}` is held by {holder}"),

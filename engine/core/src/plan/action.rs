@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnvSource, Expression, Param, Template};
+use super::{EnvSource, Expression, Param, PluginCall, Template};
 use crate::units::Digest;
 
 /// What a step, or its undo, does in the world.
@@ -29,6 +29,8 @@ pub enum Action {
     Ask(Ask),
     /// Another runbook, as a child run.
     Runbook(RunbookCall),
+    /// A plugin that is a program.
+    Plugin(PluginCall),
 }
 
 /// `run`.

@@ -23,6 +23,9 @@ pub enum BrokenPlan {
     /// A plan of a child run is missing, or they lie too deep within each other, as when they start each other.
     #[error("its child runs have no plan, or lie deeper than {CHILD_DEPTH_MAX} within each other")]
     Children,
+    /// A step calls a plugin that the plan does not have.
+    #[error("step `{0}` calls a plugin that is not there")]
+    Plugin(StepId),
 }
 
 impl Plan {
@@ -41,7 +44,20 @@ impl Plan {
 
     fn check_steps(&self) -> Result<(), BrokenPlan> {
         let mut ids = BTreeSet::new();
-        List(&self.steps).check(&mut ids)
+        List(&self.steps).check(&mut ids)?;
+        let calls = |action: &Action| matches!(action, Action::Plugin(call) if !self.plugins.contains_key(&call.plugin));
+        let broken = |step: &&&Step| {
+            let undo = step.rollback.as_ref().map(|undo| &undo.action);
+            let own = match &step.body {
+                Body::Action(action) => Some(action),
+                Body::Block { .. } | Body::Switch { .. } | Body::ForEach(_) => None,
+            };
+            own.into_iter().chain(undo).any(calls)
+        };
+        match self.written().iter().find(broken) {
+            Some(step) => Err(BrokenPlan::Plugin(step.id.clone())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -176,7 +192,7 @@ impl Step {
             Some(Beside::Deadline(_)) => is_outermost && matches!(self.body, Body::Block { .. }),
             Some(Beside::Within) => !self.always,
             Some(Beside::Guard(_)) => {
-                let looks = matches!(self.body, Body::Action(Action::Run(_) | Action::Argv(_) | Action::Http(_)));
+                let looks = matches!(self.body, Body::Action(Action::Run(_) | Action::Argv(_) | Action::Http(_) | Action::Plugin(_)));
                 is_outermost && looks && self.until.is_none() && self.retry.is_none()
             }
         }

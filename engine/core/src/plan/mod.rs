@@ -11,6 +11,7 @@ mod confirm;
 mod grow;
 mod once;
 mod part;
+mod plugin;
 pub(crate) mod step;
 mod template;
 
@@ -24,6 +25,7 @@ pub use beside::{Beside, Deadline, Guard, OnTrip};
 pub use check::BrokenPlan;
 pub use child::CHILD_DEPTH_MAX;
 pub use part::{NoPart, Part, PartKind};
+pub use plugin::{Operation, Plugin, PluginCall};
 pub use step::{
     Approval, Body, Case, Condition, DoneWhen, FailuresMax, ForEach, ItemOf, Lock, OnInterrupt, Probe, Retry, RetryOn,
     Section, Step, Undo, Until,
@@ -66,6 +68,9 @@ pub struct Plan {
     /// The plans of all child runs, also of those that start others, by their digest without this list.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub runbooks: BTreeMap<Digest, Plan>,
+    /// The plugins that its own steps use, by the digest of all their files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub plugins: BTreeMap<Digest, Plugin>,
 }
 
 /// What a runbook says about itself.

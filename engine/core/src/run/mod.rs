@@ -15,6 +15,8 @@ use serde_json::Value;
 pub use locks::{LockState, Locks};
 pub use parts::{Cancel, Doing, End, Interrupted, Live, LoopRun, Rollback, ServiceState, Stage, Told};
 pub(crate) use resets::Resets;
+
+pub(crate) use step::Call;
 pub use step::{ByHand, Child, Prepared, StepRun, StepState, UndoRun, UndoState};
 
 use crate::digest::digest_of;
@@ -282,6 +284,18 @@ impl Run {
             Phase::Undo => step.undo.action.as_ref(),
             Phase::Probe => step.prepared.as_ref()?.probe.as_ref(),
         }
+    }
+
+    /// The attempt that began the call which this one goes on with: itself, unless those before it were interrupted. Whoever
+    /// is called knows by it that a call is made again.
+    pub fn call_of(&self, attempt: &AttemptId) -> AttemptId {
+        let step = self.step(&attempt.step);
+        let first = step.map_or(attempt.number, |step| match attempt.phase {
+            Phase::Do => step.call.first,
+            Phase::Undo => step.undo.call.first,
+            Phase::Probe => attempt.number,
+        });
+        AttemptId { number: first, ..attempt.clone() }
     }
 
     /// Whether a step waits to be looked at before its approval is asked for.

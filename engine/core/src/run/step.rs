@@ -30,6 +30,8 @@ pub struct StepRun {
     pub outputs_unknown: bool,
     /// What it will do, once that is known.
     pub prepared: Option<Prepared>,
+    /// Its last call.
+    pub(crate) call: Call,
     /// Its undo.
     pub undo: UndoRun,
     /// The child run of its last attempt.
@@ -179,6 +181,26 @@ pub struct UndoRun {
     pub failures: u32,
     /// What it will do, once that is known.
     pub action: Option<Rendered>,
+    /// Its last call.
+    pub(crate) call: Call,
+}
+
+/// Attempts of which each but the last was interrupted: nobody knows whether these took effect, so that together they are
+/// one call, which whoever is called can know by its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// The number of the first attempt.
+    pub(crate) first: u32,
+    /// Whether the last attempt was interrupted, and the next one goes on with the call.
+    pub(crate) is_open: bool,
+}
+
+impl Call {
+    pub(crate) fn begin(&mut self, number: u32) {
+        if !std::mem::take(&mut self.is_open) {
+            self.first = number;
+        }
+    }
 }
 
 /// Where an undo stands.
@@ -214,6 +236,7 @@ impl StepRun {
             outputs: BTreeMap::new(),
             outputs_unknown: false,
             prepared: None,
+            call: Call::default(),
             undo: UndoRun::default(),
             child: None,
             started_at: None,
@@ -246,6 +269,7 @@ impl StepRun {
         }
         self.state = StepState::Pending;
         self.failures = 0;
+        self.call.is_open = false;
         self.exit_code = None;
         self.outputs_unknown = false;
         self.prepared = None;

@@ -8,28 +8,31 @@ use crate::document::{GuardDoc, StepDoc, UndoDoc};
 use crate::suggest::one_of;
 
 /// The keys that say what a step does.
-pub(crate) const ACTIONS: [&str; 11] =
-    ["run", "argv", "http", "assert", "set", "wait", "manual", "ask", "runbook", "steps", "switch"];
+pub(crate) const ACTIONS: [&str; 12] =
+    ["run", "argv", "http", "assert", "set", "wait", "manual", "ask", "runbook", "uses", "steps", "switch"];
 
 /// The actions that can undo a step.
-const UNDO_ACTIONS: [&str; 4] = ["run", "argv", "http", "manual"];
+const UNDO_ACTIONS: [&str; 5] = ["run", "argv", "http", "manual", "uses"];
 
 const COMMANDS: &[&str] = &["run", "argv"];
-const TRIES: &[&str] = &["run", "argv", "http"];
+const TRIES: &[&str] = &["run", "argv", "http", "uses"];
+
+/// The actions that can look at something beside the run.
+const PROBES: &[&str] = &["run", "argv", "http"];
 
 /// With which actions a key means something; keys that are not here mean something with all.
 const FITS: &[(&str, &[&str])] = &[
     ("shell", &["run"]),
     ("env", COMMANDS),
     ("dir", COMMANDS),
-    ("kill_grace", COMMANDS),
-    ("outputs", &["run", "argv", "http", "steps", "switch"]),
-    ("timeout", &["run", "argv", "http", "manual", "ask", "runbook"]),
-    ("retry", &["run", "argv", "http", "runbook"]),
-    ("with", &["runbook"]),
+    ("kill_grace", &["run", "argv", "uses"]),
+    ("outputs", &["run", "argv", "http", "uses", "steps", "switch"]),
+    ("timeout", &["run", "argv", "http", "manual", "ask", "runbook", "uses"]),
+    ("retry", &["run", "argv", "http", "runbook", "uses"]),
+    ("with", &["runbook", "uses"]),
     ("until", TRIES),
     ("every", TRIES),
-    ("done_when", &["run", "argv", "http", "manual"]),
+    ("done_when", &["run", "argv", "http", "manual", "uses"]),
     ("on_interrupt", TRIES),
     ("read_only", TRIES),
     ("cases", &["switch"]),
@@ -37,9 +40,9 @@ const FITS: &[(&str, &[&str])] = &[
     ("parallel", &["steps"]),
     ("rescue", &["steps"]),
     ("always", &["steps"]),
-    ("approval", &["run", "argv", "http", "assert", "set", "wait", "manual", "ask", "runbook"]),
-    ("rollback", &["run", "argv", "http", "manual", "runbook"]),
-    ("irreversible", &["run", "argv", "http", "manual", "runbook"]),
+    ("approval", &["run", "argv", "http", "assert", "set", "wait", "manual", "ask", "runbook", "uses"]),
+    ("rollback", &["run", "argv", "http", "manual", "runbook", "uses"]),
+    ("irreversible", &["run", "argv", "http", "manual", "runbook", "uses"]),
 ];
 
 /// Checks the keys of a step against each other.
@@ -145,7 +148,7 @@ fn check_pairs(doc: &StepDoc, action: &str, found: &mut Collector) {
 /// Checks the keys of a guard against each other.
 pub(crate) fn check_guard(doc: &GuardDoc, found: &mut Collector) {
     let place = &doc.probe.place;
-    let Some(probe) = only_action(place, TRIES, "a guard", found) else { return };
+    let Some(probe) = only_action(place, PROBES, "a guard", found) else { return };
     for (key, fitting) in FITS.iter().filter(|(key, _)| ["shell", "env", "dir", "kill_grace"].contains(key)) {
         if let Some(span) = place.key(key).filter(|_| !fitting.contains(&probe)) {
             found

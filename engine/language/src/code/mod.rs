@@ -4,6 +4,7 @@ mod names;
 mod order;
 mod page;
 mod places;
+mod plugins;
 mod rules;
 mod runbooks;
 mod secrets;
@@ -130,6 +131,14 @@ codes! {
     RunbooksTooDeep = "RB0154" runbooks::RUNBOOKS_TOO_DEEP;
     /// A param that does not fit the runbook that is run.
     ParamOfRunbook = "RB0155" runbooks::PARAM_OF_RUNBOOK;
+    /// Unknown plugin.
+    UnknownPlugin = "RB0161" plugins::UNKNOWN_PLUGIN;
+    /// A plugin that cannot be used because of its own errors.
+    BrokenPlugin = "RB0162" plugins::BROKEN_PLUGIN;
+    /// An input that does not fit the plugin.
+    InputOfPlugin = "RB0163" plugins::INPUT_OF_PLUGIN;
+    /// A mistake in a `plugin.yaml`.
+    PluginFile = "RB0164" plugins::PLUGIN_FILE;
     /// Unknown name of the environment.
     UnknownEnvironmentName = "RB0201" places::UNKNOWN_ENVIRONMENT_NAME;
     /// Unknown service.

@@ -7,6 +7,7 @@ mod environment;
 mod guard;
 mod lock;
 mod needs;
+mod plugin;
 mod runbook;
 mod step;
 
@@ -18,6 +19,7 @@ pub use environment::{EnvironmentDoc, ReadyDoc, ServiceDoc};
 pub use guard::{GuardDoc, GuardMap, OnTripWord};
 pub use lock::{LockDoc, LockMap};
 pub use needs::{NeedsDoc, SomeOfDoc};
+pub use plugin::PluginDoc;
 pub use runbook::{OnFailureWord, ParamDoc, ParamType, RunbookDoc, SecretDoc, SourceDoc};
 pub use step::{
     ApprovalDoc, BackoffWord, OnInterruptWord, OnStepFailureWord, OnTimeoutWord, OutputsDoc, RetryDoc, RetryOnDoc,

@@ -8,16 +8,13 @@ use crate::diagnostic::Collector;
 use crate::document::{AskDoc, AssertDoc, DoneWhenDoc, EnvDoc, HttpDoc, LockDoc, NeedsDoc, WaitDoc};
 use crate::yaml::{Kind, Node};
 
-/// Keys of the language that later versions will know.
-const LATER: &[&str] = &["uses"];
-
 record! {
     /// One step: exactly one action, and what is to be known about it.
     #[schemars(extend("oneOf" = [
         {"required": ["run"]}, {"required": ["argv"]}, {"required": ["http"]}, {"required": ["assert"]}, {"required": ["set"]},
-        {"required": ["wait"]}, {"required": ["manual"]}, {"required": ["ask"]}, {"required": ["runbook"]}, {"required": ["steps"]}, {"required": ["switch"]}
+        {"required": ["wait"]}, {"required": ["manual"]}, {"required": ["ask"]}, {"required": ["runbook"]}, {"required": ["uses"]}, {"required": ["steps"]}, {"required": ["switch"]}
     ]))]
-    pub struct StepDoc ("a step", later: LATER) {
+    pub struct StepDoc ("a step", later: &[]) {
         /// The id, unique in the runbook: lower-case letters, digits and `_`, beginning with a letter.
         pub id: Required<Name>,
         /// One line for people; the id where nothing is written.
@@ -64,7 +61,10 @@ record! {
         pub ask: Option<AskDoc>,
         /// Action: another runbook, as a child run with a record of its own: its id, or its path from this file.
         pub runbook: Option<Text>,
-        /// For `runbook`: the values of its params, by name. Texts may hold `{{ … }}`.
+        /// Action: a plugin, by its id, or by the path of its folder from this file, such as `./plugins/slack`.
+        pub uses: Option<Text>,
+        /// For `runbook`: the values of its params, by name; for `uses`: what the plugin takes. Texts may hold `{{ … }}`. A secret
+        /// goes to what the plugin takes as one: `{secret: name}`.
         #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
         pub with: Option<Entries<Free>>,
         /// Action: a block of steps.
@@ -233,7 +233,7 @@ record! {
     #[schemars(extend("oneOf" = [
         {"required": ["run"]}, {"required": ["argv"]}, {"required": ["http"]}, {"required": ["manual"]}
     ]))]
-    pub struct UndoDoc ("`rollback`", later: &["uses", "with", "runbook", "ask", "done_when"]) {
+    pub struct UndoDoc ("`rollback`", later: &["runbook", "ask", "done_when"]) {
         /// A script for a shell.
         pub run: Option<Written>,
         /// The shell of `run`: `bash`, `sh` or a path; `bash` where nothing is written.
@@ -245,6 +245,12 @@ record! {
         pub http: Option<HttpDoc>,
         /// Something that a person does and confirms. May hold `{{ … }}`.
         pub manual: Option<Written>,
+        /// A plugin, by its id or folder. Without a rollback of its own a step is undone by the plugin that it uses, if that
+        /// can.
+        pub uses: Option<Text>,
+        /// For `uses`: what the plugin takes.
+        #[schemars(extend("propertyNames" = {"pattern": "^[a-z][a-z0-9_]{0,63}$"}))]
+        pub with: Option<Entries<Free>>,
         /// Environment variables for `run` or `argv`, by name.
         #[schemars(extend("propertyNames" = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}))]
         pub env: Option<Entries<EnvDoc>>,

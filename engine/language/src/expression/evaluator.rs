@@ -140,6 +140,10 @@ impl Evaluate for Evaluator {
         })
     }
 
+    fn schema(&self, schema: &Json, value: &Json) -> Result<(), EvaluateError> {
+        crate::values::check(schema, value).map_err(EvaluateError)
+    }
+
     fn moment(&self, text: &str) -> Result<Timestamp, EvaluateError> {
         let problem = || EvaluateError(format!("{} is not a time such as `2026-01-31T17:00:00+01:00`", label(text)));
         // jiff also reads a zone in brackets, which would need a database to be believed.

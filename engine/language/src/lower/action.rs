@@ -43,6 +43,10 @@ impl<'d> Lowering<'d, '_> {
             doc.manual.as_ref().map(|text| self.filled(text, &site).map(Action::Manual)),
             doc.ask.as_ref().map(|ask| self.ask(ask, &site)),
             doc.runbook.as_ref().map(|name| self.runbook(at, name, &site)),
+            doc.uses.as_ref().map(|name| {
+                let used = self.uses[at].clone()?;
+                self.uses(&used, name, doc.with.as_ref(), &site)
+            }),
         ];
         actions.into_iter().flatten().next().flatten()
     }
@@ -60,13 +64,22 @@ impl<'d> Lowering<'d, '_> {
     }
 
     /// The action of an undo.
-    pub(crate) fn undo_action(&mut self, doc: &'d UndoDoc, site: &Site) -> Option<Action> {
+    pub(crate) fn undo_action(&mut self, at: usize, doc: &'d UndoDoc, site: &Site) -> Option<Action> {
         let command = Command { env: doc.env.as_ref(), dir: doc.dir.as_ref(), shell: doc.shell.as_ref() };
         let actions = [
             doc.run.as_ref().map(|text| self.script(text, &command, site)),
             doc.argv.as_ref().map(|argv| self.argv(argv, &command, site)),
             doc.http.as_ref().map(|http| self.http(http, site)),
             doc.manual.as_ref().map(|text| self.filled(text, site).map(Action::Manual)),
+            doc.uses.as_ref().map(|name| {
+                let used = self.undo_uses[at].clone()?;
+                if used.child.is_some() {
+                    self.found
+                        .error(Code::Misplaced, name.span, "a plugin of steps is no rollback: nobody could undo a half of it")
+                        .help("use a plugin that is a program, or write the action here");
+                }
+                self.uses(&used, name, doc.with.as_ref(), site)
+            }),
         ];
         actions.into_iter().flatten().next().flatten()
     }

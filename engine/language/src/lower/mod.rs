@@ -11,22 +11,24 @@ mod runbook;
 mod site;
 mod step;
 mod template;
+mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use runbook_core::plan::{About, EnvSource, OnFailure, PLAN_VERSION, Plan, SecretCommand, SecretSource, Source};
-use runbook_core::units::{SecretName, StepId};
+use runbook_core::plan::{About, EnvSource, OnFailure, PLAN_VERSION, Plan, Plugin, SecretCommand, SecretSource, Source};
+use runbook_core::units::{Digest, SecretName, StepId};
 
 use crate::check::env_names::Exported;
 use crate::check::graph::{Order, Read};
 use crate::check::outline::{Beyond, Item, Outline};
 use crate::check::{fit, header, needs, params, secrets};
 use crate::code::Code;
-use crate::decode::{Entries, Scalar};
+use crate::decode::{Entries, Free, Scalar, Text};
 use crate::diagnostic::Collector;
 use crate::document::{DoneWhenDoc, EnvDoc, EnvironmentDoc, OnFailureWord, RunbookDoc, SecretDoc};
 use crate::library::{Child, Children};
+use crate::plugin::Used;
 use crate::source::SourceFile;
 use crate::yaml::Kind;
 use site::Site;
@@ -57,6 +59,13 @@ pub(crate) struct Lowering<'d, 'f> {
     pub(crate) secrets_used: BTreeSet<String>,
     /// For each step, the runbook that it names.
     pub(crate) calls: Vec<Option<Rc<Child>>>,
+    /// For each step, the plugin that it uses, and the one that its rollback uses.
+    pub(crate) uses: Vec<Option<Rc<Used>>>,
+    pub(crate) undo_uses: Vec<Option<Rc<Used>>>,
+    /// The plugins that are programs, as they are used.
+    pub(crate) plugins: BTreeMap<Digest, Plugin>,
+    /// For a plugin of steps: the secrets that its inputs are.
+    pub(crate) secret_names: BTreeMap<String, SecretName>,
     /// The steps that a run of a part leaves out.
     pub(crate) left_out: &'d BTreeSet<StepId>,
     /// What is said of each loop.
@@ -96,9 +105,21 @@ pub(crate) fn lower(
     let needs = needs::resolve(&outline, found);
     let order = Order::of(&outline, needs.clone(), found);
 
-    let sources = secret_sources(doc.secrets.as_ref(), found.file());
+    let given = children.given.last().cloned().flatten();
+    let sources = match &given {
+        Some(given) => given.sources.clone(),
+        None => secret_sources(doc.secrets.as_ref(), found.file()),
+    };
     let call = |item: &Item<'_>| item.doc.runbook.as_ref().and_then(|name| children.call(name, found));
-    let calls = outline.items.iter().map(call).collect();
+    let calls: Vec<_> = outline.items.iter().map(call).collect();
+    let mut used = |name: &Option<Text>, with: &Option<Entries<Free>>| {
+        name.as_ref().and_then(|name| children.uses(name, with.as_ref(), &sources, found)).map(Rc::new)
+    };
+    let uses: Vec<_> = outline.items.iter().map(|item| used(&item.doc.uses, &item.doc.with)).collect();
+    let undo = |item: &Item<'_>| item.doc.rollback.as_ref().and_then(|undo| used(&undo.uses, &undo.with));
+    let undo_uses = outline.items.iter().map(undo).collect();
+    // To those who read them, what a plugin of steps runs is a child run like any other.
+    let calls = calls.into_iter().zip(&uses).map(|(call, used)| call.or_else(|| used.as_ref()?.child.clone())).collect();
     let count = outline.items.len();
     let mut lowering = Lowering {
         doc,
@@ -110,6 +131,10 @@ pub(crate) fn lower(
         asks_status: vec![false; count],
         secrets_used: BTreeSet::new(),
         calls,
+        uses,
+        undo_uses,
+        plugins: BTreeMap::new(),
+        secret_names: given.map(|given| given.names).unwrap_or_default(),
         left_out,
         loops: BTreeMap::new(),
     };
@@ -120,6 +145,7 @@ pub(crate) fn lower(
     lowering.check_order(&order);
     lowering.check_unused_secrets();
     let loops = std::mem::take(&mut lowering.loops);
+    let plugins = std::mem::take(&mut lowering.plugins);
     Some(Plan {
         version: PLAN_VERSION,
         about: about(doc)?,
@@ -137,6 +163,7 @@ pub(crate) fn lower(
         steps: loops::fold(&outline, &loops, &steps.into_iter().collect::<Option<Vec<_>>>()?),
         outputs,
         runbooks: BTreeMap::new(),
+        plugins,
     })
 }
 
@@ -193,7 +220,7 @@ impl<'d> Lowering<'d, '_> {
                 EnvDoc::Secret(secret) => secret.secret.get().map(|wanted| {
                     self.use_secret(wanted);
                     let prefix = secret.prefix.as_ref().map(|prefix| prefix.value.clone()).unwrap_or_default();
-                    EnvSource::Secret { name: SecretName::new(wanted.value.clone()), prefix }
+                    EnvSource::Secret { name: self.secret_name(&wanted.value), prefix }
                 }),
             };
             if let Some(source) = source {
@@ -213,7 +240,12 @@ impl<'d> Lowering<'d, '_> {
         names
     }
 
-    fn use_secret(&mut self, wanted: &crate::decode::Text) {
+    /// The name by which the run knows a secret.
+    pub(crate) fn secret_name(&self, written: &str) -> SecretName {
+        self.secret_names.get(written).cloned().unwrap_or_else(|| SecretName::new(written.to_owned()))
+    }
+
+    pub(crate) fn use_secret(&mut self, wanted: &crate::decode::Text) {
         self.secrets_used.insert(wanted.value.clone());
         let names = self.declared_secrets();
         if names.contains(&wanted.value) {

@@ -171,6 +171,7 @@ impl Lowering<'_, '_> {
         let fields = doc.ask.iter().filter_map(|ask| ask.fields.get()).flat_map(|fields| &fields.items);
         names.extend(fields.map(|entry| entry.key.value.clone()));
         names.extend(doc.set.iter().flat_map(|entries| &entries.items).map(|entry| entry.key.value.clone()));
+        names.extend(self.uses[at].iter().flat_map(|used| used.definition.outputs.clone()));
         names.extend(self.calls[at].iter().flat_map(|child| child.outputs.clone()));
         names
     }
@@ -187,7 +188,9 @@ impl Lowering<'_, '_> {
             }
             return;
         };
-        if self.outline.items[target].doc.runbook.is_some() && self.calls[target].is_none() {
+        let doc = self.outline.items[target].doc;
+        let is_lost = (doc.runbook.is_some() && self.calls[target].is_none()) || (doc.uses.is_some() && self.uses[target].is_none());
+        if is_lost {
             // The other runbook cannot be used, which is reported: nobody knows what it hands on.
             return;
         }

@@ -26,6 +26,10 @@ pub(crate) enum Locals {
     Process,
     /// Of an answered request.
     Response,
+    /// Of a plugin that answered.
+    Plugin,
+    /// Of a plugin that failed.
+    FailedPlugin,
     /// Of the step that is undone.
     Undo,
     /// Of a process whose attempt failed: what it handed back does not count.
@@ -39,6 +43,8 @@ impl Locals {
             Self::None => &[],
             Self::Process => &["stdout", "stderr", "exit_code", "outputs"],
             Self::Response => &["response"],
+            Self::Plugin => &["exit_code", "outputs"],
+            Self::FailedPlugin => &["exit_code"],
             Self::Undo => &["outputs"],
             Self::Failed => &["stdout", "stderr", "exit_code"],
         }
@@ -48,6 +54,7 @@ impl Locals {
     pub(crate) fn of_failure(self) -> Self {
         match self {
             Self::Process => Self::Failed,
+            Self::Plugin => Self::FailedPlugin,
             other => other,
         }
     }

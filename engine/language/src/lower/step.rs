@@ -49,6 +49,16 @@ impl<'d> Lowering<'d, '_> {
         let rollback = doc.rollback.as_ref().map(|undo| self.undo(at, undo));
         let beside = self.beside(at);
         let body = body?;
+        let irreversible = doc.irreversible.as_ref().is_some_and(|flag| flag.value);
+        let rollback = match (&body, &doc.rollback) {
+            (Body::Action(action), None) if !irreversible => self.undo_by_plugin(at, action, timeout_ms),
+            _ => rollback.flatten(),
+        };
+        let on_interrupt = match &body {
+            Body::Action(action) if doc.on_interrupt.is_none() && self.is_idempotent(action) => OnInterrupt::Rerun,
+            _ if item.is_guard() => OnInterrupt::Rerun,
+            _ => on_interrupt(doc, &body),
+        };
         let id = doc.id.get()?.0.value.clone();
         Some(Step {
             title: doc.title.as_ref().map_or_else(|| id.clone(), |title| title.value.clone()),
@@ -61,7 +71,7 @@ impl<'d> Lowering<'d, '_> {
             needs: needs.iter().map(|need| place(need.on)).collect(),
             needs_any: item.needs_any(),
             condition: condition.flatten(),
-            on_interrupt: if item.is_guard() { OnInterrupt::Rerun } else { on_interrupt(doc, &body) },
+            on_interrupt,
             body,
             timeout_ms,
             kill_grace_ms: doc.kill_grace.as_ref().map_or(KILL_GRACE_MS, |grace| grace.0.value),
@@ -72,8 +82,8 @@ impl<'d> Lowering<'d, '_> {
             locks,
             continue_on_failure: doc.on_failure == Some(OnStepFailureWord::Continue),
             ask_on_failure: doc.on_failure == Some(OnStepFailureWord::Ask),
-            rollback: rollback.flatten(),
-            irreversible: doc.irreversible.as_ref().is_some_and(|flag| flag.value),
+            rollback,
+            irreversible,
             outputs,
             item: None,
         })
@@ -116,6 +126,8 @@ impl<'d> Lowering<'d, '_> {
     pub(super) fn locals(doc: &StepDoc) -> Locals {
         if doc.http.is_some() {
             Locals::Response
+        } else if doc.uses.is_some() {
+            Locals::Plugin
         } else if doc.run.is_some() || doc.argv.is_some() {
             Locals::Process
         } else {
@@ -131,10 +143,21 @@ impl<'d> Lowering<'d, '_> {
 
     fn outputs(&mut self, at: usize, doc: &'d StepDoc) -> BTreeMap<String, Template> {
         let site = Site::result(at, Self::locals(doc));
+        let of_plugin = self.uses[at].as_ref().filter(|used| used.child.is_none());
+        let own = of_plugin.map(|used| used.definition.outputs.clone()).unwrap_or_default();
+        let mut outputs: BTreeMap<_, _> = own.into_iter().map(|name| (name.clone(), handed_back(&name))).collect();
         match &doc.outputs {
-            None => BTreeMap::new(),
-            Some(OutputsDoc::Templates(entries)) => self.named(entries, &site),
+            None => outputs,
+            Some(OutputsDoc::Templates(entries)) => {
+                outputs.extend(self.named(entries, &site));
+                outputs
+            }
             Some(OutputsDoc::Names(names)) => {
+                if doc.uses.is_some() {
+                    self.found
+                        .error(Code::WrongValue, names.span, "what a plugin hands back can be read without naming it here")
+                        .help("remove `outputs`, or write templates: `outputs: {total: \"{{ outputs.lines }}\"}`");
+                }
                 if doc.http.is_some() {
                     self.found
                         .error(Code::WrongValue, names.span, "a response hands back no names")
@@ -256,8 +279,12 @@ impl<'d> Lowering<'d, '_> {
 
     fn undo(&mut self, at: usize, doc: &'d UndoDoc) -> Option<Undo> {
         let also_failed = doc.when.as_ref().is_some_and(|when| when.items.contains(&UndoWhenWord::Failed));
-        let action = self.undo_action(doc, &Site::undo(at, also_failed));
-        let locals = if doc.http.is_some() { Locals::Response } else { Locals::Process };
+        let action = self.undo_action(at, doc, &Site::undo(at, also_failed));
+        let locals = match (&doc.http, &doc.uses) {
+            (Some(_), _) => Locals::Response,
+            (None, Some(_)) => Locals::Plugin,
+            (None, None) => Locals::Process,
+        };
         let retry = doc.retry.as_ref().and_then(|retry| self.retry(retry, &Site::undo(at, also_failed), locals));
         let timeout_ms = doc.timeout.as_ref().map(|time| self.positive(time));
         let action = action?;
@@ -266,7 +293,11 @@ impl<'d> Lowering<'d, '_> {
             timeout_ms,
             kill_grace_ms: doc.kill_grace.as_ref().map_or(KILL_GRACE_MS, |grace| grace.0.value),
             retry,
-            on_interrupt: doc.on_interrupt.map_or_else(|| unless_written(&action), word),
+            on_interrupt: match doc.on_interrupt {
+                Some(written) => word(written),
+                None if self.is_idempotent(&action) => OnInterrupt::Rerun,
+                None => unless_written(&action),
+            },
             action,
         })
     }
@@ -281,7 +312,7 @@ impl<'d> Lowering<'d, '_> {
 }
 
 /// The output of a name that a script hands back: `outputs` of the attempt itself.
-fn handed_back(name: &str) -> Template {
+pub(super) fn handed_back(name: &str) -> Template {
     let source = format!("outputs.{name}");
     match crate::expression::analyse_expression(&source) {
         Ok(analysis) => Template::Value(analysis.lower(&source)),
@@ -322,6 +353,7 @@ fn unless_written(action: &Action) -> OnInterrupt {
         Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) | Action::Ask(_) => OnInterrupt::Rerun,
         // The record of the child run knows what became of it.
         Action::Runbook(_) => OnInterrupt::Rerun,
-        Action::Run(_) | Action::Argv(_) | Action::Http(_) => OnInterrupt::Ask,
+        // What the plugin says of itself is asked elsewhere.
+        Action::Run(_) | Action::Argv(_) | Action::Http(_) | Action::Plugin(_) => OnInterrupt::Ask,
     }
 }

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 
 use runbook_core::event::{AttemptId, ChildEnd, Parent};
 use runbook_core::input::{AttemptResult, Exit, Input};
@@ -23,6 +24,7 @@ use super::{Driver, EngineError};
 use crate::folder::{LAUNCH, PARTS, RunFolder, private_folder, sync, write_durable};
 use crate::inbox::{self, Message};
 use crate::launch;
+use crate::plugin::{PluginFiles, files};
 use crate::status::Status;
 use crate::supervisor::{self, CommandKind, Ended, Key, Request, Secret, StartRequest};
 
@@ -84,7 +86,8 @@ impl Driver {
             let above = self.engine.run.locks_over(attempt);
             let launched = launch::child(created, plan, params, parent, above, &child.run, &*self.engine.evaluate)?;
             let bytes = serde_json::to_vec(&launched).map_err(|error| error.to_string())?;
-            create(&folder, &bytes).map_err(|error| format!("cannot launch the child run: {error}"))?;
+            let plugins: Vec<PathBuf> = launched.plan.plugin_digests().map(|it| self.engine.folder.plugin(it)).collect();
+            create(&folder, &bytes, &plugins).map_err(|error| format!("cannot launch the child run: {error}"))?;
         }
         let mut env_remove = self.secrets.variables();
         env_remove.extend(["RUNBOOK_OUTPUT", "RUNBOOK_RUN", "RUNBOOK_STEP"].map(str::to_owned));
@@ -155,11 +158,14 @@ impl Driver {
 }
 
 /// Makes the folder of a child run, which is there at once with what it is launched with: never a run that is no child.
-fn create(folder: &RunFolder, launch: &[u8]) -> io::Result<()> {
+fn create(folder: &RunFolder, launch: &[u8], plugins: &[PathBuf]) -> io::Result<()> {
     // A name that is no id is passed over by those who look for runs.
     let new = folder.path().with_file_name(format!(".new-{}", folder.id()));
     PARTS.iter().try_for_each(|part| private_folder(&new.join(part)))?;
     write_durable(&new.join(LAUNCH), launch)?;
+    let all = plugins.iter().map(|from| PluginFiles::read(from)).collect::<io::Result<Vec<_>>>()?;
+    let all: BTreeMap<Digest, PluginFiles> = all.into_iter().map(|files| (files.digest(), files)).collect();
+    files::keep_all(&all, all.keys(), |digest| new.join("plugins").join(digest.as_str()))?;
     std::fs::rename(&new, folder.path())?;
     folder.path().parent().map_or(Ok(()), sync)
 }

@@ -86,7 +86,7 @@ impl Driver {
     }
 
     /// The program's own folder comes first, then what the engine was started with.
-    fn search_path(&self) -> String {
+    pub(super) fn search_path(&self) -> String {
         let own = self.engine.folder.bin();
         let inherited = std::env::var_os("PATH").unwrap_or_default();
         let mut path = own.as_os_str().as_bytes().to_vec();
@@ -150,6 +150,9 @@ impl Driver {
 
     /// What expressions may read of a command that ended.
     pub(super) fn result_of(&self, attempt: &AttemptId, ended: &Ended) -> AttemptResult {
+        if let Some(Rendered::Plugin { plugin, .. }) = self.engine.run.action_of(attempt) {
+            return self.plugin_result(attempt, plugin, ended);
+        }
         let mut result = AttemptResult { exit: exit_of(&ended.exit), ..AttemptResult::default() };
         match result.exit {
             Exit::Code(_) => {}
@@ -173,7 +176,7 @@ impl Driver {
     }
 
     /// What the attempt printed, where an expression reads it.
-    fn read_logs(&self, attempt: &AttemptId, ended: &Ended, result: &mut AttemptResult) {
+    pub(super) fn read_logs(&self, attempt: &AttemptId, ended: &Ended, result: &mut AttemptResult) {
         let log = log_name(attempt);
         for (name, stream, span) in [("stdout", "out", ended.stdout), ("stderr", "err", ended.stderr)] {
             if !self.locals_of(attempt).contains(name) {
@@ -188,7 +191,11 @@ impl Driver {
 
     /// What is known of a command of which nobody saw the end: what it handed back, if it is whole, and what lives on.
     pub(super) fn what_is_left_of(&self, attempt: &AttemptId, survivors: &[ProcessId]) -> Lost {
-        let outputs = handback::read_whole(&self.engine.folder.outputs(&attempt.to_string()));
+        let file = self.engine.folder.outputs(&attempt.to_string());
+        let outputs = match self.engine.run.action_of(attempt) {
+            Some(Rendered::Plugin { plugin, .. }) => self.what_was_answered(plugin, &file),
+            _ => handback::read_whole(&file).and_then(|outputs| self.without_secrets(outputs)),
+        };
         let masker = supervisor::Masker::new(&self.secrets.known()).ok();
         let one = |id: &ProcessId| {
             let command = supervisor::command_line(*id)?;
@@ -199,7 +206,7 @@ impl Driver {
         Lost {
             attempt: attempt.clone(),
             survivors: survivors.iter().filter_map(one).collect(),
-            outputs: outputs.and_then(|outputs| self.without_secrets(outputs)),
+            outputs,
         }
     }
 
@@ -220,7 +227,7 @@ impl Driver {
     }
 
     /// A text that is kept, without the secrets in it: nothing is left of it where they cannot be looked for.
-    fn masked(&self, text: &str) -> String {
+    pub(super) fn masked(&self, text: &str) -> String {
         supervisor::Masker::new(&self.secrets.known())
             .map_or_else(|error| error.to_string(), |masker| masker.mask(text))
     }
@@ -233,15 +240,27 @@ impl Driver {
         let known = self.secrets.known();
         let masker = supervisor::Masker::new(&known).map_err(|error| error.to_string())?;
         for (name, value) in &outputs {
-            let text = value.as_str().unwrap_or_default();
             if masker.mask(name) != *name {
                 return Err("the name of an output holds a secret; secrets are never kept".to_owned());
             }
-            if masker.mask(text) != text {
+            if texts(value).iter().any(|text| masker.mask(text) != *text) {
                 return Err(format!("output `{name}` holds a secret; secrets are never kept"));
             }
         }
         Ok(outputs)
+    }
+}
+
+/// All texts in a value, the names of entries and what numbers are written as too.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Null | Value::Bool(_) => vec![],
+        Value::Number(number) => vec![number.to_string()],
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(entries) => {
+            entries.iter().flat_map(|(name, value)| std::iter::once(name.clone()).chain(texts(value))).collect()
+        }
     }
 }
 

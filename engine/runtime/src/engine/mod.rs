@@ -21,6 +21,7 @@ mod locks;
 mod lookup;
 mod needed;
 pub(crate) mod params;
+mod plugin;
 mod reconcile;
 mod reopen;
 mod services;
@@ -37,13 +38,14 @@ use runbook_core::evaluate::Evaluate;
 use runbook_core::event::{AttemptId, Created, Event, Timer};
 use runbook_core::input::{AttemptResult, Input};
 use runbook_core::run::{End, Run};
-use runbook_core::units::Timestamp;
+use runbook_core::units::{Digest, Timestamp};
 use runbook_journal::{Journal, JournalError, Record, RunJournal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::folder::{EngineLock, LockError, RunFolder, StateFolder};
 use crate::identity::Roles;
+use crate::plugin::{PluginFiles, files};
 use crate::secrets::Secrets;
 use crate::signing::{self, SigningKey};
 use crate::status::Status;
@@ -118,10 +120,17 @@ impl Engine {
     /// # Errors
     /// When the run could not get far, so that it is better not to begin: then there is no run. When a folder or the
     /// journal cannot be written.
-    pub fn create(state: &StateFolder, created: Created, evaluate: Box<dyn Evaluate>) -> Result<Self, EngineError> {
+    pub fn create(
+        state: &StateFolder,
+        created: Created,
+        plugins: &BTreeMap<Digest, PluginFiles>,
+        evaluate: Box<dyn Evaluate>,
+    ) -> Result<Self, EngineError> {
         let precondition = |reason: String| EngineError::Precondition(vec![reason]);
         let secrets = before::checked(state, &created)?;
         let folder = state.create_run(&created.run).map_err(|error| precondition(error.to_string()))?;
+        files::keep_all(plugins, created.plan.plugin_digests(), |digest| folder.plugin(digest))
+            .map_err(|error| precondition(format!("cannot keep the plugins of the run: {error}")))?;
         let lock = folder.lock().map_err(EngineError::from)?;
         let journal = RunJournal::create(folder.path())?;
         let run = Run::default();

@@ -65,6 +65,7 @@ impl Driver {
                 self.start_request(&attempt, &method, &url, headers, body)
             }
             Rendered::Runbook { plan, params, .. } => self.start_child(&attempt, &plan, &params),
+            call @ Rendered::Plugin { .. } => self.start_plugin(&attempt, &call, &printed),
             command => self.start_command(&attempt, &command, &printed),
         });
         match started {

@@ -15,6 +15,7 @@ pub(super) fn secrets_of(action: &Action, of_runbook: &EnvOfRunbook) -> BTreeSet
         Action::Run(script) => script.env.values().chain(of_runbook.values()).collect(),
         Action::Argv(argv) => argv.env.values().chain(of_runbook.values()).collect(),
         Action::Http(http) => http.headers.values().collect(),
+        Action::Plugin(call) => call.with.values().collect(),
         // A child run has secrets of its own.
         Action::Assert(_)
         | Action::Set(_)

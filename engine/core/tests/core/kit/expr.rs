@@ -57,6 +57,15 @@ impl Evaluate for Mini {
         }
     }
 
+    /// An object with all that is required.
+    fn schema(&self, schema: &Value, value: &Value) -> Result<(), EvaluateError> {
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        match required.filter(|name| value.get(name).is_none()).next() {
+            Some(name) => error(format!("`{name}` is missing")),
+            None => Ok(()),
+        }
+    }
+
     /// `@` and milliseconds.
     fn moment(&self, text: &str) -> Result<Timestamp, EvaluateError> {
         let ms = text.strip_prefix('@').and_then(|ms| ms.parse().ok());
