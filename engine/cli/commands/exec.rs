@@ -91,7 +91,12 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         return dry::show(asked, &args, context);
     }
     let engine = match &args.key {
-        None => Engine::create(&context.state()?, asked.launch(&args, context)?, &context.kept_plugins(), Box::new(Evaluator::new()))?,
+        None => Engine::create(
+            &context.state()?,
+            asked.launch(&args, context)?,
+            &context.kept_plugins(),
+            Box::new(Evaluator::new()),
+        )?,
         Some(key) => match keyed::start(key, asked, &args, context)? {
             Keyed::Begun(engine) => *engine,
             Keyed::There(folder) => return keyed::show(&folder, &args),

@@ -10,7 +10,7 @@ use crate::context::{Context, invalid, shown};
 use crate::failure::Failure;
 use crate::library::Shelves;
 use crate::output;
-use crate::plugins::read_plugin;
+use crate::plugins::{Place, read_plugin};
 
 /// Works on plugins
 #[derive(clap::Args)]
@@ -22,6 +22,15 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     Check(CheckArgs),
+    #[command(hide = true)]
+    Serve(ServeArgs),
+}
+
+/// Answers one call of a shipped plugin on standard input and output, as the protocol of plugins says
+#[derive(clap::Args)]
+struct ServeArgs {
+    /// The plugin
+    id: String,
 }
 
 /// Checks that a folder is a plugin that runbooks can use: its plugin.yaml, its schemas, its program or steps
@@ -39,11 +48,27 @@ struct CheckArgs {
 }
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
-    let Command::Check(args) = args.command;
+    match args.command {
+        Command::Check(args) => check(args, context),
+        Command::Serve(args) => serve(&args),
+    }
+}
+
+fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
+    let run = runbook_plugins::find(&args.id).and_then(|shipped| shipped.run).ok_or_else(|| {
+        Failure::new(ExitCode::Usage, format!("the program `{}` is not shipped", args.id))
+            .hint("`runbook plugins` shows the plugins")
+    })?;
+    runbook_plugins::serve(run, &mut std::io::stdin().lock(), &mut std::io::stdout())
+        .map_err(|error| Failure::new(ExitCode::Internal, format!("cannot speak with the engine: {error}")))?;
+    Ok(ExitCode::Succeeded)
+}
+
+fn check(args: CheckArgs, context: &Context) -> Result<ExitCode, Failure> {
     if !args.folder.is_dir() {
         return Err(Failure::new(ExitCode::Usage, format!("there is no folder {}", args.folder.display())));
     }
-    let plugin = read_plugin(&args.folder).map_err(|error| {
+    let plugin = read_plugin(&Place::Folder(args.folder.clone())).map_err(|error| {
         Failure::new(ExitCode::Invalid, format!("{} is no plugin: {error}", shown(&args.folder)))
             .hint("a plugin is a folder with a `plugin.yaml`; `runbook schema plugin --format md` shows its keys")
     })?;
@@ -51,7 +76,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         (Ok((_, warnings)), Format::Json) => output::json(&warnings.to_json()),
         (Ok((about, warnings)), Format::Text) => {
             say(&warnings);
-            output::line(format!("{}: the plugin `{}` can be used", shown(&plugin.folder), about.id));
+            output::line(format!("{}: the plugin `{}` can be used", shown(&args.folder), about.id));
         }
         (Err(found), Format::Json) => {
             output::json(&found.to_json());

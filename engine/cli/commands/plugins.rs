@@ -1,7 +1,5 @@
 //! `runbook plugins`: what runbooks can use, and what each takes and hands back.
 
-use std::path::{Path, PathBuf};
-
 use comfy_table::{ContentArrangement, Table, presets};
 use runbook_language::{PluginAbout, load_plugin};
 use runbook_runtime::exit_code::ExitCode;
@@ -9,18 +7,18 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::validate::Format;
-use crate::context::{Context, shown};
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::library::Shelves;
 use crate::output;
-use crate::plugins::{plugins_in, read_plugin};
+use crate::plugins::{Place, all_plugins, read_plugin};
 use crate::view::paint::Paint;
 use crate::view::text::visible_line;
 
 /// Lists the plugins that runbooks can use, or shows what one takes and hands back
 ///
-/// They are looked for in the folders of `--plugins`, in those of runbook.toml, in `plugins` beside it, and in
-/// `runbook/plugins` of the user's data folder; the first of a name counts.
+/// They are looked for in the folders of `--plugins`, in those of runbook.toml, in `plugins` beside it, in `runbook/plugins` of
+/// the user's data folder, and in the program itself; the first of a name counts.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  runbook plugins\n  runbook plugins slack\n  \
     runbook plugins --output json | jq -r '.[].id'\n\n\
@@ -66,8 +64,8 @@ impl From<PluginAbout> for About {
 
 pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let mut rows: Vec<Row> = vec![];
-    for folder in context.plugin_folders()?.iter().flat_map(|folder| plugins_in(folder)) {
-        let row = row(&folder, context);
+    for place in all_plugins(context)? {
+        let row = row(&place, context);
         // Another one of that name comes first.
         if !rows.iter().any(|other| other.id == row.id) {
             rows.push(row);
@@ -83,10 +81,6 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     match (args.output, &args.id) {
         (Format::Json, _) => output::json(&rows),
         (Format::Text, Some(_)) => rows.iter().for_each(|row| output::line(whole(row, Paint::stdout()))),
-        (Format::Text, None) if rows.is_empty() => {
-            let folders: Vec<String> = context.plugin_folders()?.iter().map(|folder| shown(folder)).collect();
-            output::note(format!("no plugin in {}", folders.join(", ")));
-        }
         (Format::Text, None) => output::line(list(&rows)),
     }
     for row in rows.iter().filter(|row| !row.valid) {
@@ -95,11 +89,10 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Succeeded)
 }
 
-fn row(folder: &Path, context: &Context) -> Row {
-    let id = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let about = read_plugin(folder).ok().and_then(|it| load_plugin(&it.found, &Shelves(context)).ok());
+fn row(place: &Place, context: &Context) -> Row {
+    let about = read_plugin(place).ok().and_then(|it| load_plugin(&it.found, &Shelves(context)).ok());
     let about = about.map(|(about, _)| About::from(about));
-    Row { id, folder: shown(&PathBuf::from(folder)), valid: about.is_some(), about }
+    Row { id: place.id().to_owned(), folder: place.shown(), valid: about.is_some(), about }
 }
 
 fn list(rows: &[Row]) -> String {

@@ -122,7 +122,10 @@ pub enum RenderedBody {
 impl Rendered {
     /// Whether something runs outside of the engine's own decisions, and so takes one of the `max_parallel` places.
     pub fn is_external(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Http { .. } | Self::Runbook { .. } | Self::Plugin { .. })
+        matches!(
+            self,
+            Self::Run { .. } | Self::Argv { .. } | Self::Http { .. } | Self::Runbook { .. } | Self::Plugin { .. }
+        )
     }
 
     /// Whether the supervisor runs it.

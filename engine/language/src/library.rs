@@ -165,11 +165,7 @@ impl<'l> Children<'l> {
         let mut chain: Vec<&str> = self.around[first..].iter().map(|(_, id)| id.as_str()).collect();
         chain.push(chain[0]);
         found
-            .error(
-                Code::RunbookRunsItself,
-                name.span,
-                format!("this runbook would run itself: {}", chain.join(" -> ")),
-            )
+            .error(Code::RunbookRunsItself, name.span, format!("this runbook would run itself: {}", chain.join(" -> ")))
             .help("let one of them end without the other; to do something again, use `retry` or `until`");
         true
     }

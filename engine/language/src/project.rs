@@ -104,7 +104,12 @@ pub fn parse_project(file: &SourceFile) -> Result<Project, Diagnostics> {
             .error(Code::Project, of(list), "runbooks would be found nowhere")
             .help("name a folder, or remove the key");
     }
-    let folders = written.runbooks.iter().flat_map(Spanned::get_ref).chain(written.environments.iter().flatten()).chain(&written.plugins);
+    let folders = written
+        .runbooks
+        .iter()
+        .flat_map(Spanned::get_ref)
+        .chain(written.environments.iter().flatten())
+        .chain(&written.plugins);
     let folders = folders.chain(written.locks.iter().map(|locks| &locks.dir));
     for folder in folders.filter(|folder| folder.get_ref().trim().is_empty()) {
         found.error(Code::Project, of(folder), "there is nothing in it");

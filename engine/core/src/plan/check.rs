@@ -45,7 +45,8 @@ impl Plan {
     fn check_steps(&self) -> Result<(), BrokenPlan> {
         let mut ids = BTreeSet::new();
         List(&self.steps).check(&mut ids)?;
-        let calls = |action: &Action| matches!(action, Action::Plugin(call) if !self.plugins.contains_key(&call.plugin));
+        let calls =
+            |action: &Action| matches!(action, Action::Plugin(call) if !self.plugins.contains_key(&call.plugin));
         let broken = |step: &&&Step| {
             let undo = step.rollback.as_ref().map(|undo| &undo.action);
             let own = match &step.body {
@@ -192,7 +193,10 @@ impl Step {
             Some(Beside::Deadline(_)) => is_outermost && matches!(self.body, Body::Block { .. }),
             Some(Beside::Within) => !self.always,
             Some(Beside::Guard(_)) => {
-                let looks = matches!(self.body, Body::Action(Action::Run(_) | Action::Argv(_) | Action::Http(_) | Action::Plugin(_)));
+                let looks = matches!(
+                    self.body,
+                    Body::Action(Action::Run(_) | Action::Argv(_) | Action::Http(_) | Action::Plugin(_))
+                );
                 is_outermost && looks && self.until.is_none() && self.retry.is_none()
             }
         }

@@ -31,7 +31,9 @@ impl Plan {
                     call.plan = confirmed.clone();
                 }
             }
-            Body::Action(Action::Run(_) | Action::Argv(_) | Action::Http(_) | Action::Plugin(_)) if step.beside.is_none() => {
+            Body::Action(Action::Run(_) | Action::Argv(_) | Action::Http(_) | Action::Plugin(_))
+                if step.beside.is_none() =>
+            {
                 step.approval.get_or_insert_with(|| Approval {
                     from: vec![by.clone()],
                     min: 1,

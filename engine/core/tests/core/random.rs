@@ -133,7 +133,8 @@ impl Making {
             return self.repeated(&id, needs, depth);
         }
         let spec = match self.rng.below(if depth < 3 { 20 } else { 16 }) {
-            0..=6 => self.command(run(&id)),
+            0..=5 => self.command(run(&id)),
+            6 => self.command(plugin(&id)),
             7 => self.child(&id),
             8 | 9 => self.command(http(&id)),
             10 => self.poll(&id),

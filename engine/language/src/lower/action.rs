@@ -75,7 +75,11 @@ impl<'d> Lowering<'d, '_> {
                 let used = self.undo_uses[at].clone()?;
                 if used.child.is_some() {
                     self.found
-                        .error(Code::Misplaced, name.span, "a plugin of steps is no rollback: nobody could undo a half of it")
+                        .error(
+                            Code::Misplaced,
+                            name.span,
+                            "a plugin of steps is no rollback: nobody could undo a half of it",
+                        )
                         .help("use a plugin that is a program, or write the action here");
                 }
                 self.uses(&used, name, doc.with.as_ref(), site)

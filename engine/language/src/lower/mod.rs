@@ -16,7 +16,9 @@ mod uses;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use runbook_core::plan::{About, EnvSource, OnFailure, PLAN_VERSION, Plan, Plugin, SecretCommand, SecretSource, Source};
+use runbook_core::plan::{
+    About, EnvSource, OnFailure, PLAN_VERSION, Plan, Plugin, SecretCommand, SecretSource, Source,
+};
 use runbook_core::units::{Digest, SecretName, StepId};
 
 use crate::check::env_names::Exported;
@@ -119,7 +121,8 @@ pub(crate) fn lower(
     let undo = |item: &Item<'_>| item.doc.rollback.as_ref().and_then(|undo| used(&undo.uses, &undo.with));
     let undo_uses = outline.items.iter().map(undo).collect();
     // To those who read them, what a plugin of steps runs is a child run like any other.
-    let calls = calls.into_iter().zip(&uses).map(|(call, used)| call.or_else(|| used.as_ref()?.child.clone())).collect();
+    let calls =
+        calls.into_iter().zip(&uses).map(|(call, used)| call.or_else(|| used.as_ref()?.child.clone())).collect();
     let count = outline.items.len();
     let mut lowering = Lowering {
         doc,

@@ -189,7 +189,8 @@ impl Lowering<'_, '_> {
             return;
         };
         let doc = self.outline.items[target].doc;
-        let is_lost = (doc.runbook.is_some() && self.calls[target].is_none()) || (doc.uses.is_some() && self.uses[target].is_none());
+        let is_lost = (doc.runbook.is_some() && self.calls[target].is_none())
+            || (doc.uses.is_some() && self.uses[target].is_none());
         if is_lost {
             // The other runbook cannot be used, which is reported: nobody knows what it hands on.
             return;

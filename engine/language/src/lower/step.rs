@@ -155,7 +155,11 @@ impl<'d> Lowering<'d, '_> {
             Some(OutputsDoc::Names(names)) => {
                 if doc.uses.is_some() {
                     self.found
-                        .error(Code::WrongValue, names.span, "what a plugin hands back can be read without naming it here")
+                        .error(
+                            Code::WrongValue,
+                            names.span,
+                            "what a plugin hands back can be read without naming it here",
+                        )
                         .help("remove `outputs`, or write templates: `outputs: {total: \"{{ outputs.lines }}\"}`");
                 }
                 if doc.http.is_some() {

@@ -18,7 +18,13 @@ use crate::yaml::Node;
 
 impl Lowering<'_, '_> {
     /// The call of a plugin, or the child run that it is.
-    pub(crate) fn uses(&mut self, used: &Used, name: &Text, with: Option<&Entries<Free>>, site: &Site) -> Option<Action> {
+    pub(crate) fn uses(
+        &mut self,
+        used: &Used,
+        name: &Text,
+        with: Option<&Entries<Free>>,
+        site: &Site,
+    ) -> Option<Action> {
         let definition = &used.definition;
         let lowered = self.inputs(definition, name, with, site);
         self.check_inputs(definition, name, with, &lowered);
@@ -95,8 +101,15 @@ impl Lowering<'_, '_> {
                 (true, true) => self.secret_input(&value.0),
                 (true, false) => {
                     self.found
-                        .error(Code::InputOfPlugin, value.0.span, format!("`{}` is a secret to `{}`", key.value, name.value))
-                        .help(format!("write `{}: {{secret: name}}`, so that the value is in no file and no record", key.value));
+                        .error(
+                            Code::InputOfPlugin,
+                            value.0.span,
+                            format!("`{}` is a secret to `{}`", key.value, name.value),
+                        )
+                        .help(format!(
+                            "write `{}: {{secret: name}}`, so that the value is in no file and no record",
+                            key.value
+                        ));
                     None
                 }
                 (false, _) => self.template(&value.0, site).map(EnvSource::Template),
@@ -126,9 +139,11 @@ impl Lowering<'_, '_> {
         let inputs = &definition.inputs;
         let given: Vec<&Text> = with.iter().flat_map(|with| &with.items).map(|entry| &entry.key).collect();
         for key in given.iter().filter(|key| !inputs.properties.contains_key(&key.value)) {
-            let help = did_you_mean(&key.value, inputs.properties.keys()).unwrap_or_else(|| match inputs.properties.is_empty() {
-                true => format!("`{}` takes nothing: remove it", name.value),
-                false => format!("it takes {}", some_of(inputs.properties.keys().map(String::as_str))),
+            let help = did_you_mean(&key.value, inputs.properties.keys()).unwrap_or_else(|| {
+                match inputs.properties.is_empty() {
+                    true => format!("`{}` takes nothing: remove it", name.value),
+                    false => format!("it takes {}", some_of(inputs.properties.keys().map(String::as_str))),
+                }
             });
             let message = format!("the plugin `{}` has no input `{}`", name.value, key.value);
             self.found.error(Code::InputOfPlugin, key.span, message).help(help);

@@ -13,7 +13,12 @@ use super::Inputs;
 const SHARED: [&str; 3] = ["enum", "default", "description"];
 
 /// The runbook that such a plugin is.
-pub(super) fn runbook(doc: &PluginDoc, inputs: &Inputs, outputs: &[String], found: &mut Collector) -> Option<RunbookDoc> {
+pub(super) fn runbook(
+    doc: &PluginDoc,
+    inputs: &Inputs,
+    outputs: &[String],
+    found: &mut Collector,
+) -> Option<RunbookDoc> {
     for key in ["idempotent", "undo"] {
         if let Some(span) = doc.place.key(key) {
             found

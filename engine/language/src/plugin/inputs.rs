@@ -84,7 +84,8 @@ fn read(schema: Option<&Free>, key: &str, found: &mut Collector) -> (Value, BTre
 fn without(schema: &Value, names: &BTreeSet<String>) -> Value {
     let mut schema = schema.clone();
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        *properties = std::mem::take(properties).into_iter().filter(|(name, _)| !names.contains(name)).collect::<Map<_, _>>();
+        *properties =
+            std::mem::take(properties).into_iter().filter(|(name, _)| !names.contains(name)).collect::<Map<_, _>>();
     }
     if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
         required.retain(|name| name.as_str().is_none_or(|name| !names.contains(name)));

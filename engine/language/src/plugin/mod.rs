@@ -84,7 +84,10 @@ pub struct PluginAbout {
 ///
 /// # Errors
 /// All that is wrong with it, by place.
-pub fn load_plugin(found_plugin: &FoundPlugin, library: &dyn Library) -> Result<(PluginAbout, Diagnostics), Diagnostics> {
+pub fn load_plugin(
+    found_plugin: &FoundPlugin,
+    library: &dyn Library,
+) -> Result<(PluginAbout, Diagnostics), Diagnostics> {
     let mut found = Collector::new(&found_plugin.file);
     let doc: Option<PluginDoc> = load::read(&found_plugin.file, "plugin/v1", &mut found);
     let about = doc.and_then(|doc| {
@@ -129,7 +132,11 @@ pub(crate) fn define(doc: &PluginDoc, from: &FoundPlugin, found: &mut Collector)
     header::check_filled(doc.title.get(), found);
     if let Some(id) = doc.id.get().filter(|id| id.value != from.folder) {
         found
-            .error(Code::PluginFile, id.span, format!("the folder of the plugin `{}` is called `{}`", id.value, from.folder))
+            .error(
+                Code::PluginFile,
+                id.span,
+                format!("the folder of the plugin `{}` is called `{}`", id.value, from.folder),
+            )
             .help("give both one name: by it runbooks use the plugin");
     }
     let inputs = Inputs::of(doc.inputs.as_ref(), found);

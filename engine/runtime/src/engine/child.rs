@@ -86,7 +86,8 @@ impl Driver {
             let above = self.engine.run.locks_over(attempt);
             let launched = launch::child(created, plan, params, parent, above, &child.run, &*self.engine.evaluate)?;
             let bytes = serde_json::to_vec(&launched).map_err(|error| error.to_string())?;
-            let plugins: Vec<PathBuf> = launched.plan.plugin_digests().map(|it| self.engine.folder.plugin(it)).collect();
+            let plugins: Vec<PathBuf> =
+                launched.plan.plugin_digests().map(|it| self.engine.folder.plugin(it)).collect();
             create(&folder, &bytes, &plugins).map_err(|error| format!("cannot launch the child run: {error}"))?;
         }
         let mut env_remove = self.secrets.variables();

@@ -203,11 +203,7 @@ impl Driver {
             let command = masker.as_ref().map_or_else(String::new, |masker| masker.mask(&command));
             Some(Survivor { pid: id.pid, command: command.chars().take(COMMAND_LINE_MAX).collect() })
         };
-        Lost {
-            attempt: attempt.clone(),
-            survivors: survivors.iter().filter_map(one).collect(),
-            outputs,
-        }
+        Lost { attempt: attempt.clone(), survivors: survivors.iter().filter_map(one).collect(), outputs }
     }
 
     /// Removes what an attempt handed back, once the journal has its values: it may hold what must not be kept.

@@ -36,12 +36,7 @@ impl Driver {
         Ok(())
     }
 
-    fn plugin_command(
-        &self,
-        attempt: &AttemptId,
-        action: &Rendered,
-        printed: &Values,
-    ) -> Result<StartRequest, String> {
+    fn plugin_command(&self, attempt: &AttemptId, action: &Rendered, printed: &Values) -> Result<StartRequest, String> {
         let Rendered::Plugin { plugin: digest, operation, inputs, secrets, outputs, .. } = action else {
             return Err("this is no call of a plugin".to_owned());
         };
@@ -218,5 +213,7 @@ fn read_left(file: &Path) -> Result<Option<Left>, String> {
     if bytes.len() as u64 > BYTES_MAX {
         return Err("the plugin hands back more than 1 MiB".to_owned());
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| format!("the answer of the plugin cannot be read: {error}"))
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| format!("the answer of the plugin cannot be read: {error}"))
 }

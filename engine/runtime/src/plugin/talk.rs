@@ -57,7 +57,8 @@ impl Talk {
         let reply = match serde_json::from_str::<Reply>(line) {
             Ok(reply) => reply,
             Err(error) => {
-                let message = format!("the plugin said what is no message of the protocol: `{}` ({error})", shown(line));
+                let message =
+                    format!("the plugin said what is no message of the protocol: `{}` ({error})", shown(line));
                 return Heard::Answer(Err(Refused::broken(message)));
             }
         };
@@ -68,9 +69,9 @@ impl Talk {
                 Heard::Nothing
             }
             Reply::Hello { protocol: PROTOCOL } => broken("the plugin said hello twice".to_owned()),
-            Reply::Hello { protocol } => {
-                broken(format!("the plugin speaks version {protocol} of the protocol, and this program version {PROTOCOL}"))
-            }
+            Reply::Hello { protocol } => broken(format!(
+                "the plugin speaks version {protocol} of the protocol, and this program version {PROTOCOL}"
+            )),
             _ if !self.greeted => broken("the plugin did not begin with `hello`".to_owned()),
             Reply::Log { level, message } => Heard::Say(format!("{}: {}", level.word(), one_line(&message))),
             Reply::Progress { done, total, message } => Heard::Say(progress(done, total, message.as_deref())),
@@ -80,7 +81,8 @@ impl Talk {
             Reply::Result { outputs, .. } => Heard::Answer(Ok(outputs)),
             Reply::Error { message, exit_code, .. } => {
                 let code = exit_code.filter(|code| (1..=99).contains(code)).unwrap_or(1);
-                let message = if message.trim().is_empty() { "the plugin does not say why".to_owned() } else { message };
+                let message =
+                    if message.trim().is_empty() { "the plugin does not say why".to_owned() } else { message };
                 Heard::Answer(Err(Refused { code, message: one_line(&message) }))
             }
         }

@@ -155,6 +155,7 @@ impl Book {
             },
             outputs: self.outputs.iter().map(|(name, text)| (name.clone(), template(text))).collect(),
             runbooks: BTreeMap::new(),
+            plugins: BTreeMap::from([super::build::plugin_of_all()]),
         }
     }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use runbook_core::digest_of;
 use runbook_core::plan::{
     Action, Approval, Argv, Ask, Body, Check, Condition, DoneWhen, EnvSource, Expression, FailuresMax, Field, ForEach,
-    Http, Lock, OnInterrupt, Param, ParamKind, Probe, Retry, RetryOn, RunbookCall, Script, Section, Step, Template,
-    Undo, Until, Wait,
+    Http, Lock, OnInterrupt, Operation, Param, ParamKind, Plugin, PluginCall, Probe, Retry, RetryOn, RunbookCall,
+    Script, Section, Step, Template, Undo, Until, Wait,
 };
-use runbook_core::units::Role;
+use runbook_core::units::{Digest, Role};
+use serde_json::json;
 
 /// A step to be.
 #[derive(Clone, Debug)]
@@ -150,6 +152,24 @@ pub(crate) fn ask(id: &str, names: &[&str]) -> Spec {
 pub(crate) fn child(id: &str) -> Spec {
     let call = RunbookCall { name: "inner".to_owned(), plan: super::book::inner().0, with: BTreeMap::new() };
     spec(id, Action::Runbook(call)).on_interrupt(OnInterrupt::Rerun)
+}
+
+/// `uses`: a call of the one plugin that every book has.
+pub(crate) fn plugin(id: &str) -> Spec {
+    spec(id, Action::Plugin(call(Operation::Run)))
+}
+
+fn call(operation: Operation) -> PluginCall {
+    let with = BTreeMap::from([("text".to_owned(), EnvSource::Template(Template::text("hello")))]);
+    PluginCall { name: "note".to_owned(), plugin: plugin_of_all().0, operation, with, outputs: BTreeMap::new() }
+}
+
+/// The plugin that every book has.
+pub(crate) fn plugin_of_all() -> (Digest, Plugin) {
+    let (inputs, outputs) = (json!({"required": ["text"]}), json!({}));
+    let argv = vec!["./note".to_owned()];
+    let plugin = Plugin { id: "note".to_owned(), version: None, argv, inputs, outputs, idempotent: false };
+    (digest_of(&plugin), plugin)
 }
 
 /// `steps`.

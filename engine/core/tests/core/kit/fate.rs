@@ -99,6 +99,7 @@ impl Fate {
                 ("response".to_owned(), json!({"status": 200, "up": ends_at >= true_from})),
             ]),
             unusable: (!undo && rng.percent(2)).then(|| "output too long".to_owned()),
+            said: None,
             child: None,
         };
         let result = match &kind.child {

@@ -1,0 +1,107 @@
+//! What all plugins that send requests share.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::{Url, redirect};
+use serde_json::Value;
+
+use crate::session::{Failed, Session};
+
+/// The most that is read of an answer, in bytes.
+const BODY_MAX: u64 = 1 << 20;
+
+/// How long a request may take where nothing bounds the step.
+const REQUEST_MAX: Duration = Duration::from_secs(60);
+
+/// The most of an answer that is shown in a message, in characters.
+const SHOWN_MAX: usize = 200;
+
+/// A client for a URL: this very machine is never asked through a proxy.
+pub(crate) fn client(url: &str, session: &Session<'_>) -> Result<(Client, Url), Failed> {
+    let url = Url::parse(url).map_err(|error| Failed::new(format!("`{url}` is no URL: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Failed::new(format!("`{url}` does not begin with `https://` or `http://`")));
+    }
+    // Fails only where a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::builder()
+        .redirect(redirect::Policy::none())
+        .timeout(session.time_left(REQUEST_MAX))
+        .user_agent(concat!("runbook/", env!("CARGO_PKG_VERSION")));
+    let client = if is_loopback(&url) { client.no_proxy() } else { client };
+    Ok((client.build().map_err(|error| Failed::new(sentence(&error)))?, url))
+}
+
+/// An answer, read whole.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The body as JSON; null where it is none.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    /// The answer, where its status is a success.
+    pub(crate) fn success(self) -> Result<Self, Failed> {
+        if (200..300).contains(&self.status) {
+            return Ok(self);
+        }
+        Err(Failed::new(format!("the server answered {}: {}", self.status, self.shown())))
+    }
+
+    /// As much of the body as fits into a message.
+    pub(crate) fn shown(&self) -> String {
+        let line = self.body.trim().replace(['\n', '\r'], " ");
+        let short: String = line.chars().take(SHOWN_MAX).collect();
+        if short.is_empty() { "(an empty body)".to_owned() } else { short }
+    }
+}
+
+/// Sends a request and reads the answer. A URL may hold a secret, as those of webhooks do: it is in no message.
+pub(crate) fn send(request: RequestBuilder) -> Result<Answer, Failed> {
+    let response = request.send().map_err(|error| Failed::new(sentence(&error.without_url())))?;
+    let status = response.status().as_u16();
+    Ok(Answer { status, body: read(response)? })
+}
+
+fn read(response: Response) -> Result<String, Failed> {
+    use std::io::Read as _;
+    let mut bytes = vec![];
+    let read = response.take(BODY_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Failed::new(format!("the answer was cut off: {error}")))?;
+    if bytes.len() as u64 > BODY_MAX {
+        return Err(Failed::new("the answer is longer than 1 MiB"));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The whole chain of causes in one sentence.
+pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let more = next.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = next.source();
+    }
+    text
+}
+
+/// Whether a URL leads to this very machine.
+fn is_loopback(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let name = host.trim_end_matches('.');
+    if name == "localhost" || name.ends_with(".localhost") {
+        return true;
+    }
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.is_ok_and(|address| address.to_canonical().is_loopback())
+}

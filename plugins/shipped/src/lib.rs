@@ -1,0 +1,40 @@
+//! The shipped plugins that are programs. Each has a folder in `plugins/` with its `plugin.yaml`, whose program is
+//! `runbook plugin serve ID`: this crate, on the other side of the protocol that any plugin speaks.
+//!
+//! A plugin is one function from a [`Session`] to an [`Outcome`]. It knows nothing of the engine.
+
+mod http;
+mod http_check;
+mod session;
+
+use std::io::{self, BufRead, Write};
+
+pub use session::{Failed, Outcome, Session};
+
+/// A plugin that is shipped with the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Shipped {
+    /// Its id.
+    pub id: &'static str,
+    /// Its `plugin.yaml`.
+    pub yaml: &'static str,
+    /// What it does; none for one of steps.
+    pub run: Option<fn(&Session<'_>) -> Outcome>,
+}
+
+/// All of them, by id.
+pub const SHIPPED: &[Shipped] =
+    &[Shipped { id: "http-check", yaml: include_str!("../../http-check/plugin.yaml"), run: Some(http_check::run) }];
+
+/// The plugin with an id.
+pub fn find(id: &str) -> Option<&'static Shipped> {
+    SHIPPED.iter().find(|shipped| shipped.id == id)
+}
+
+/// Answers one call.
+///
+/// # Errors
+/// When the engine cannot be heard or told anything.
+pub fn serve(run: fn(&Session<'_>) -> Outcome, from: &mut dyn BufRead, to: &mut dyn Write) -> io::Result<()> {
+    session::serve(run, from, to)
+}
