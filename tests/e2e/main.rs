@@ -23,6 +23,7 @@ mod loops;
 mod order;
 mod part;
 mod planted;
+mod plugins;
 mod pruning;
 mod readme;
 mod record;

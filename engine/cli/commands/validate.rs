@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use runbook_language::code::Code;
 use runbook_language::diagnostic::DiagnosticJson;
 use runbook_language::{
-    Diagnostic, Diagnostics, Look, Severity, SourceFile, load_environment, load_runbook_with, peek,
+    Diagnostic, Diagnostics, Look, Severity, SourceFile, load_environment, load_plugin, load_runbook_with, peek,
 };
 use runbook_runtime::exit_code::ExitCode;
 
 use crate::context::{Context, shown};
 use crate::failure::Failure;
 use crate::library::{Shelves, documents, is_meant_as};
+use crate::plugins::{Place, read_plugin};
 use crate::view::text::count;
 
 /// Checks runbooks and environments, and reports all errors at once
@@ -116,6 +117,14 @@ fn summary(report: &Report) -> String {
     format!("error: {} in {files}{warned}{hint}", wrong.join(" and "))
 }
 
+/// The folder that a file lies in.
+fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
 fn check(file: &Path, is_named: bool, output: Format, context: &Context, report: &mut Report) {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
@@ -131,14 +140,26 @@ fn check(file: &Path, is_named: bool, output: Format, context: &Context, report:
     let source = SourceFile::new(shown(file), text);
     let schema = match peek(source.text()) {
         Some(about) => about.schema,
-        None => {
-            ["runbook/", "environment/"].into_iter().find(|kind| is_meant_as(kind, source.text())).map(str::to_owned)
-        }
+        None => ["runbook/", "environment/", "plugin/"]
+            .into_iter()
+            .find(|kind| is_meant_as(kind, source.text()))
+            .map(str::to_owned),
     };
     let mut found: Diagnostics = match schema.as_deref() {
         Some(schema) if schema.starts_with("environment/") => {
             load_environment(&source).map_or_else(|found| found, |it| it.warnings)
         }
+        Some(schema) if schema.starts_with("plugin/") => match read_plugin(&Place::Folder(folder_of(file))) {
+            Ok(plugin) => load_plugin(&plugin.found, &Shelves(context)).map_or_else(|found| found, |(_, it)| it),
+            Err(error) => {
+                if output == Format::Text {
+                    crate::output::note(format!("error: {} is no plugin: {error}", shown(file)));
+                }
+                report.unreadable.push(Unreadable { file: shown(file), error });
+                report.valid = false;
+                return;
+            }
+        },
         // A file in a folder that does not say what it is may be anything; one that is named is meant as a runbook.
         None if !is_named => return,
         _ => load_runbook_with(&source, None, &Shelves(context)).map_or_else(|found| found, |it| it.warnings),

@@ -46,14 +46,6 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
-    /// The answer, where its status is a success.
-    pub(crate) fn success(self) -> Result<Self, Failed> {
-        if (200..300).contains(&self.status) {
-            return Ok(self);
-        }
-        Err(Failed::new(format!("the server answered {}: {}", self.status, self.shown())))
-    }
-
     /// As much of the body as fits into a message.
     pub(crate) fn shown(&self) -> String {
         let line = self.body.trim().replace(['\n', '\r'], " ");

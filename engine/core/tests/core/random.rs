@@ -6,7 +6,7 @@ use runbook_core::plan::{Action, Body, FailuresMax, OnFailure, OnInterrupt, OnTr
 
 use crate::kit::book::{Book, book};
 use crate::kit::build::{
-    Inside, Spec, argv, ask, assert_that, block, child, http, manual, run, script, set, switch, wait,
+    Inside, Spec, argv, ask, assert_that, block, child, http, manual, plugin, run, script, set, switch, wait,
 };
 use crate::kit::rng::Rng;
 

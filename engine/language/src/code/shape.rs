@@ -94,8 +94,8 @@ id: example
 title: Example
 steps:
   - id: greet
-    uses: greeter
     run: echo hello
+    rollback: {run: echo bye, ask: {prompt: Why?}}
 "#,
     right: r#"schema: runbook/v1
 id: example
@@ -103,6 +103,7 @@ title: Example
 steps:
   - id: greet
     run: echo hello
+    rollback: {run: echo bye}
 "#,
 };
 

@@ -89,21 +89,7 @@ pub(crate) fn lower(
     let params = params::lower(doc.params.as_ref(), found);
     let exported = Exported::of(doc, found);
     let outline = Outline::of(doc, found);
-    for item in &outline.items {
-        match item.beyond {
-            None => fit::check(item, found),
-            Some(Beyond::Guard(guard)) => fit::check_guard(guard, found),
-            Some(Beyond::Deadline(_)) => {}
-        }
-        item.doc.env.iter().for_each(|env| exported.check_step(env, found));
-        if let Some(DoneWhenDoc::Probe(probe)) = &item.doc.done_when {
-            probe.env.iter().for_each(|env| exported.check_step(env, found));
-        }
-        if let Some(undo) = &item.doc.rollback {
-            fit::check_undo(undo, found);
-            undo.env.iter().for_each(|env| exported.check_step(env, found));
-        }
-    }
+    check_keys(&outline, &exported, found);
     let needs = needs::resolve(&outline, found);
     let order = Order::of(&outline, needs.clone(), found);
 
@@ -112,17 +98,7 @@ pub(crate) fn lower(
         Some(given) => given.sources.clone(),
         None => secret_sources(doc.secrets.as_ref(), found.file()),
     };
-    let call = |item: &Item<'_>| item.doc.runbook.as_ref().and_then(|name| children.call(name, found));
-    let calls: Vec<_> = outline.items.iter().map(call).collect();
-    let mut used = |name: &Option<Text>, with: &Option<Entries<Free>>| {
-        name.as_ref().and_then(|name| children.uses(name, with.as_ref(), &sources, found)).map(Rc::new)
-    };
-    let uses: Vec<_> = outline.items.iter().map(|item| used(&item.doc.uses, &item.doc.with)).collect();
-    let undo = |item: &Item<'_>| item.doc.rollback.as_ref().and_then(|undo| used(&undo.uses, &undo.with));
-    let undo_uses = outline.items.iter().map(undo).collect();
-    // To those who read them, what a plugin of steps runs is a child run like any other.
-    let calls =
-        calls.into_iter().zip(&uses).map(|(call, used)| call.or_else(|| used.as_ref()?.child.clone())).collect();
+    let named = Named::of(&outline, children, &sources, found);
     let count = outline.items.len();
     let mut lowering = Lowering {
         doc,
@@ -133,9 +109,9 @@ pub(crate) fn lower(
         assures: vec![BTreeSet::new(); count],
         asks_status: vec![false; count],
         secrets_used: BTreeSet::new(),
-        calls,
-        uses,
-        undo_uses,
+        calls: named.calls,
+        uses: named.uses,
+        undo_uses: named.undo_uses,
         plugins: BTreeMap::new(),
         secret_names: given.map(|given| given.names).unwrap_or_default(),
         left_out,
@@ -168,6 +144,54 @@ pub(crate) fn lower(
         runbooks: BTreeMap::new(),
         plugins,
     })
+}
+
+/// Checks the keys of each step against each other, and the names that scripts get.
+fn check_keys(outline: &Outline<'_>, exported: &Exported, found: &mut Collector) {
+    for item in &outline.items {
+        match item.beyond {
+            None => fit::check(item, found),
+            Some(Beyond::Guard(guard)) => fit::check_guard(guard, found),
+            Some(Beyond::Deadline(_)) => {}
+        }
+        item.doc.env.iter().for_each(|env| exported.check_step(env, found));
+        if let Some(DoneWhenDoc::Probe(probe)) = &item.doc.done_when {
+            probe.env.iter().for_each(|env| exported.check_step(env, found));
+        }
+        if let Some(undo) = &item.doc.rollback {
+            fit::check_undo(undo, found);
+            undo.env.iter().for_each(|env| exported.check_step(env, found));
+        }
+    }
+}
+
+/// What steps name outside of the document.
+struct Named {
+    calls: Vec<Option<Rc<Child>>>,
+    uses: Vec<Option<Rc<Used>>>,
+    undo_uses: Vec<Option<Rc<Used>>>,
+}
+
+impl Named {
+    fn of(
+        outline: &Outline<'_>,
+        children: &mut Children<'_>,
+        sources: &BTreeMap<SecretName, SecretSource>,
+        found: &mut Collector,
+    ) -> Self {
+        let call = |item: &Item<'_>| item.doc.runbook.as_ref().and_then(|name| children.call(name, found));
+        let calls: Vec<_> = outline.items.iter().map(call).collect();
+        let mut used = |name: &Option<Text>, with: &Option<Entries<Free>>| {
+            name.as_ref().and_then(|name| children.uses(name, with.as_ref(), sources, found)).map(Rc::new)
+        };
+        let uses: Vec<_> = outline.items.iter().map(|item| used(&item.doc.uses, &item.doc.with)).collect();
+        let undo = |item: &Item<'_>| item.doc.rollback.as_ref().and_then(|undo| used(&undo.uses, &undo.with));
+        let undo_uses = outline.items.iter().map(undo).collect();
+        // To those who read them, what a plugin of steps runs is a child run like any other.
+        let call = |(call, used): (Option<Rc<Child>>, &Option<Rc<Used>>)| call.or_else(|| used.as_ref()?.child.clone());
+        let calls = calls.into_iter().zip(&uses).map(call).collect();
+        Self { calls, uses, undo_uses }
+    }
 }
 
 fn about(doc: &RunbookDoc) -> Option<About> {

@@ -9,6 +9,7 @@ mod locks;
 mod loops;
 mod pages;
 mod part;
+mod plugins;
 mod robust;
 mod runbooks;
 mod schemas;

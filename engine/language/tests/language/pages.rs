@@ -1,10 +1,12 @@
 //! Every code: its example is wrong in just this way, its counterpart is right, and its page is in `docs/`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use runbook_language::code::{Code, explain};
 use runbook_language::{
-    Diagnostics, Library, Look, Missing, SourceFile, load_environment, load_runbook_with, parse_project,
+    Diagnostics, FoundPlugin, Library, Look, Missing, SourceFile, load_environment, load_plugin, load_runbook_with,
+    parse_project,
 };
 
 use crate::environment;
@@ -28,6 +30,28 @@ impl Library for Shelf<'_> {
         };
         Ok(SourceFile::new(format!("{name}.yaml"), text))
     }
+
+    fn plugin(&self, name: &str, _: &SourceFile) -> Result<FoundPlugin, Missing> {
+        let rest = match name {
+            "note" => {
+                "inputs: {type: object, required: [text], properties: {text: {type: string}, tries: {type: integer}, \
+                 token: {type: string, writeOnly: true}}}\nargv: [note]"
+            }
+            "broken" => "argv: [x]\noutputs: []",
+            _ => {
+                let message = format!("there is no plugin `{name}`");
+                return Err(Missing { message, help: Some("did you mean `note`?".to_owned()) });
+            }
+        };
+        Ok(found_plugin(name, &format!("schema: plugin/v1\nid: {name}\ntitle: T\n{rest}\n")))
+    }
+}
+
+/// A plugin without any file but its own.
+pub(crate) fn found_plugin(name: &str, text: &str) -> FoundPlugin {
+    let file = SourceFile::new(format!("{name}/plugin.yaml"), text);
+    let digest = runbook_core::digest_of(&text);
+    FoundPlugin { file, folder: name.to_owned(), digest, files: BTreeMap::new() }
 }
 
 /// All that is wrong with an example, warnings included.
@@ -35,6 +59,10 @@ fn wrong(code: Code, text: &str) -> Diagnostics {
     if text.starts_with("schema: environment/v1") {
         return load_environment(&SourceFile::new("environment.yaml", text))
             .map_or_else(|wrong| wrong, |it| it.warnings);
+    }
+    if text.starts_with("schema: plugin/v1") {
+        let found = load_plugin(&found_plugin("example", text), &Shelf(text));
+        return found.map_or_else(|wrong| wrong, |(_, warnings)| warnings);
     }
     if text.starts_with("runbooks =") {
         return parse_project(&SourceFile::new("runbook.toml", text))
@@ -51,7 +79,8 @@ fn each_example_is_wrong_in_its_way() {
         let found = wrong(*code, code.page().wrong);
         assert!(!found.is_empty(), "{code}: nothing was found");
         // What is wrong with another file is its own affair.
-        let own = found.iter().filter(|one| one.file.name() == "runbook.yaml" || *code != Code::BrokenRunbook);
+        let is_about_another = matches!(code, Code::BrokenRunbook | Code::BrokenPlugin);
+        let own = found.iter().filter(|one| one.file.name() == "runbook.yaml" || !is_about_another);
         let others: Vec<_> = own.filter(|one| one.code != *code).map(ToString::to_string).collect();
         assert!(others.is_empty(), "{code}: also {others:?}");
         // Look at the text, its underlined part, and the way out.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use runbook_core::plan::{Body, Plan};
-use runbook_language::{Diagnostics, Library, Look, Missing, SourceFile, load_runbook_with};
+use runbook_language::{Diagnostics, FoundPlugin, Library, Look, Missing, NoLibrary, SourceFile, load_runbook_with};
 
 /// Files by name; a step names a file without its ending.
 struct Shelf(BTreeMap<&'static str, String>);
@@ -12,6 +12,10 @@ impl Library for Shelf {
     fn find(&self, name: &str, _: &SourceFile) -> Result<SourceFile, Missing> {
         let text = self.0.get(name).ok_or_else(|| Missing { message: format!("no `{name}`"), help: None })?;
         Ok(SourceFile::new(format!("{name}.yaml"), text.clone()))
+    }
+
+    fn plugin(&self, name: &str, from: &SourceFile) -> Result<FoundPlugin, Missing> {
+        NoLibrary.plugin(name, from)
     }
 }
 

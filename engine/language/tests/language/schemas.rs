@@ -8,7 +8,9 @@ use serde_json::Value;
 /// Rewrites the schemas with `UPDATE_DOCS=1`, else compares.
 #[test]
 fn the_schemas_in_the_repository_are_these() {
-    for (kind, name) in [(SchemaKind::Runbook, "runbook"), (SchemaKind::Environment, "environment")] {
+    for (kind, name) in
+        [(SchemaKind::Runbook, "runbook"), (SchemaKind::Environment, "environment"), (SchemaKind::Plugin, "plugin")]
+    {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/{name}.schema.json"));
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(&path, schema(kind)).unwrap();
@@ -21,7 +23,7 @@ fn the_schemas_in_the_repository_are_these() {
 
 #[test]
 fn every_key_is_described_and_no_other_allowed() {
-    for kind in [SchemaKind::Runbook, SchemaKind::Environment] {
+    for kind in [SchemaKind::Runbook, SchemaKind::Environment, SchemaKind::Plugin] {
         let schema: Value = serde_json::from_str(&schema(kind)).expect("it is JSON");
         let mut maps = 0;
         visit(&schema, &mut |map| {
@@ -51,7 +53,9 @@ fn visit(value: &Value, seen: &mut impl FnMut(&serde_json::Map<String, Value>)) 
 /// Rewrites the pages with `UPDATE_DOCS=1`, else compares.
 #[test]
 fn the_pages_of_keys_are_made_of_the_schemas() {
-    for (name, kind) in [("runbook", SchemaKind::Runbook), ("environment", SchemaKind::Environment)] {
+    for (name, kind) in
+        [("runbook", SchemaKind::Runbook), ("environment", SchemaKind::Environment), ("plugin", SchemaKind::Plugin)]
+    {
         let made = runbook_language::reference(kind);
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/reference/{name}.md"));
         if std::env::var_os("UPDATE_DOCS").is_some() {

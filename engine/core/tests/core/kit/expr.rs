@@ -59,8 +59,8 @@ impl Evaluate for Mini {
 
     /// An object with all that is required.
     fn schema(&self, schema: &Value, value: &Value) -> Result<(), EvaluateError> {
-        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        match required.filter(|name| value.get(name).is_none()).next() {
+        let mut required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        match required.find(|name| value.get(name).is_none()) {
             Some(name) => error(format!("`{name}` is missing")),
             None => Ok(()),
         }

@@ -20,6 +20,7 @@ mod order;
 mod outputs;
 mod parallel;
 mod part;
+mod plugin;
 mod retry;
 mod rollback;
 mod sections;
