@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::plan::Field;
-use crate::units::{Digest, SecretName, StepId, Timestamp};
+use crate::units::{Digest, RunId, SecretName, StepId, Timestamp};
 
 /// An action with its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,6 +71,11 @@ pub enum Rendered {
         /// The values of all its params: an object.
         params: Value,
     },
+    /// As an undo: this child run is rolled back.
+    UndoRunbook {
+        /// Which.
+        run: RunId,
+    },
     /// Other steps, for the approval of a block.
     Steps(Vec<StepId>),
     /// The items of a loop, for its approval.
@@ -105,17 +110,17 @@ pub enum RenderedBody {
 impl Rendered {
     /// Whether something runs outside of the engine's own decisions, and so takes one of the `max_parallel` places.
     pub fn is_external(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Http { .. } | Self::Runbook { .. })
+        matches!(self, Self::Http { .. }) || self.is_command()
     }
 
     /// Whether the supervisor runs it.
     pub fn is_command(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Runbook { .. })
+        matches!(self, Self::Run { .. } | Self::Argv { .. }) || self.is_child()
     }
 
-    /// Whether it is a child run.
+    /// Whether it is a child run, or the rollback of one.
     pub fn is_child(&self) -> bool {
-        matches!(self, Self::Runbook { .. })
+        matches!(self, Self::Runbook { .. } | Self::UndoRunbook { .. })
     }
 
     /// The secrets it uses.
@@ -146,6 +151,7 @@ impl Rendered {
             Self::WaitUntil(_) => "wait until a moment".to_owned(),
             Self::Ask { prompt: text, .. } | Self::Manual(text) => text.lines().next().unwrap_or("").to_owned(),
             Self::Runbook { name, .. } => format!("runbook {name}"),
+            Self::UndoRunbook { run } => format!("roll back the child run {run}"),
             Self::Steps(steps) => format!("{} steps", steps.len()),
             Self::Items(items) => format!("{} items", items.len()),
         }

@@ -55,6 +55,8 @@ pub(crate) struct Child {
     pub(crate) params: BTreeMap<String, Param>,
     /// The names of what it hands on.
     pub(crate) outputs: Vec<String>,
+    /// Whether a rollback finds something in it, be it that it cannot be undone.
+    pub(crate) has_way_back: bool,
     /// How deep the child runs lie within each other that it starts itself.
     depth: u32,
 }
@@ -156,6 +158,7 @@ impl<'l> Children<'l> {
             plan: digest_of(&plan),
             params: plan.params.clone(),
             outputs: plan.outputs.keys().cloned().collect(),
+            has_way_back: plan.written().iter().any(|step| step.rollback.is_some() || step.irreversible),
             depth: depths.map(|child| child.depth + 1).max().unwrap_or(0),
         };
         self.plans.insert(child.plan.clone(), plan);

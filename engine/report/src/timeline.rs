@@ -142,6 +142,7 @@ impl Teller<'_> {
             | Event::BlockEntered { .. }
             | Event::SectionEntered { .. }
             | Event::StepPrepared { .. }
+            | Event::ChildEnded(_)
             | Event::StepsReset { .. }
             | Event::UndoReset { .. }
             | Event::UndoPrepared { .. } => return None,

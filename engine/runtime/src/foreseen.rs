@@ -49,7 +49,7 @@ impl Known<'_> {
             Action::Wait(Wait::For(time) | Wait::Until(time)) => self.fill(time),
             Action::Manual(text) | Action::Ask(Ask { prompt: text, .. }) => self.fill(text),
             Action::Runbook(call) => call.with.values_mut().for_each(|value| self.fill(value)),
-            Action::Assert(_) => {}
+            Action::Assert(_) | Action::UndoRunbook => {}
         }
     }
 

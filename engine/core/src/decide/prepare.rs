@@ -67,6 +67,7 @@ impl Deciding<'_> {
                 Rendered::Ask { prompt: self.text(at, &ask.prompt, locals)?, fields: ask.fields.clone() }
             }
             Action::Runbook(call) => self.prepare_child(at, call, locals)?,
+            Action::UndoRunbook => self.prepare_way_back(at)?,
         })
     }
 

@@ -29,6 +29,8 @@ pub enum Action {
     Ask(Ask),
     /// Another runbook, as a child run.
     Runbook(RunbookCall),
+    /// As an undo: the child runs of the step are rolled back.
+    UndoRunbook,
 }
 
 /// `run`.
