@@ -112,9 +112,9 @@ fn a_child_run_that_cannot_be_rolled_back_makes_all_around_it_stuck_until_it_is(
         assert!(said.contains("the rollback goes on"), "{said}");
         undo_make(&home, "");
         if by_hand {
-            told(&home, &["retry", &id(&home, "inner"), "--reason", "mended"], 1);
+            told(&home, &["retry", &id(&home, "inner"), "--reason", "mended"], 2);
         }
-        told(&home, &["retry", "last", "--reason", "mended"], 1);
+        told(&home, &["retry", "last", "--reason", "mended"], 2);
         let again = ["before", "begin", "make", "undo-make", "undo-make", "undo-begin", "undo-before"];
         assert_eq!(
             (states(&home), home.lines("lines")),
