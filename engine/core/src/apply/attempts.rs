@@ -99,7 +99,7 @@ impl Run {
             Some(known) if !known.is_over => known.starts += 1,
             Some(known) => {
                 (known.asked, known.went_on, known.due) = (attempt.clone(), true, *due);
-                (known.starts, known.is_over, known.is_undone) = (1, false, false);
+                (known.starts, known.is_over, known.has_end, known.is_undone) = (1, false, false, false);
                 (known.resets, known.told, known.is_way_back) = (resets, told, is_way_back);
             }
             None => step.children.push(Child {
@@ -109,6 +109,7 @@ impl Run {
                 due: *due,
                 starts: 1,
                 is_over: false,
+                has_end: false,
                 end: None,
                 action,
                 resets,
@@ -122,10 +123,10 @@ impl Run {
     fn end_child(&mut self, ended: &EndedChild, event: &Event) -> Applied {
         let EndedChild { attempt, end } = ended;
         let (key, _) = self.live_of(attempt, event)?;
-        let is_child = self.child_of(attempt).is_some_and(|child| child.run == end.run);
+        let is_child = self.child_of(attempt).is_some_and(|child| child.run == end.run && !child.has_end);
         self.must(is_child, event)?;
         if let Some(child) = self.steps[key.0.at()].child_mut(&end.run) {
-            child.end = Some(end.clone());
+            (child.end, child.has_end) = (Some(end.clone()), true);
         }
         // Only now is it known that not all of it could be undone.
         let stays = attempt.phase == Phase::Undo && end.irreversible && end.state != EndState::Stuck;

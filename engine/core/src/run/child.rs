@@ -21,6 +21,8 @@ pub struct Child {
     pub starts: u32,
     /// Whether it has ended since it was asked, or is given up.
     pub is_over: bool,
+    /// Whether its end since it was asked is known.
+    pub(crate) has_end: bool,
     /// How it ended last, where that is known.
     pub end: Option<ChildEnd>,
     /// What it was started with.
