@@ -40,3 +40,4 @@ mod starting;
 mod terminal;
 mod verb_states;
 mod verbs;
+mod way_back;

@@ -7,7 +7,7 @@ use runbook_core::event::Created;
 use runbook_core::run::Run;
 use runbook_language::expression::Evaluator;
 use runbook_runtime::exit_code::ExitCode;
-use runbook_runtime::{Engine, EngineError, leave_end, load};
+use runbook_runtime::{Asked, Engine, EngineError, leave_end, load};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -82,8 +82,9 @@ pub(crate) fn child(args: &ChildArgs, context: &Context) -> Result<ExitCode, Fai
         |error: String| Failure::new(ExitCode::Internal, format!("the child run cannot be launched: {error}"));
     let launch = std::fs::read(folder.launch()).map_err(|error| damaged(error.to_string()))?;
     let created: Created = serde_json::from_slice(&launch).map_err(|error| damaged(error.to_string()))?;
+    let asked = Asked::of(&folder).map_err(|error| damaged(error.to_string()))?;
     loop {
-        let engine = match Engine::open_child(folder.clone(), created.clone(), Box::new(Evaluator::new())) {
+        let mut engine = match Engine::open_child(folder.clone(), created.clone(), Box::new(Evaluator::new())) {
             // An engine of it lives on, or a person has resumed it: it ends there.
             Err(EngineError::InUse) => {
                 std::thread::sleep(LOOK_AGAIN);
@@ -91,12 +92,19 @@ pub(crate) fn child(args: &ChildArgs, context: &Context) -> Result<ExitCode, Fai
             }
             engine => engine?,
         };
-        let leave = |run: &Run| leave_end(&folder, run).map_err(|error| Failure::new(ExitCode::Internal, error));
-        if let Some(end) = engine.run().end() {
+        let said = asked.as_ref().map_or(Ok(false), |asked| engine.hear_parent(asked))?;
+        let leave = |run: &Run| {
+            leave_end(&folder, run, asked.as_ref()).map_err(|error| Failure::new(ExitCode::Internal, error))
+        };
+        if let Some(end) = engine.run().end().filter(|_| !said) {
             leave(engine.run())?;
             return Ok(ExitCode::of(end.state, &end.cause));
         }
         let code = super::resume::drive_engine(engine, Output::Plain, false)?;
+        if asked.is_some() {
+            // What was wanted of it may make sense only now.
+            continue;
+        }
         let (run, _) = match load(&folder) {
             // Somebody looks at it just now.
             Err(EngineError::InUse) => continue,

@@ -65,6 +65,7 @@ pub(crate) fn rendered(action: &Rendered) -> Vec<String> {
             lines.extend(back.map(|(name, value)| format!("  which handed back {name} = {}", visible_line(&value))));
             lines
         }
+        Rendered::UndoRunbook { run } => vec![format!("rolls back the child run {run}")],
         Rendered::Items(items) => repeats(items),
         Rendered::Steps(steps) => {
             let names: Vec<String> = steps.iter().map(|step| format!("`{step}`")).collect();
@@ -127,6 +128,7 @@ pub(crate) fn planned(action: &Action) -> Vec<String> {
             lines.extend(with.map(|(name, value)| format!("  with {name} = {}", visible_line(&value))));
             lines
         }
+        Action::UndoRunbook => vec!["rolls back its child run: what succeeded in it is undone".to_owned()],
     }
 }
 

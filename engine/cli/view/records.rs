@@ -179,6 +179,7 @@ fn started(at: u64, id: &AttemptId, run: &Run) -> Option<Line> {
             let child = run.child_of(id).map(|child| child.run.to_string()).unwrap_or_default();
             format!("runs `{}` as the child run {child}", visible_line(name))
         }
+        Some(Rendered::UndoRunbook { run }) => format!("rolls back the child run {run}"),
         _ => "started".to_owned(),
     };
     let number = numbered(id, run);

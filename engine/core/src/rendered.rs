@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::plan::{Field, Operation};
-use crate::units::{Digest, SecretName, StepId, Timestamp};
+use crate::units::{Digest, RunId, SecretName, StepId, Timestamp};
 
 /// An action with its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,6 +88,11 @@ pub enum Rendered {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         outputs: BTreeMap<String, Value>,
     },
+    /// As an undo: this child run is rolled back.
+    UndoRunbook {
+        /// Which.
+        run: RunId,
+    },
     /// Other steps, for the approval of a block.
     Steps(Vec<StepId>),
     /// The items of a loop, for its approval.
@@ -122,20 +127,17 @@ pub enum RenderedBody {
 impl Rendered {
     /// Whether something runs outside of the engine's own decisions, and so takes one of the `max_parallel` places.
     pub fn is_external(&self) -> bool {
-        matches!(
-            self,
-            Self::Run { .. } | Self::Argv { .. } | Self::Http { .. } | Self::Runbook { .. } | Self::Plugin { .. }
-        )
+        matches!(self, Self::Http { .. }) || self.is_command()
     }
 
     /// Whether the supervisor runs it.
     pub fn is_command(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Runbook { .. } | Self::Plugin { .. })
+        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Plugin { .. }) || self.is_child()
     }
 
-    /// Whether it is a child run.
+    /// Whether it is a child run, or the rollback of one.
     pub fn is_child(&self) -> bool {
-        matches!(self, Self::Runbook { .. })
+        matches!(self, Self::Runbook { .. } | Self::UndoRunbook { .. })
     }
 
     /// The secrets it uses.
@@ -169,6 +171,7 @@ impl Rendered {
             Self::Runbook { name, .. } => format!("runbook {name}"),
             Self::Plugin { name, operation: Operation::Run, .. } => format!("uses {name}"),
             Self::Plugin { name, operation: Operation::Undo, .. } => format!("undo of {name}"),
+            Self::UndoRunbook { run } => format!("roll back the child run {run}"),
             Self::Steps(steps) => format!("{} steps", steps.len()),
             Self::Items(items) => format!("{} items", items.len()),
         }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::event::{AttemptId, LockScope, Phase, QuestionId, Timer};
-use crate::run::{Doing, LockState, Run, ServiceState, Stage};
+use crate::event::{AttemptId, LockScope, Phase, QuestionId, Timer, Verb};
+use crate::run::{Doing, LockState, Run, ServiceState, Stage, Told};
 use crate::units::{ServiceName, StepIx, Timestamp};
 
 /// Something that should be going on.
@@ -31,6 +31,15 @@ pub enum Effect {
         level: u8,
         /// Whether because the step is overdue.
         overdue: bool,
+    },
+    /// A child run is held with this run, or goes on with it: its own engine is told so.
+    HoldChild {
+        /// Of which attempt.
+        attempt: AttemptId,
+        /// The place of that among what operators told this run.
+        number: usize,
+        /// Whether it is held.
+        paused: bool,
     },
     /// A person is asked.
     Ask(QuestionId),
@@ -138,7 +147,19 @@ impl Run {
         if overdue {
             wanted.insert(Effect::EndChild { attempt: attempt.clone(), level: 1, overdue });
         }
+        wanted.extend(self.held_child(&attempt));
         wanted.insert(Effect::Execute(attempt));
+    }
+
+    /// What a child run is told of the last pause since it was asked to run, or of the end of that.
+    fn held_child(&self, attempt: &AttemptId) -> Option<Effect> {
+        let said = |told: &Told| told.refused.is_none() && matches!(told.verb, Verb::Pause | Verb::Continue);
+        let number = self.told.iter().rposition(said)?;
+        let is_pause = self.told[number].verb == Verb::Pause;
+        let since = self.child_of(attempt)?.told;
+        // A pause that a request to cancel ended is over for the child run by that request.
+        let counts = number >= since && (!is_pause || self.paused.is_some());
+        counts.then(|| Effect::HoldChild { attempt: attempt.clone(), number, paused: is_pause })
     }
 
     fn want_locks(&self, wanted: &mut BTreeSet<Effect>) {

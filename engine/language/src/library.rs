@@ -66,6 +66,8 @@ pub(crate) struct Child {
     pub(crate) params: BTreeMap<String, Param>,
     /// The names of what it hands on.
     pub(crate) outputs: Vec<String>,
+    /// Whether a rollback finds something in it, be it that it cannot be undone.
+    pub(crate) has_way_back: bool,
     /// How deep the child runs lie within each other that it starts itself.
     pub(crate) depth: u32,
 }
@@ -190,6 +192,7 @@ impl<'l> Children<'l> {
             plan: digest_of(&plan),
             params: plan.params.clone(),
             outputs: plan.outputs.keys().cloned().collect(),
+            has_way_back: plan.written().iter().any(|step| step.rollback.is_some() || step.irreversible),
             depth,
         };
         self.plans.insert(child.plan.clone(), plan);

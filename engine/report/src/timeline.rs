@@ -85,8 +85,7 @@ impl Teller<'_> {
             Event::StepSkipped { step, reason } => (skipped(step, reason)?, Some(step), None, Weight::Skipped),
             Event::StepBlocked { step, reason } => (blocked(step, reason), Some(step), None, Weight::Blocked),
             Event::StepSucceeded { step, .. } => {
-                let (what, weight) = self.succeeded(step, record.at.0)?;
-                (what, Some(step), None, weight)
+                self.succeeded(step, record.at.0).map(|(what, weight)| (what, Some(step), None, weight))?
             }
             Event::SectionEntered { step, section: Section::Rescue, .. }
             | Event::LoopEntered { step, .. }
@@ -142,6 +141,7 @@ impl Teller<'_> {
             | Event::BlockEntered { .. }
             | Event::SectionEntered { .. }
             | Event::StepPrepared { .. }
+            | Event::ChildEnded(_)
             | Event::StepsReset { .. }
             | Event::UndoReset { .. }
             | Event::UndoPrepared { .. } => return None,

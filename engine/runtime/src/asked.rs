@@ -28,7 +28,11 @@ impl Status {
     /// The child runs that go on now, each with the place of its step.
     fn children(&self) -> impl Iterator<Item = (usize, &str)> {
         let goes_on = self.ended_at.is_none();
-        let steps = self.steps.iter().enumerate().filter(move |(_, step)| goes_on && step.state == "running");
+        let steps = self
+            .steps
+            .iter()
+            .enumerate()
+            .filter(move |(_, step)| goes_on && (step.state == "running" || step.is_being_undone()));
         steps.filter_map(|(at, step)| Some((at, step.child.as_deref()?)))
     }
 
@@ -50,8 +54,13 @@ impl Status {
                 continue;
             }
             if child.state == "waiting" {
-                self.steps[at].state.clone_from(&child.state);
-                self.steps[at].detail = Some(format!("its child run {} waits", child.run));
+                let step = &mut self.steps[at];
+                let waits = Some(format!("its child run {} waits", child.run));
+                if step.is_being_undone() {
+                    step.undo_detail = waits;
+                } else {
+                    (step.state, step.detail) = (child.state.clone(), waits);
+                }
             }
             let asker = Asker { run: child.run, runbook: child.runbook };
             self.questions.extend(child.questions.into_iter().map(|mut question| {

@@ -232,6 +232,11 @@ impl RunFolder {
         self.path.join("end.json")
     }
 
+    /// What the run that started a child run wants of it after its end.
+    pub fn asked(&self) -> PathBuf {
+        self.path.join("asked.json")
+    }
+
     /// That a child run was told something by the run that started it, so that it is told once.
     pub fn told(&self, what: &str) -> PathBuf {
         self.inbox().join(format!(".told-{what}"))

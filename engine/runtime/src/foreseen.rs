@@ -53,7 +53,7 @@ impl Known<'_> {
                 self.fill_sources(&mut call.with);
                 call.outputs.values_mut().for_each(|value| self.fill(value));
             }
-            Action::Assert(_) => {}
+            Action::Assert(_) | Action::UndoRunbook => {}
         }
     }
 

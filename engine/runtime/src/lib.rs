@@ -33,5 +33,7 @@ pub mod status;
 pub mod supervisor;
 pub mod words;
 
-pub use engine::{CHILD_SUBCOMMAND, Engine, EngineError, Options, Outcome, Reporter, Sign, leave_end, load, now};
+pub use engine::{
+    Asked, CHILD_SUBCOMMAND, Engine, EngineError, Options, Outcome, Reporter, Sign, leave_end, load, now,
+};
 pub use foreseen::foresee;

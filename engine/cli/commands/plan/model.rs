@@ -386,7 +386,8 @@ fn secrets_of(action: &Action, plan: &Plan) -> Vec<String> {
         | Action::Wait(_)
         | Action::Manual(_)
         | Action::Ask(_)
-        | Action::Runbook(_) => vec![],
+        | Action::Runbook(_)
+        | Action::UndoRunbook => vec![],
     };
     let names: BTreeSet<String> = sources
         .into_iter()

@@ -33,6 +33,9 @@ pub(super) fn for_each(each: &ForEachView) -> String {
     format!("{} of {}: {pace}; {failures}", each.name, visible_line(&each.over))
 }
 
+/// What the undo of a child run does.
+const WAY_BACK: &str = "rolls back its child run";
+
 /// The key of an action.
 pub(super) fn action_kind(action: &Action) -> &'static str {
     match action {
@@ -44,7 +47,7 @@ pub(super) fn action_kind(action: &Action) -> &'static str {
         Action::Wait(_) => "wait",
         Action::Manual(_) => "manual",
         Action::Ask(_) => "ask",
-        Action::Runbook(_) => "runbook",
+        Action::Runbook(_) | Action::UndoRunbook => "runbook",
         Action::Plugin(_) => "uses",
     }
 }
@@ -84,6 +87,7 @@ pub(super) fn short(action: &Action) -> (String, usize) {
         Action::Set(values) => values.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
         Action::Runbook(call) => visible_line(&call.name),
         Action::Plugin(call) => visible_line(&call.name),
+        Action::UndoRunbook => WAY_BACK.to_owned(),
         Action::Wait(Wait::For(time)) => visible_line(&template(time)),
         Action::Wait(Wait::Until(time)) => format!("until {}", visible_line(&template(time))),
     };
@@ -115,7 +119,8 @@ pub(super) fn limits(
         | Action::Wait(_)
         | Action::Manual(_)
         | Action::Ask(_)
-        | Action::Runbook(_) => false,
+        | Action::Runbook(_)
+        | Action::UndoRunbook => false,
     };
     parts.extend(is_doubtful.then(|| interrupted(on_interrupt).to_owned()));
     parts

@@ -1,7 +1,7 @@
 //! How attempts come and go, of a step and of its undo.
 
 use super::{Applied, IllegalEvent};
-use crate::event::{AttemptId, Event, Failure, Phase, StopReason};
+use crate::event::{AttemptId, EndState, EndedChild, Event, Failure, Phase, StopReason};
 use crate::input::Exit;
 use crate::plan::OnInterrupt;
 use crate::rendered::Rendered;
@@ -32,6 +32,7 @@ impl Run {
                 self.set_doing(key, Doing::Stopping { force: *force, why, kill_at: *kill_at });
                 Ok(())
             }
+            Event::ChildEnded(ended) => self.end_child(ended, event),
             Event::AttemptEnded { attempt, exit, failure } => self.end_attempt(attempt, exit, failure.as_ref(), event),
             Event::AttemptInterrupted { attempt, then, survivors, outputs, probed } => {
                 let (key, doing) = self.live_of(attempt, event)?;
@@ -93,11 +94,51 @@ impl Run {
     fn note_child(&mut self, event: &Event) {
         let Event::AttemptStarted { attempt, due, child: Some(child), .. } = event else { return };
         let Some(step) = self.made.as_ref().and_then(|made| made.index.get(&attempt.step).copied()) else { return };
-        let known = &mut self.steps[step.at()].child;
-        match known {
-            Some(known) if known.run == *child => known.starts += 1,
-            _ => *known = Some(Child { run: child.clone(), due: *due, starts: 1, is_over: false }),
+        let told = self.told.len();
+        let step = &mut self.steps[step.at()];
+        let (resets, is_way_back) = (step.resets, attempt.phase == Phase::Undo);
+        let action = step.prepared.as_ref().map(|prepared| prepared.action.clone());
+        match step.child_mut(child) {
+            Some(known) if !known.is_over => known.starts += 1,
+            Some(known) => {
+                (known.asked, known.went_on, known.due) = (attempt.clone(), true, *due);
+                (known.starts, known.is_over, known.has_end, known.is_undone) = (1, false, false, false);
+                (known.resets, known.told, known.is_way_back) = (resets, told, is_way_back);
+            }
+            None => step.children.push(Child {
+                run: child.clone(),
+                asked: attempt.clone(),
+                went_on: false,
+                due: *due,
+                starts: 1,
+                is_over: false,
+                has_end: false,
+                end: None,
+                action,
+                resets,
+                told,
+                is_way_back,
+                is_undone: false,
+            }),
         }
+    }
+
+    fn end_child(&mut self, ended: &EndedChild, event: &Event) -> Applied {
+        let EndedChild { attempt, end } = ended;
+        let (key, _) = self.live_of(attempt, event)?;
+        let is_child = self.child_of(attempt).is_some_and(|child| child.run == end.run && !child.has_end);
+        self.must(is_child, event)?;
+        if let Some(child) = self.steps[key.0.at()].child_mut(&end.run) {
+            (child.end, child.has_end) = (Some(end.clone()), true);
+        }
+        // Only now is it known that not all of it could be undone.
+        let stays = attempt.phase == Phase::Undo && end.irreversible && end.state != EndState::Stuck;
+        if let Some(rollback) = self.rollback.as_mut().filter(|_| stays)
+            && !rollback.irreversible.contains(&attempt.step)
+        {
+            rollback.irreversible.push(attempt.step.clone());
+        }
+        Ok(())
     }
 
     fn start_attempt(&mut self, attempt: &AttemptId, due: Option<Timestamp>, now: Timestamp, event: &Event) -> Applied {
@@ -182,6 +223,7 @@ impl Run {
 
     fn end_attempt(&mut self, attempt: &AttemptId, exit: &Exit, failure: Option<&Failure>, event: &Event) -> Applied {
         let (key, _) = self.live_of(attempt, event)?;
+        let child = self.child_of(attempt).map(|child| child.run.clone());
         self.drop_live(key);
         if let Some(call) = self.call(key) {
             call.is_open = false;
@@ -190,8 +232,9 @@ impl Run {
             self.end_probe(key.0, *exit != Exit::Code(0), failure.is_some());
             return Ok(());
         }
-        if let Some(child) = self.steps[key.0.at()].child.as_mut().filter(|_| attempt.phase == Phase::Do) {
+        if let Some(child) = child.and_then(|run| self.steps[key.0.at()].child_mut(&run)) {
             child.is_over = true;
+            child.is_undone = attempt.phase == Phase::Undo && failure.is_none();
         }
         // Of a guard the last look is not what it came to.
         if let (Exit::Code(code), Phase::Do, false) = (exit, attempt.phase, self.is_guard(key.0)) {

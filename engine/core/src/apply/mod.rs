@@ -79,6 +79,7 @@ impl Run {
             Event::AttemptStarted { .. }
             | Event::PollMissed { .. }
             | Event::AttemptStopping { .. }
+            | Event::ChildEnded(_)
             | Event::AttemptEnded { .. }
             | Event::AttemptInterrupted { .. }
             | Event::RetryScheduled { .. } => self.apply_attempt(event, at),

@@ -23,7 +23,8 @@ impl Run {
             Event::UndoPrepared { step, action } => {
                 let at = self.at(step, event)?;
                 let pending = self.steps[at.at()].undo.state == UndoState::Pending;
-                self.must(pending && self.is_being_undone(at), event)?;
+                let again = pending || self.undoes_next_child(at);
+                self.must(again && self.is_being_undone(at), event)?;
                 self.steps[at.at()].undo.action = Some(action.clone());
                 Ok(())
             }

@@ -78,7 +78,7 @@ impl Deciding<'_> {
             _ => self.rules(at, phase).timeout_ms.map(|ms| self.now.after(ms)),
         };
         let (child, due) = match &action {
-            Some(Rendered::Runbook { .. }) => {
+            Some(action) if action.is_child() => {
                 let (child, due) = self.child_for(at, &attempt, due);
                 (Some(child), due)
             }
@@ -194,6 +194,8 @@ impl Deciding<'_> {
             (Ok(outputs), Phase::Do | Phase::Probe) => {
                 self.emit(Event::StepSucceeded { step, outputs, already_done: false })
             }
+            // Before that there was another child run.
+            (Ok(_), Phase::Undo) if self.run.undoes_next_child(at) => Ok(()),
             (Ok(_), Phase::Undo) => self.emit(Event::StepUndone { step }),
             (Err(failure), phase) => self.retry_or_fail(at, phase, failure, seen),
         }

@@ -11,7 +11,7 @@ use super::scope::Locals;
 use super::{Decided, Deciding};
 use crate::digest::digest_of;
 use crate::evaluate::EvaluateError;
-use crate::event::{AttemptId, Cause, ChildEnd, Event, Failure};
+use crate::event::{AttemptId, Cause, ChildEnd, EndState, Event, Failure, Phase};
 use crate::input::{AttemptResult, Exit};
 use crate::plan::{OnInterrupt, RunbookCall, Template};
 use crate::rendered::Rendered;
@@ -41,6 +41,13 @@ impl Deciding<'_> {
         Ok(Rendered::Runbook { name: call.name.clone(), plan: call.plan.clone(), params })
     }
 
+    /// Which child run a rollback comes to next.
+    pub(super) fn prepare_way_back(&self, at: StepIx) -> Result<Rendered, EvaluateError> {
+        let child = self.run.steps[at.at()].child_to_undo();
+        let child = child.ok_or_else(|| EvaluateError("there is no child run to undo".to_owned()))?;
+        Ok(Rendered::UndoRunbook { run: child.run.clone() })
+    }
+
     /// The child run that an attempt starts, or goes on with, and when the step is overdue.
     pub(super) fn child_for(
         &self,
@@ -48,8 +55,17 @@ impl Deciding<'_> {
         attempt: &AttemptId,
         due: Option<Timestamp>,
     ) -> (RunId, Option<Timestamp>) {
-        match &self.run.steps[at.at()].child {
+        let step = &self.run.steps[at.at()];
+        let child = match self.run.action_of(attempt) {
+            Some(Rendered::UndoRunbook { run }) => step.children.iter().find(|child| child.run == *run),
+            _ => step.child(),
+        };
+        let is_cleanup = self.run.is_cleanup(at);
+        match child {
             Some(child) if !child.is_over => (child.run.clone(), child.due),
+            Some(child) if attempt.phase == Phase::Undo => (child.run.clone(), due),
+            // A person has the step start over: what failed in the child run starts over, and what succeeded stays.
+            Some(child) if child.is_gone_on_with(step) && !is_cleanup => (child.run.clone(), due),
             _ => (child_id(&self.made.created.run, attempt, self.now), due),
         }
     }
@@ -79,6 +95,10 @@ impl Deciding<'_> {
     /// Why the result of an attempt counts as failed.
     pub(super) fn failure_in(&self, attempt: &AttemptId, result: &AttemptResult) -> Option<Failure> {
         match &result.child {
+            // What is undone then, and what cannot be, is known by its end.
+            Some(end) if attempt.phase == Phase::Undo => {
+                (end.state == EndState::Stuck).then(|| Failure::Child(end.clone()))
+            }
             Some(end) => end.failure(),
             None if self.run.child_of(attempt).is_some() && result.exit == Exit::Code(0) => {
                 Some(Failure::Exit(Exit::Error("nobody knows how the child run ended".to_owned())))
@@ -104,7 +124,7 @@ impl Deciding<'_> {
 
 impl ChildEnd {
     fn failure(&self) -> Option<Failure> {
-        (self.state != crate::event::EndState::Succeeded).then(|| Failure::Child(self.clone()))
+        (self.state != EndState::Succeeded).then(|| Failure::Child(self.clone()))
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Decided, Deciding};
 use crate::event::{BlockReason, Cause, EndState, Event, Failure, Phase};
-use crate::plan::Step;
 use crate::run::{Run, ServiceState, Stage, StepState, UndoState};
 use crate::units::{StepId, StepIx};
 
@@ -30,25 +29,11 @@ impl Deciding<'_> {
     fn start_rollback(&mut self) -> Decided {
         let mut found: Vec<(u64, StepIx)> = vec![];
         let mut irreversible = vec![];
-        let to = self.run.way_back.flatten();
-        let stays = to.map_or(0, |to| self.run.steps[to.at()].settled_as);
-        let undoable = |at: StepIx, step: &Step| !step.always && self.run.is_cut(at).is_none();
-        for (at, step) in self.plan().iter().filter(|(at, step)| undoable(*at, step)) {
-            let run = &self.run.steps[at.at()];
-            // A block that was entered has no attempts of its own, and is blocked when one of its steps was.
-            let bad = matches!(run.state, StepState::Failed(_) | StepState::Cancelled | StepState::Blocked(_));
-            let ended_badly = bad && run.started_at.is_some();
-            if run.settled_as <= stays || run.undo.state == UndoState::Undone {
-                continue;
-            }
-            // What was done before this run began is not its to undo.
-            let was_there = run.already_done && run.attempts == 0;
-            let succeeded = (run.state == StepState::Succeeded && !was_there) || run.had_succeeded;
-            if step.rollback.as_ref().is_some_and(|undo| succeeded || (undo.also_failed && ended_badly)) {
+        for (at, step, run) in self.run.undoable(self.run.way_back.flatten()) {
+            if run.is_to_be_undone(step) {
                 found.push((run.settled_as, at));
             }
-            let is_stuck = matches!(&run.state, StepState::Failed(Failure::Child(end)) if end.leaves_something());
-            if (succeeded && step.irreversible) || is_stuck {
+            if run.is_irreversible(step) {
                 irreversible.push(step.id.clone());
             }
         }
@@ -67,7 +52,7 @@ impl Deciding<'_> {
             return self.emit(Event::AlwaysStarted);
         }
         let at = rollback.order[rollback.done];
-        if self.run.steps[at.at()].undo.state != UndoState::Pending {
+        if self.run.steps[at.at()].undo.state != UndoState::Pending && !self.run.undoes_next_child(at) {
             return Ok(());
         }
         let step = self.plan().step(at).id.clone();

@@ -68,6 +68,7 @@ impl Deciding<'_> {
             }
             Action::Runbook(call) => self.prepare_child(at, call, locals)?,
             Action::Plugin(call) => self.prepare_plugin(at, call, locals)?,
+            Action::UndoRunbook => self.prepare_way_back(at)?,
         })
     }
 

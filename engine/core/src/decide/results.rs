@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::scope::Locals;
 use super::{Decided, Deciding};
-use crate::event::{AttemptId, ChildEnd, Event, Failure, Phase, StopReason};
+use crate::event::{AttemptId, ChildEnd, EndedChild, Event, Failure, Phase, StopReason};
 use crate::input::{AttemptResult, Exit};
 use crate::rendered::Rendered;
 use crate::run::Doing;
@@ -29,6 +29,10 @@ impl Deciding<'_> {
         }
         if self.run.is_guard(at) {
             return self.looked(at, attempt, &live, result);
+        }
+        if let Some(end) = result.child.clone().filter(|_| self.is_child(attempt)) {
+            let attempt = attempt.clone();
+            self.emit(Event::ChildEnded(Box::new(EndedChild { attempt, end })))?;
         }
         // What succeeded all the same took effect, and may have to be undone: a race that the command won.
         let failure = self.failure_in(attempt, &result);

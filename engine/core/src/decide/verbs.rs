@@ -18,7 +18,8 @@ impl Deciding<'_> {
             return Ok(());
         }
         let has_ended = self.run.stage == Stage::Ended;
-        if let Some(why) = self.run.verb_forbidden(&verb, &by).or_else(|| self.run.verb_refusal(&verb)) {
+        let why = self.run.verb_forbidden(&verb, &by).or_else(|| self.run.verb_refusal(&verb));
+        if let Some(why) = why.or_else(|| self.run.hold_refusal(&verb, message.as_deref())) {
             // Nothing is written any more about a run that is over, and stays so.
             let refused = Event::VerbRefused(Box::new(Refused { verb, by, reason, why, message }));
             return if has_ended { Ok(()) } else { self.emit(refused) };

@@ -1,7 +1,7 @@
 //! What was decided: the journal. A run is the fold of its events.
 //!
-//! Events are a persisted format: a field is added with a default, never renamed; where that is not enough, `PLAN_VERSION`
-//! grows. Each doc comment says which states accept the event.
+//! A persisted format: a field is added with a default, never renamed; where that is not enough, `PLAN_VERSION` grows.
+//! Each doc comment says which states accept the event.
 
 mod attempt;
 mod created;
@@ -19,8 +19,8 @@ pub use attempt::{AttemptId, Phase, Survivor};
 pub use created::{Created, Host, Identity, Parent, ServicePlan};
 pub use lock::{LockHolder, LockScope, LockWish};
 pub use question::{Escalation, Question, QuestionId, QuestionKind, Timer};
-pub use reason::{AfterLoss, BlockReason, Cause, ChildEnd, EndState, Failure, SkipReason, StopReason};
-pub use verb::{Refused, Verb};
+pub use reason::{AfterLoss, BlockReason, Cause, ChildEnd, EndState, EndedChild, Failure, SkipReason, StopReason};
+pub use verb::{FROM_PARENT, Refused, Verb};
 
 use crate::input::{Answer, Exit};
 use crate::plan::{OnInterrupt, OnTrip, Section};
@@ -56,8 +56,7 @@ pub enum Event {
         /// Which.
         service: ServiceName,
     },
-    /// A step, or its undo, wants these locks before it starts; those that the run or a block around it holds are not among
-    /// them. The step is cleared, or to be undone next.
+    /// A step, or its undo, wants these locks, which nothing around it holds. The step is cleared, or to be undone next.
     LocksAsked {
         /// For whom.
         scope: LockScope,
@@ -213,8 +212,7 @@ pub enum Event {
         /// Why.
         reason: BlockReason,
     },
-    /// An attempt, or the next poll of one, may start from now on. The step is prepared, waits to retry, or polls; of a
-    /// look whether it is done, its attempt may be interrupted, too.
+    /// An attempt, or its next poll, may start. The step is prepared, waits, or polls; of a look, its attempt may be interrupted.
     AttemptStarted {
         /// Which.
         attempt: AttemptId,
@@ -247,7 +245,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "attempt::is_zero")]
         trips: u32,
     },
-    /// A running attempt, or what an interrupted one left running, is being ended. The attempt runs, or is interrupted.
+    /// An attempt, or what an interrupted one left running, is being ended. The attempt runs, or is interrupted.
     AttemptStopping {
         /// Which.
         attempt: AttemptId,
@@ -258,6 +256,8 @@ pub enum Event {
         /// When it is killed, unless it is already.
         kill_at: Timestamp,
     },
+    /// The child run of an attempt has ended. The attempt runs, and ends next.
+    ChildEnded(Box<EndedChild>),
     /// An attempt ended. The attempt runs.
     AttemptEnded {
         /// Which.

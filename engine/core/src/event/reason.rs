@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, LockHolder};
+use super::{AttemptId, Identity, LockHolder};
 use crate::input::Exit;
 use crate::units::{RunId, ServiceName, StepId};
 
@@ -137,9 +137,18 @@ pub struct ChildEnd {
     pub state: EndState,
     /// Why.
     pub cause: Cause,
-    /// Whether it holds steps that succeeded and could not be undone although it was rolled back.
+    /// Whether it holds steps that succeeded and cannot be undone; of one that failed, whether it was rolled back all the same.
     #[serde(default)]
     pub irreversible: bool,
+}
+
+/// How the child run of an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedChild {
+    /// Of which attempt.
+    pub attempt: AttemptId,
+    /// How.
+    pub end: ChildEnd,
 }
 
 impl ChildEnd {

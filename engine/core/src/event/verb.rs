@@ -8,6 +8,9 @@ use serde_json::Value;
 use super::Identity;
 use crate::units::StepId;
 
+/// What the names of messages begin with that a child run has from the run that started it.
+pub const FROM_PARENT: &str = "parent-";
+
 /// What an operator tells a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

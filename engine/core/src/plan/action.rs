@@ -31,6 +31,8 @@ pub enum Action {
     Runbook(RunbookCall),
     /// A plugin that is a program.
     Plugin(PluginCall),
+    /// As an undo: the child runs of the step are rolled back.
+    UndoRunbook,
 }
 
 /// `run`.

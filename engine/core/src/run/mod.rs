@@ -1,10 +1,12 @@
 //! The state of a run: the fold of its events.
 
 mod beside;
+mod child;
 mod locks;
 mod parts;
 mod resets;
 mod step;
+mod undo;
 mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,12 +14,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use child::Child;
 pub use locks::{LockState, Locks};
 pub use parts::{Cancel, Doing, End, Interrupted, Live, LoopRun, Rollback, ServiceState, Stage, Told};
 pub(crate) use resets::Resets;
-
 pub(crate) use step::Call;
-pub use step::{ByHand, Child, Prepared, StepRun, StepState, UndoRun, UndoState};
+pub use step::{ByHand, Prepared, StepRun, StepState, UndoRun, UndoState};
 
 use crate::digest::digest_of;
 use crate::evaluate::StepView;
@@ -320,8 +322,12 @@ impl Run {
 
     /// The child run of an attempt, where that is one.
     pub fn child_of(&self, attempt: &AttemptId) -> Option<&Child> {
-        let is_child = attempt.phase == Phase::Do && self.action_of(attempt).is_some_and(Rendered::is_child);
-        self.step(&attempt.step).filter(|_| is_child)?.child.as_ref()
+        let step = self.step(&attempt.step)?;
+        match self.action_of(attempt).filter(|_| attempt.phase != Phase::Probe)? {
+            Rendered::Runbook { .. } => step.child(),
+            Rendered::UndoRunbook { run } => step.children.iter().find(|child| child.run == *run),
+            _ => None,
+        }
     }
 
     /// Whether a step belongs to what happens in the end of the run, or of a block, whatever became of it.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::Child;
 use crate::event::{BlockReason, Failure, SkipReason};
 use crate::plan::{Section, Step};
 use crate::rendered::Rendered;
-use crate::units::{Digest, RunId, StepId, Timestamp};
+use crate::units::{Digest, StepId, Timestamp};
 
 /// The state of one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,8 +35,8 @@ pub struct StepRun {
     pub(crate) call: Call,
     /// Its undo.
     pub undo: UndoRun,
-    /// The child run of its last attempt.
-    pub child: Option<Child>,
+    /// Its child runs, the last one last.
+    pub children: Vec<Child>,
     /// When its first attempt started.
     pub started_at: Option<Timestamp>,
     /// When it settled.
@@ -65,19 +66,6 @@ pub struct StepRun {
     pub(crate) in_trouble: bool,
     /// The count of settled steps when it settled: later means a larger number.
     pub(crate) settled_as: u64,
-}
-
-/// The child run of a step. An attempt that was interrupted is followed by one that goes on with the same child run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Child {
-    /// Which.
-    pub run: RunId,
-    /// When the step is overdue.
-    pub due: Option<Timestamp>,
-    /// How many attempts were started for it.
-    pub starts: u32,
-    /// Whether it is done with: the next attempt starts another.
-    pub is_over: bool,
 }
 
 /// What a person said a step comes to.
@@ -238,7 +226,7 @@ impl StepRun {
             prepared: None,
             call: Call::default(),
             undo: UndoRun::default(),
-            child: None,
+            children: vec![],
             started_at: None,
             ended_at: None,
             had_succeeded: false,

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Doing, Run, Stage, StepState, UndoState};
-use crate::event::{Cause, EndState, Failure, Identity, Phase, Verb};
+use crate::event::{Cause, EndState, FROM_PARENT, Failure, Identity, Phase, Verb};
 use crate::plan::{Action, Body};
 use crate::units::{StepId, StepIx};
 
@@ -57,6 +57,14 @@ impl Run {
             _ if is_ending => Some("the run is being ended: nothing more starts in any case".to_owned()),
             _ => None,
         }
+    }
+
+    /// Why the end of a pause of the run that started this one does not end the pause of this one: a person paused it itself.
+    pub(crate) fn hold_refusal(&self, verb: &Verb, message: Option<&str>) -> Option<String> {
+        let from_parent = |message: Option<&str>| message.is_some_and(|name| name.starts_with(FROM_PARENT));
+        let pause = self.told.iter().rfind(|told| told.verb == Verb::Pause && told.refused.is_none())?;
+        let is_own = *verb == Verb::Continue && from_parent(message) && !from_parent(pause.message.as_deref());
+        is_own.then(|| format!("{} paused this very run: `continue` of it goes on", pause.by.name))
     }
 
     fn rollback_refusal(&self, to: Option<&StepId>) -> Option<String> {
@@ -222,7 +230,8 @@ impl Run {
     fn left_refusal(&self, at: StepIx) -> Option<String> {
         let StepState::Failed(Failure::Child(end)) = &self.steps[at.at()].state else { return None };
         let step = &self.plan()?.step(at).id;
-        end.leaves_something().then(|| {
+        // Where an undo in it failed, that is tried again.
+        end.irreversible.then(|| {
             format!(
                 "`{step}` left something undone in its child run {}: clear that up, then `mark-done {step}`",
                 end.run
@@ -269,20 +278,6 @@ impl Run {
         let missing: Vec<String> = declared.difference(&given).map(|name| format!("`{name}`")).collect();
         (!missing.is_empty())
             .then(|| format!("`{}` hands on {}: say what with `--output NAME=VALUE`", step.id, missing.join(", ")))
-    }
-
-    /// Whether a step that took effect has an undo that was not made, among those that settled after the given one.
-    fn has_something_to_undo(&self, to: Option<&StepId>) -> bool {
-        let after = to.and_then(|step| self.step(step)).map_or(0, |run| run.settled_as);
-        self.steps().any(|(at, step, run)| {
-            let took_effect = run.had_succeeded
-                || (run.state == StepState::Succeeded && !(run.already_done && run.attempts == 0))
-                || (step.rollback.as_ref().is_some_and(|undo| undo.also_failed)
-                    && matches!(run.state, StepState::Failed(_) | StepState::Cancelled)
-                    && run.started_at.is_some());
-            let is_left = run.undo.state != UndoState::Undone && run.settled_as > after;
-            !step.always && self.is_cut(at).is_none() && step.rollback.is_some() && took_effect && is_left
-        })
     }
 
     /// What may be said now, of the run and of each step that failed, waits to be repeated, or was ended; at most so many.

@@ -7,8 +7,9 @@ use std::rc::Rc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
-use runbook_core::event::Event;
+use runbook_core::event::{Event, Phase};
 use runbook_core::input::Input;
+use runbook_core::run::Child;
 
 use crate::kit::engine::{Batch, Checks};
 use crate::kit::fate::Fate;
@@ -63,7 +64,12 @@ pub(crate) fn history(seed: u64, style: Style, fate: Fate, checks: Checks) -> (V
 fn kinds<'a>(batches: impl IntoIterator<Item = &'a Rc<Batch>>) -> BTreeMap<String, usize> {
     let mut kinds = BTreeMap::new();
     for event in batches.into_iter().flat_map(|batch| &batch.events) {
-        let name = serde_json::to_value(event).expect("JSON")["type"].to_string();
+        let name = match event {
+            Event::AttemptStarted { attempt, child: Some(_), .. } if attempt.phase == Phase::Undo => {
+                "rollback of a child run".to_owned()
+            }
+            _ => serde_json::to_value(event).expect("JSON")["type"].to_string(),
+        };
         *kinds.entry(name).or_default() += 1;
     }
     kinds
@@ -71,7 +77,7 @@ fn kinds<'a>(batches: impl IntoIterator<Item = &'a Rc<Batch>>) -> BTreeMap<Strin
 
 #[test]
 fn every_random_run_ends_and_every_decision_holds() {
-    let seen = std::sync::Mutex::new((BTreeMap::<String, usize>::new(), BTreeMap::<String, usize>::new()));
+    let seen = std::sync::Mutex::new((BTreeMap::<String, usize>::new(), BTreeMap::<String, usize>::new(), 0));
     with_seeds(RICH, 0..1_000, |seed| {
         let mut sim = Sim::launch(&random(seed, RICH), rich_fate(seed), Checks::All);
         let ending = sim.finish();
@@ -81,13 +87,16 @@ fn every_random_run_ends_and_every_decision_holds() {
         }
         let cause = serde_json::to_value(&ending.cause).expect("JSON");
         let cause = cause.as_object().and_then(|it| it.keys().next().cloned()).unwrap_or(cause.to_string());
+        let went_on = |child: &&Child| child.went_on && child.asked.phase == Phase::Do;
+        let went_on = sim.engine.run.steps().flat_map(|(_, _, step)| &step.children).filter(went_on).count();
+        seen.2 += went_on;
         *seen.1.entry(format!("{:?} {cause}", ending.state)).or_default() += 1;
     });
     // The runs are of some variety: nearly every event, and every way to end, is there many times.
-    let (kinds, endings) = seen.into_inner().expect("no panic");
+    let (kinds, endings, went_on) = seen.into_inner().expect("no panic");
     let rare: Vec<_> = kinds.iter().filter(|(_, count)| **count < 10).collect();
-    assert!(rare.is_empty() && kinds.len() == 46, "{rare:?} of {kinds:#?}");
-    assert!(endings.len() >= 10, "{endings:#?}");
+    assert!(rare.is_empty() && kinds.len() == 48, "{rare:?} of {kinds:#?}");
+    assert!(endings.len() >= 10 && went_on > 2, "{went_on} {endings:#?}");
 }
 
 #[test]

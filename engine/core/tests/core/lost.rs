@@ -6,6 +6,7 @@ use runbook_core::event::{AttemptId, Event, Failure, Phase, QuestionKind, Surviv
 use runbook_core::input::{Input, Lost};
 use runbook_core::plan::{Action, Body, OnInterrupt, Step};
 use runbook_core::run::{StepState, UndoState};
+use runbook_core::units::StepId;
 
 use crate::crash::{RICH, history, rich_fate, with_seeds};
 use crate::kit::engine::{Batch, Checks};
@@ -86,7 +87,15 @@ fn when_all_is_lost_the_truth_about_each_attempt_leads_to_the_same_end() {
         let again = resumed.ending();
         let is_again = |step: &Step| step.until.is_some() || matches!(step.body, Body::Action(Action::Runbook(_)));
         let polls = |step: &str| resumed.engine.run.step_plan(&step.into()).is_some_and(is_again);
-        let polled = lost.iter().filter(|it| it.phase == Phase::Do && polls(it.step.as_str())).count() as u32;
+        let undoes_child = |step: &StepId| {
+            let undo = resumed.engine.run.step_plan(step).and_then(|step| step.rollback.as_ref());
+            undo.is_some_and(|undo| undo.action == Action::UndoRunbook)
+        };
+        let is_repeated = |it: &&AttemptId| match it.phase {
+            Phase::Undo => undoes_child(&it.step),
+            _ => it.phase == Phase::Do && polls(it.step.as_str()),
+        };
+        let polled = lost.iter().filter(is_repeated).count() as u32;
         let truth = told_by_a_person(ending.clone()).without_attempts();
         truth.must_be(&told_by_a_person(again.clone()).without_attempts(), &format!("when {lost:?} are lost"));
         // Only a lost poll, and the engine of a child run, is repeated without a question.

@@ -27,6 +27,8 @@ struct Making {
     rng: Rng,
     /// Which steps ask what follows on their failure.
     asks: Rng,
+    /// Which child runs are rolled back with their parents.
+    children: Rng,
     style: Style,
     left: u64,
     next: u32,
@@ -39,7 +41,15 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
     let mut rng = Rng::of(seed, "plan");
     let most = if rng.percent(20) { 4 * style.size } else { style.size };
     let left = 2 + rng.below(most);
-    let mut making = Making { rng, asks: Rng::of(seed, "asks"), style, left, next: 0, before: vec![] };
+    let mut making = Making {
+        rng,
+        asks: Rng::of(seed, "asks"),
+        children: Rng::of(seed, "children"),
+        style,
+        left,
+        next: 0,
+        before: vec![],
+    };
     let mut main = making.list(0);
     while making.left > 0 {
         main.extend(making.list(0));
@@ -353,6 +363,7 @@ impl Making {
         } else if self.rng.percent(8) {
             spec = spec.irreversible();
         }
-        spec
+        let is_child = matches!(spec.step.body, Body::Action(Action::Runbook(_)));
+        if is_child && self.children.percent(75) { spec.undoes_child() } else { spec }
     }
 }

@@ -123,9 +123,9 @@ record! {
         /// `continue`: a failure of this step counts as done, and does not fail the run. `ask`: a person says what follows
         /// on it.
         pub on_failure: Option<OnStepFailureWord>,
-        /// How the step is undone when the run is rolled back.
+        /// How the step is undone when the run is rolled back; where nothing is written, a child run is rolled back, too.
         pub rollback: Option<Box<UndoDoc>>,
-        /// Says that there is no way to undo it.
+        /// Says that there is no way to undo it; of a child run that it is left as it is.
         pub irreversible: Option<Flag>,
     }
 }

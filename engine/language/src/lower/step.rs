@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use runbook_core::plan::{
-    Action, Approval, Body, Case, Condition, Expression, OnInterrupt, Retry, RetryOn, Step, Template, Undo, Until,
+    Action, Approval, Body, Case, Condition, Expression, OnInterrupt, Retry, RetryOn, Section, Step, Template, Undo,
+    Until,
 };
 use runbook_core::units::{Role, StepId, StepIx};
 
@@ -48,10 +49,13 @@ impl<'d> Lowering<'d, '_> {
         let locks = self.locks(doc.locks.as_ref(), &Site::step(at));
         let rollback = doc.rollback.as_ref().map(|undo| self.undo(at, undo));
         let beside = self.beside(at);
+        let rollback = rollback.or_else(|| self.way_back(at).map(Some));
         let body = body?;
         let irreversible = doc.irreversible.as_ref().is_some_and(|flag| flag.value);
         let rollback = match (&body, &doc.rollback) {
-            (Body::Action(action), None) if !irreversible => self.undo_by_plugin(at, action, timeout_ms),
+            (Body::Action(action @ Action::Plugin(_)), None) if !irreversible => {
+                self.undo_by_plugin(at, action, timeout_ms)
+            }
             _ => rollback.flatten(),
         };
         let on_interrupt = match &body {
@@ -306,6 +310,30 @@ impl<'d> Lowering<'d, '_> {
         })
     }
 
+    /// What an `always` does is never undone.
+    pub(super) fn is_cleanup(&self, at: usize) -> bool {
+        let items = &self.outline.items;
+        let mut around = std::iter::successors(Some(&items[at]), |item| item.parent.map(|at| &items[at]));
+        items[at].always || around.any(|item| item.section == Section::Always)
+    }
+
+    /// A child run is undone by rolling it back, where nothing else is written.
+    fn way_back(&self, at: usize) -> Option<Undo> {
+        let outline = self.outline;
+        let item = &outline.items[at];
+        let is_irreversible = item.doc.irreversible.as_ref().is_some_and(|flag| flag.value);
+        let is_cleanup = self.is_cleanup(at);
+        let has_way_back = self.calls[at].as_ref().is_some_and(|child| child.has_way_back);
+        (has_way_back && !is_irreversible && !is_cleanup).then_some(Undo {
+            action: Action::UndoRunbook,
+            also_failed: true,
+            timeout_ms: None,
+            kill_grace_ms: KILL_GRACE_MS,
+            retry: None,
+            on_interrupt: OnInterrupt::Rerun,
+        })
+    }
+
     /// A duration that has to be longer than nothing.
     pub(crate) fn positive(&mut self, time: &DurationText) -> u64 {
         if time.0.value == 0 {
@@ -356,7 +384,7 @@ fn unless_written(action: &Action) -> OnInterrupt {
         Action::Http(http) if http.method == "GET" || http.method == "HEAD" => OnInterrupt::Rerun,
         Action::Assert(_) | Action::Set(_) | Action::Wait(_) | Action::Manual(_) | Action::Ask(_) => OnInterrupt::Rerun,
         // The record of the child run knows what became of it.
-        Action::Runbook(_) => OnInterrupt::Rerun,
+        Action::Runbook(_) | Action::UndoRunbook => OnInterrupt::Rerun,
         // What the plugin says of itself is asked elsewhere.
         Action::Run(_) | Action::Argv(_) | Action::Http(_) | Action::Plugin(_) => OnInterrupt::Ask,
     }

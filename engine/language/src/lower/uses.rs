@@ -64,7 +64,7 @@ impl Lowering<'_, '_> {
     /// How a plugin that can undo what it did undoes a step without a rollback of its own.
     pub(crate) fn undo_by_plugin(&self, at: usize, action: &Action, timeout_ms: Option<u64>) -> Option<Undo> {
         let Action::Plugin(call) = action else { return None };
-        let used = self.uses[at].as_ref()?;
+        let used = self.uses[at].as_ref().filter(|_| !self.is_cleanup(at))?;
         let Body::Program { plugin, undoes: true } = &used.definition.body else { return None };
         let own = |name: &String| (name.clone(), super::step::handed_back(name));
         let outputs = used.definition.outputs.iter().map(own).collect();

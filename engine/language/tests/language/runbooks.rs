@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::plan::{Body, Plan};
+use runbook_core::plan::{Action, Body, Plan};
 use runbook_language::{Diagnostics, FoundPlugin, Library, Look, Missing, NoLibrary, SourceFile, load_runbook_with};
 
 /// Files by name; a step names a file without its ending.
@@ -166,4 +166,42 @@ fn a_runbook_that_many_name_is_in_the_plan_once() {
     assert_eq!((child.about.id.as_str(), child.runbooks.len()), ("b", 2));
     child.check().expect("it stands for itself");
     assert!(matches!(child.steps[0].body, Body::Action(_)));
+}
+
+#[test]
+fn a_child_run_is_undone_by_rolling_it_back_unless_something_else_is_written() {
+    let undo_of = |step: &str, always: bool, child: &str| -> Option<bool> {
+        let step = format!("  - {{id: s, runbook: child{step}}}\n");
+        let body = match always {
+            false => format!("steps:\n{step}"),
+            true => format!("steps:\n  - {{id: a, run: x}}\nalways:\n{step}"),
+        };
+        let none = "steps: [{id: a, run: x}]";
+        let plan = load(&[
+            ("outer", &body),
+            ("child", child),
+            ("none", none),
+            ("some", "steps: [{id: a, run: x, rollback: {run: y}}]"),
+        ]);
+        let plan = plan.unwrap_or_else(|wrong| panic!("{wrong}"));
+        let undo = plan.step(plan.find("s").expect("a step")).rollback.clone();
+        undo.map(|undo| undo.action == Action::UndoRunbook && undo.also_failed)
+    };
+    let undoable = "steps: [{id: a, run: x, rollback: {run: y}}]";
+    for (step, always, child, expected) in [
+        ("", false, undoable, Some(true)),
+        // That it cannot be undone is found out by its rollback, too.
+        ("", false, "steps: [{id: a, run: x, irreversible: true}]", Some(true)),
+        ("", false, "steps: [{id: a, runbook: some}]", Some(true)),
+        // Nothing in it could be undone.
+        ("", false, "steps: [{id: a, run: x}]", None),
+        ("", false, "steps: [{id: a, runbook: none}]", None),
+        // The step says something else.
+        (", rollback: {run: z}", false, undoable, Some(false)),
+        (", irreversible: true", false, undoable, None),
+        // What `always` does is never undone.
+        ("", true, undoable, None),
+    ] {
+        assert_eq!(undo_of(step, always, child), expected, "{step} {always} {child}");
+    }
 }

@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
-use runbook_core::event::{AttemptId, ChildEnd, Parent};
+use runbook_core::event::{AttemptId, EndState, FROM_PARENT, Parent, Phase, Verb};
 use runbook_core::input::{AttemptResult, Exit, Input};
 use runbook_core::plan::{CHILD_DEPTH_MAX, SecretSource};
-use runbook_core::run::Run;
+use runbook_core::rendered::Rendered;
+use runbook_core::run::Told;
 use runbook_core::units::Digest;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::asked::{Asked, Left};
 use super::command::{exit_of, log_name};
 use super::{Driver, EngineError};
 use crate::folder::{LAUNCH, PARTS, RunFolder, private_folder, sync, write_durable};
@@ -31,24 +31,6 @@ use crate::supervisor::{self, CommandKind, Ended, Key, Request, Secret, StartReq
 /// The hidden command that is the engine of a child run.
 pub const CHILD_SUBCOMMAND: &str = "__child";
 
-/// How a child run ended, as its engine leaves it for the parent.
-#[derive(Debug, Serialize, Deserialize)]
-struct Left {
-    end: ChildEnd,
-    outputs: BTreeMap<String, Value>,
-}
-
-/// Leaves how a child run ended, where its parent looks for it.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn leave_end(folder: &RunFolder, run: &Run) -> io::Result<()> {
-    let Some(end) = run.end() else { return Ok(()) };
-    let irreversible = !end.irreversible.is_empty();
-    let child = ChildEnd { run: folder.id().clone(), state: end.state, cause: end.cause.clone(), irreversible };
-    write_durable(&folder.end(), &serde_json::to_vec(&Left { end: child, outputs: end.outputs.clone() })?)
-}
-
 fn left(folder: &RunFolder) -> Option<Left> {
     serde_json::from_slice(&std::fs::read(folder.end()).ok()?).ok()
 }
@@ -59,17 +41,46 @@ impl Driver {
         Some(self.engine.folder.state().run(&child.run))
     }
 
-    /// Starts the engine of a child run: the first, or the one that goes on after the last was lost.
-    pub(super) fn start_child(&mut self, attempt: &AttemptId, plan: &Digest, params: &Value) -> Result<(), String> {
-        let request = self.child_command(attempt, plan, params)?;
+    /// Starts the engine of a child run: the first, the one that goes on after the last was lost, or the one that goes on
+    /// after its end, because the step starts over or is undone.
+    pub(super) fn start_child(&mut self, attempt: &AttemptId) -> Result<(), String> {
+        self.ask_child(attempt)?;
+        let request = self.child_command(attempt)?;
         self.running.insert(attempt.to_string(), attempt.clone());
         self.supervisor.send(&Request::Start(Box::new(request)));
         Ok(())
     }
 
-    fn child_command(&self, attempt: &AttemptId, plan: &Digest, params: &Value) -> Result<StartRequest, String> {
+    /// Says what is wanted of a child run that has ended. For one attempt always the same.
+    fn ask_child(&self, attempt: &AttemptId) -> Result<(), String> {
+        let Some(child) = self.engine.run.child_of(attempt).filter(|child| child.went_on) else { return Ok(()) };
+        let folder = self.engine.folder.state().run(&child.run);
+        if !folder.path().is_dir() {
+            return Err(format!("the child run {} is not there any more", child.run));
+        }
+        let is_way_back = attempt.phase == Phase::Undo;
+        let what = if is_way_back { "is undone" } else { "starts over" };
+        let asked = Asked { ask: child.asked.to_string(), is_way_back, reason: self.because(attempt, what) };
+        asked.write(&folder).map_err(|error| format!("cannot tell the child run {}: {error}", child.run))
+    }
+
+    /// Why a child run is told something, with the words of whoever told this run something last.
+    fn because(&self, attempt: &AttemptId, what: &str) -> String {
+        let run = &self.engine.run;
+        let mut reason = format!("step `{}` of run {} {what}", attempt.step, self.engine.folder.id());
+        let acts = |told: &&Told| told.refused.is_none() && !matches!(told.verb, Verb::Take);
+        if let Some(told) = run.told().iter().rev().find(acts) {
+            reason += &format!(": {} said `{}`: {}", told.by.name, told.verb.word(), told.reason);
+        }
+        reason
+    }
+
+    fn child_command(&self, attempt: &AttemptId) -> Result<StartRequest, String> {
         let (Some(created), Some(child)) = (self.engine.run.created(), self.engine.run.child_of(attempt)) else {
             return Err("this is no child run".to_owned());
+        };
+        let Some(Rendered::Runbook { plan, params, .. }) = child.started_with() else {
+            return Err(format!("nobody knows with what the child run {} was started", child.run));
         };
         let depth = created.parent.as_ref().map_or(0, |parent| parent.depth) + 1;
         if depth > CHILD_DEPTH_MAX {
@@ -112,12 +123,21 @@ impl Driver {
 
     /// The engine of a child run ended: with the run, or it was lost, and then another one goes on.
     pub(super) fn child_ended(&mut self, attempt: AttemptId, ended: &Ended) -> Result<(), EngineError> {
-        let left = self.child_folder(&attempt).and_then(|folder| left(&folder));
+        let ask = self.engine.run.child_of(&attempt).filter(|child| child.went_on).map(|child| child.asked.to_string());
+        // How it had ended before is no answer.
+        let left = self.child_folder(&attempt).and_then(|folder| left(&folder)).filter(|left| left.ask == ask);
         let is_lost = matches!(ended.exit, supervisor::Exit::Unknown | supervisor::Exit::Signal(_));
         let result = match left {
             None if is_lost => return self.child_lost(attempt),
             None => AttemptResult { exit: exit_of(&ended.exit), ..AttemptResult::default() },
-            Some(Left { end, outputs }) => {
+            Some(Left { end, is_left: true, .. }) if end.state != EndState::Stuck => {
+                let why = format!("the child run {0} is not rolled back: `runbook rollback {0}`", end.run);
+                AttemptResult { exit: Exit::Error(why), ..AttemptResult::default() }
+            }
+            Some(Left { end, .. }) if attempt.phase == Phase::Undo => {
+                AttemptResult { exit: Exit::Done, child: Some(end), ..AttemptResult::default() }
+            }
+            Some(Left { end, outputs, .. }) => {
                 let exit = Exit::Code(i32::from(crate::exit_code::ExitCode::of(end.state, &end.cause) as u8));
                 let (outputs, unusable) = match self.without_secrets(outputs) {
                     Ok(outputs) => (outputs, None),
@@ -137,16 +157,48 @@ impl Driver {
     /// Tells a child run to end, once for each level.
     pub(super) fn end_child(&mut self, attempt: &AttemptId, level: u8, overdue: bool) -> Result<(), EngineError> {
         let Some(folder) = self.child_folder(attempt) else { return Ok(()) };
-        let name = if overdue { "parent-overdue".to_owned() } else { format!("parent-{level}") };
-        let told = folder.told(&name);
-        // Before its engine is to start there is no folder, and no engine that could be told.
-        if told.exists() || !folder.inbox().is_dir() {
-            return Ok(());
-        }
         let what = if overdue { "is overdue" } else { "is cancelled" };
         let reason = Some(format!("step `{}` of run {} {what}", attempt.step, self.engine.folder.id()));
-        inbox::put_as(&folder, &Message::Cancel { level, reason }, &name)?;
-        write_durable(&told, b"")?;
+        let name = if overdue { "overdue".to_owned() } else { level.to_string() };
+        self.tell_child(&folder, attempt, &name, &Message::Cancel { level, reason })
+    }
+
+    /// Holds a child run with this run, or lets it go on.
+    pub(super) fn hold_child(&mut self, attempt: &AttemptId, number: usize, paused: bool) -> Result<(), EngineError> {
+        let Some(folder) = self.child_folder(attempt) else { return Ok(()) };
+        let name = |number: usize| format!("holds-{number}");
+        let was_held = || (0..number).any(|it| folder.told(&self.name_for(attempt, &name(it))).exists());
+        // What was never held need not be let go.
+        if !paused && !was_held() {
+            return Ok(());
+        }
+        let (verb, what) = if paused { (Verb::Pause, "is paused") } else { (Verb::Continue, "goes on") };
+        let reason = self.because(attempt, what);
+        self.tell_child(&folder, attempt, &name(number), &Message::Verb { verb, reason })
+    }
+
+    /// The name of what a child run is told: another one each time that it is asked to go on after its end.
+    fn name_for(&self, attempt: &AttemptId, what: &str) -> String {
+        let child = self.engine.run.child_of(attempt).filter(|child| child.went_on);
+        let ask = child.map(|child| format!("-{}", child.asked)).unwrap_or_default();
+        format!("{FROM_PARENT}{what}{ask}")
+    }
+
+    /// Tells a child run something, once.
+    fn tell_child(
+        &self,
+        folder: &RunFolder,
+        attempt: &AttemptId,
+        what: &str,
+        message: &Message,
+    ) -> Result<(), EngineError> {
+        let name = self.name_for(attempt, what);
+        let told = folder.told(&name);
+        // Before its engine is to start there is no folder, and no engine that could be told.
+        if !told.exists() && folder.inbox().is_dir() {
+            inbox::put_as(folder, message, &name)?;
+            write_durable(&told, b"")?;
+        }
         Ok(())
     }
 

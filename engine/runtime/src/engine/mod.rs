@@ -12,6 +12,7 @@
 
 mod adopt;
 mod answers;
+mod asked;
 mod before;
 mod child;
 pub(crate) mod command;
@@ -51,7 +52,8 @@ use crate::signing::{self, SigningKey};
 use crate::status::Status;
 use crate::supervisor::SupervisorClient;
 
-pub use child::{CHILD_SUBCOMMAND, leave_end};
+pub use asked::{Asked, leave_end};
+pub use child::CHILD_SUBCOMMAND;
 pub use error::EngineError;
 use locks::LocksAtWork;
 use lookup::Lookups;

@@ -30,6 +30,7 @@ impl Driver {
                     Effect::Execute(attempt) => self.execute(attempt)?,
                     Effect::Stop { attempt, force } => self.stop(attempt, force)?,
                     Effect::EndChild { attempt, level, overdue } => self.end_child(&attempt, level, overdue)?,
+                    Effect::HoldChild { attempt, number, paused } => self.hold_child(&attempt, number, paused)?,
                     Effect::Locks(_) | Effect::Service(_) | Effect::Ask(_) | Effect::Timer { .. } => {}
                 }
             }
@@ -64,7 +65,7 @@ impl Driver {
                 let headers = self.headers(&headers, &printed)?;
                 self.start_request(&attempt, &method, &url, headers, body)
             }
-            Rendered::Runbook { plan, params, .. } => self.start_child(&attempt, &plan, &params),
+            Rendered::Runbook { .. } | Rendered::UndoRunbook { .. } => self.start_child(&attempt),
             call @ Rendered::Plugin { .. } => self.start_plugin(&attempt, &call, &printed),
             command => self.start_command(&attempt, &command, &printed),
         });

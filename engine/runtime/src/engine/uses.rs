@@ -22,7 +22,8 @@ pub(super) fn secrets_of(action: &Action, of_runbook: &EnvOfRunbook) -> BTreeSet
         | Action::Wait(_)
         | Action::Manual(_)
         | Action::Ask(_)
-        | Action::Runbook(_) => vec![],
+        | Action::Runbook(_)
+        | Action::UndoRunbook => vec![],
     };
     let secret = |source: &EnvSource| match source {
         EnvSource::Secret { name, .. } => Some(name.clone()),

@@ -16,6 +16,7 @@ impl Driver {
             match effect {
                 Ask(_) | Service(_) | Locks(_) => true,
                 At { timer: Timer::Question(_) | Timer::Deadline(_), .. } => true,
+                Effect::HoldChild { .. } => true,
                 At { timer: Timer::Poll(look), .. } => run.is_look(look),
                 Execute(attempt) | At { timer: Timer::Overdue(attempt), .. } => self.child_waits(attempt),
                 _ => false,

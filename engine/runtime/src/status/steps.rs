@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use runbook_core::event::{AttemptId, Phase};
 use runbook_core::plan::{Body, Step};
+use runbook_core::rendered::Rendered;
 use runbook_core::run::{Doing, Live, Run, StepRun, StepState, UndoState};
 use runbook_core::units::StepId;
 use serde_json::Value;
@@ -48,12 +49,19 @@ pub(super) fn of(run: &Run) -> Vec<StepStatus> {
             undo_detail,
             outputs,
             outputs_cut,
-            child: state.child.as_ref().map(|child| child.run.to_string()),
+            child: child_of(state),
         }
     };
     let all: Vec<(&Step, &StepRun)> = run.steps().map(|(_, step, state)| (step, state)).collect();
     let order = plan.map(runbook_core::plan::Plan::in_order).unwrap_or_default();
     order.into_iter().filter_map(|at| all.get(at.at()).copied()).map(one).collect()
+}
+
+impl StepStatus {
+    /// Whether its undo goes on.
+    pub(crate) fn is_being_undone(&self) -> bool {
+        self.undo.as_deref() == Some("running")
+    }
 }
 
 /// The log of the last attempt; of a step that was only looked at, of the last look.
@@ -102,5 +110,13 @@ fn undo_of(state: &StepRun, live: Option<&Live>) -> (Option<String>, Option<Stri
         UndoState::Running => (Some("running".to_owned()), live.and_then(crate::words::doing)),
         UndoState::Undone => (Some("undone".to_owned()), None),
         UndoState::Failed(failure) => (Some("failed".to_owned()), Some(failure.to_string())),
+    }
+}
+
+/// The child run that goes on, or ran last.
+fn child_of(state: &StepRun) -> Option<String> {
+    match (&state.undo.state, &state.undo.action) {
+        (UndoState::Running | UndoState::Failed(_), Some(Rendered::UndoRunbook { run })) => Some(run.to_string()),
+        _ => state.child().map(|child| child.run.to_string()),
     }
 }

@@ -364,6 +364,13 @@ impl Spec {
         self
     }
 
+    /// The child run is rolled back with its parent.
+    pub(crate) fn undoes_child(mut self) -> Self {
+        self.step.irreversible = false;
+        self.undo_with(Action::UndoRunbook)
+            .undoing(|undo| (undo.also_failed, undo.on_interrupt) = (true, OnInterrupt::Rerun))
+    }
+
     /// A param of a child run.
     pub(crate) fn with(mut self, name: &str, text: &str) -> Self {
         if let Body::Action(Action::Runbook(call)) = &mut self.step.body {

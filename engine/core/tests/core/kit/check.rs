@@ -96,8 +96,8 @@ fn in_cleanup(plan: &Plan, at: StepIx) -> bool {
 }
 
 fn goes_on(before: &Run, attempt: &AttemptId, child: &RunId) -> bool {
-    let known = before.step(&attempt.step).and_then(|step| step.child.as_ref());
-    known.is_some_and(|known| known.run == *child && !known.is_over)
+    let known = before.step(&attempt.step).into_iter().flat_map(|step| &step.children);
+    known.into_iter().any(|known| known.run == *child && !known.is_over)
 }
 
 /// A step, or block, begins: all that it builds on has settled, it lies in what is entered, and nothing holds it back.

@@ -103,6 +103,7 @@ impl Fate {
             child: None,
         };
         let result = match &kind.child {
+            Some(child) if undo => of_way_back(child.clone(), fails, &mut rng, result),
             Some(child) => of_child(child.clone(), fails, &mut rng, result),
             None => result,
         };
@@ -263,8 +264,22 @@ fn of_child(run: RunId, fails: bool, rng: &mut Rng, result: AttemptResult) -> At
         (true, 3) => (EndState::Cancelled, Cause::Cancelled, 10),
         (true, _) => (EndState::Failed, Cause::Step(step()), 1),
     };
-    let child = Some(ChildEnd { run, state, cause, irreversible: fails && rng.percent(10) });
+    let irreversible = rng.percent(10) && (fails || rng.percent(50));
+    let child = Some(ChildEnd { run, state, cause, irreversible });
     AttemptResult { exit: Exit::Code(code), child, ..result }
+}
+
+/// A child run is rolled back, wholly or but for something that cannot be undone; or it is stuck, or was to be undone by
+/// somebody else.
+fn of_way_back(run: RunId, fails: bool, rng: &mut Rng, result: AttemptResult) -> AttemptResult {
+    let (state, cause, irreversible) = match (fails, rng.below(6)) {
+        (true, 0) => return AttemptResult { exit: Exit::Error("nobody rolled it back".to_owned()), ..result },
+        (true, _) => (EndState::Stuck, Cause::Undo("x".into()), false),
+        (false, 0) => (EndState::Failed, Cause::Rollback, true),
+        (false, _) => (EndState::RolledBack, Cause::Rollback, false),
+    };
+    let child = Some(ChildEnd { run, state, cause, irreversible });
+    AttemptResult { exit: Exit::Done, child, ..result }
 }
 
 /// The answer that lets a run go on.

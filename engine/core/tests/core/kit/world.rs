@@ -101,7 +101,8 @@ impl World {
                 Effect::Stop { attempt, force } => self.stop(attempt, *force, now),
                 Effect::EndChild { attempt, level, .. } => self.end_child(attempt, *level, now),
                 Effect::Ask(id) => self.ask(run, id, now),
-                Effect::Execute(_) | Effect::Timer { .. } | Effect::Locks(_) => {}
+                // What is held ends later, as any command may.
+                Effect::Execute(_) | Effect::Timer { .. } | Effect::Locks(_) | Effect::HoldChild { .. } => {}
             }
         }
         self.locks.retain(|scope, _| wanted.contains(&Effect::Locks(scope.clone())));
@@ -156,7 +157,10 @@ impl World {
         }
         command.ends_at = ends_at;
         if let Some(child) = command.result.child.as_mut() {
-            (child.state, child.cause, command.result.exit) = (EndState::Cancelled, Cause::Cancelled, Exit::Code(10));
+            (child.state, child.cause, command.result.exit) = match attempt.phase {
+                Phase::Undo => (EndState::Stuck, Cause::Undo("x".into()), Exit::Done),
+                _ => (EndState::Cancelled, Cause::Cancelled, Exit::Code(10)),
+            };
         }
     }
 

@@ -13,7 +13,7 @@ use crate::kit::desk::Desk;
 
 /// The child run that a step runs now.
 fn child_of(desk: &Desk, step: &str) -> RunId {
-    desk.run().step(&StepId::new(step)).and_then(|step| step.child.clone()).expect("a child run").run
+    desk.run().step(&StepId::new(step)).and_then(|step| step.child().cloned()).expect("a child run").run
 }
 
 fn ends(desk: &mut Desk, step: &str, state: EndState, cause: Cause) -> Vec<Event> {

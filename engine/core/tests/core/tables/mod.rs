@@ -33,3 +33,4 @@ mod verb_effects;
 mod verb_loops;
 mod verbs;
 mod verdict;
+mod way_back;
