@@ -14,6 +14,7 @@ use crate::plugins::{Place, read_plugin};
 
 /// Works on plugins
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  runbook plugin check plugins/slack\n\n`runbook plugins` lists those there are.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,

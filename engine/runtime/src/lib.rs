@@ -18,6 +18,7 @@ pub mod keys;
 pub mod launch;
 pub mod locks;
 pub mod looped;
+mod places;
 pub mod plugin;
 pub mod probe;
 pub mod prune;

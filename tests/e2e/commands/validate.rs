@@ -114,8 +114,8 @@ fn one_bad_file_does_not_hide_the_others() {
            ·     ────────
          6 │     rnu: ':'
            ╰────
-          help: add `run`, `argv`, `http`, `assert`, `set`, `wait`, `manual`, `ask`, `runbook`, `steps` or
-                `switch`
+          help: add `run`, `argv`, `http`, `assert`, `set`, `wait`, `manual`, `ask`, `runbook`, `uses`,
+                `steps` or `switch`
 
         RB0101
 
