@@ -181,6 +181,70 @@ fn a_step_that_does_not_get_its_lock_fails_and_says_who_has_it() {
     assert_eq!(end_of(&mut first), Some(0));
 }
 
+/// Two blocks in parallel, each with a lock, which want the lock of the other one as soon as both hold theirs.
+fn crossed() -> String {
+    let block = |id: &str, lock: &str, other: &str, wanted: &str| {
+        format!(
+            "  - id: {id}
+    locks: [{{name: {lock}, wait: 1m}}]
+    steps:
+      - {{id: {id}_holds, run: 'touch {id}; until test -e {other}; do sleep 0.01; done'}}
+      - {{id: {id}_wants, run: touch {id}_has, locks: [{{name: {wanted}, wait: 10m}}], on_failure: continue}}\n"
+        )
+    };
+    let blocks = block("one", "x", "two", "y") + &block("two", "y", "one", "x");
+    format!("schema: runbook/v1\nid: c\ntitle: C\nparallel: true\nsteps:\n{blocks}")
+}
+
+#[test]
+fn of_steps_that_wait_for_each_others_locks_one_gives_up_at_once_and_says_why() {
+    let home = Home::new();
+    home.write("c.yaml", &crossed());
+    let output = home.run(&["exec", "c.yaml", "--output", "plain"]);
+    let text = said(&output);
+    let why = "the lock `x` can never be free: these steps wait for each other: two_wants -> one -> one_wants -> two";
+    assert!(code(&output) == Some(0) && text.contains(why), "{text}");
+    assert!(home.path().join("one_has").exists() && !home.path().join("two_has").exists());
+}
+
+#[test]
+fn of_two_runs_that_wait_for_each_others_locks_status_names_the_other_and_the_wait_ends_it() {
+    let home = Home::new();
+    let book = |own: &str, lock: &str, other: &str, wanted: &str, wait: &str| {
+        format!(
+            "schema: runbook/v1\nid: {own}\ntitle: T\nlocks: [{lock}]\nsteps:
+  - {{id: a, run: 'touch {own}; until test -e {other}; do sleep 0.01; done'}}
+  - {{id: b, run: touch {own}_has, locks: [{{name: {wanted}, wait: {wait}}}]}}
+  - {{id: c, run: 'until test -e go; do sleep 0.01; done', if: 'failure()'}}\n"
+        )
+    };
+    home.write("one.yaml", &book("one", "x", "two", "y", "1m"));
+    home.write("two.yaml", &book("two", "y", "one", "x", "300ms"));
+    let (mut one, mut two) = (home.start(&["exec", "one.yaml"]), home.start(&["exec", "two.yaml"]));
+    let waits = |runbook: &str, other: &str| {
+        wait_for("both names", || {
+            let said = home.run(&["status", &run_of(&home, runbook)?]);
+            let text = String::from_utf8_lossy(&said.stdout).into_owned();
+            (text.contains("waits for the lock") && text.contains(&format!("of `{other}`"))).then_some(())
+        });
+    };
+    waits("one", "two");
+    wait_for("who gave up", || {
+        let said = home.run(&["status", &run_of(&home, "two")?]);
+        String::from_utf8_lossy(&said.stdout).contains("the lock `x` is held by run").then_some(())
+    });
+    home.write("go", "");
+    assert_eq!((end_of(&mut two), end_of(&mut one)), (Some(1), Some(0)));
+    assert!(home.path().join("one_has").exists() && !home.path().join("two_has").exists());
+}
+
+/// The id of the run of a runbook.
+fn run_of(home: &Home, runbook: &str) -> Option<String> {
+    let listed: serde_json::Value = serde_json::from_slice(&home.run(&["runs", "--output", "json"]).stdout).ok()?;
+    let run = listed.as_array()?.iter().find(|run| run["runbook"] == runbook)?;
+    run["run"].as_str().map(str::to_owned)
+}
+
 #[test]
 fn the_folder_of_locks_is_that_of_the_project() {
     let home = Home::new();

@@ -166,7 +166,8 @@ impl Run {
         if self.ends_unbegun() {
             return;
         }
-        for (key, locks) in self.locks.iter().filter(|(key, _)| !self.waits_within(**key)) {
+        let waits = self.waits_within();
+        for (key, locks) in self.locks.iter().filter(|(key, _)| !self.is_kept_waiting(**key, &waits)) {
             // After a crash those of a block are taken before those within it, as they were at first.
             if key.is_some_and(|(at, phase)| phase == Phase::Do && !self.holds_locks_around(at)) {
                 continue;

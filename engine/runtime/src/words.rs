@@ -77,6 +77,9 @@ pub fn doing(live: &Live) -> Option<String> {
 
 /// What a step waits for that may start.
 pub fn cleared(run: &Run, step: &Step) -> String {
+    if let Some((name, other)) = run.lock_ahead(&step.id) {
+        return format!("waits for the lock `{name}`, for which it is the turn of `{other}`");
+    }
     let own = run.locks().find(|(scope, _)| *scope == LockScope::Step(step.id.clone(), Phase::Do));
     match own.map(|(_, locks)| &locks.state) {
         Some(LockState::Awaited { name, holder: Some(holder), .. }) => {

@@ -102,7 +102,7 @@ impl Run {
     }
 
     /// Whether a step lies in an item that waits for room in its loop.
-    pub(super) fn is_parked(&self, plan: &Plan, at: StepIx) -> bool {
+    pub(crate) fn is_parked(&self, plan: &Plan, at: StepIx) -> bool {
         let mut around = std::iter::successors(Some(at), |at| plan.step(*at).parent);
         around.any(|at| self.steps[at.at()].parked)
     }

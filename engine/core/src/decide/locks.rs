@@ -6,7 +6,7 @@ use super::scope::Locals;
 use super::{Decided, Deciding};
 use crate::evaluate::EvaluateError;
 use crate::event::{Event, Failure, LockHolder, LockScope, LockWish, Phase};
-use crate::run::{LockKey, LockState};
+use crate::run::{LockKey, LockState, StepState};
 use crate::units::StepIx;
 
 /// An undo waits at least so long for its locks, in milliseconds: to give up would leave the run stuck.
@@ -95,6 +95,9 @@ impl Deciding<'_> {
     pub(super) fn lock_held(&mut self, scope: LockScope, name: String, holder: Option<LockHolder>) -> Decided {
         let Some(key) = self.run.lock_key(&scope) else { return Ok(()) };
         let Some(locks) = self.run.locks.get(&key).filter(|_| !self.run.ends_unbegun()) else { return Ok(()) };
+        if self.run.is_kept_waiting(key, &self.run.waits_within()) {
+            return Ok(());
+        }
         let wait_ms = locks.wishes.iter().find(|wish| wish.name == name).map_or(0, |wish| wish.wait_ms);
         let until = match &locks.state {
             LockState::Held => return Ok(()),
@@ -107,6 +110,20 @@ impl Deciding<'_> {
             return self.give_up_lock(key, name, holder);
         }
         self.emit(Event::LockAwaited { scope, name, holder, until })
+    }
+
+    /// Where steps wait for each other for ever because of a lock, one of them fails, which lets the others go on.
+    pub(super) fn break_deadlock(&mut self) -> Decided {
+        let Some(found) = self.run.deadlock() else { return Ok(()) };
+        let steps = found.steps.iter().map(|at| self.plan().step(*at).id.clone()).collect();
+        let failure = Failure::LockCycle { name: found.lock, steps };
+        let Some(at) = found.steps.first().copied() else { return Ok(()) };
+        if self.run.steps[at.at()].state == StepState::Cleared {
+            return self.fail_unstarted(at, failure);
+        }
+        // A block that is open again: what is to start in it fails, and so does the block.
+        let within: Vec<StepIx> = self.subtree(at).into_iter().filter(|child| self.run.ready.contains(child)).collect();
+        within.into_iter().try_for_each(|child| self.fail_unstarted(child, failure.clone()))
     }
 
     /// A lock was waited for long enough. What has begun waits as long as it takes.

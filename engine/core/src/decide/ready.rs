@@ -11,6 +11,7 @@ use crate::units::{StepId, StepIx};
 impl Deciding<'_> {
     /// Steps of the present stage: decides what can be, then goes to the next stage when all have settled.
     pub(super) fn advance_steps(&mut self) -> Decided {
+        let before = self.events.len();
         if std::mem::take(&mut self.recheck) {
             self.block_unstarted()?;
             self.leave_questions()?;
@@ -32,6 +33,10 @@ impl Deciding<'_> {
         }
         while let Some(at) = self.run.closing.first().copied() {
             self.close(at)?;
+        }
+        if self.events.len() == before && self.may_start() {
+            // Nothing goes on by itself any more: time to see whether anything ever will.
+            self.break_deadlock()?;
         }
         let left = if self.run.stage == Stage::Main { self.run.unsettled_main } else { self.run.unsettled_always };
         if left == 0 && !self.is_paused() { self.leave_steps() } else { Ok(()) }

@@ -120,6 +120,13 @@ pub enum Failure {
         /// Who holds it, where that is known.
         holder: Option<Box<LockHolder>>,
     },
+    /// A lock could never be free: these steps wait for each other, each for the next, and the last for the first.
+    LockCycle {
+        /// The lock that the first waits for, and the second holds.
+        name: String,
+        /// The steps.
+        steps: Vec<StepId>,
+    },
     /// The child run did not succeed.
     Child(ChildEnd),
     /// A guard found what must not be so: what, in one sentence.

@@ -44,6 +44,14 @@ impl std::fmt::Display for Failure {
             Self::NoCase(value) => write!(out, "no case fits `{value}`"),
             Self::Lock { name, holder: None } => write!(out, "the lock `{name}` is held"),
             Self::Lock { name, holder: Some(holder) } => write!(out, "the lock `{name}` is held by {holder}"),
+            Self::LockCycle { name, steps } => {
+                let names: Vec<_> = steps.iter().chain(steps.first()).map(ToString::to_string).collect();
+                write!(
+                    out,
+                    "the lock `{name}` can never be free: these steps wait for each other: {}",
+                    names.join(" -> ")
+                )
+            }
             Self::Child(end) => end.fmt(out),
             Self::Tripped(found) => write!(out, "tripped: {found}"),
         }

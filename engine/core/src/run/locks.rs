@@ -44,8 +44,8 @@ impl Locks {
         Self { wishes, state: LockState::Asked, had: false }
     }
 
-    fn names(&self, other: &Self) -> bool {
-        self.wishes.iter().any(|wish| other.wishes.iter().any(|it| it.name == wish.name))
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.wishes.iter().map(|wish| wish.name.as_str())
     }
 }
 
@@ -97,7 +97,8 @@ impl Run {
     /// lock that a question holds.
     pub(crate) fn holds_locks(&self, (at, phase): (StepIx, Phase)) -> bool {
         match phase {
-            Phase::Probe if self.is_before_approval(at) => self.holds_locks_around(at),
+            // Also where the look itself failed and is repeated, which is a repetition of the step.
+            Phase::Do | Phase::Probe if self.is_before_approval(at) => self.holds_locks_around(at),
             Phase::Do | Phase::Probe => self.lock_places(at, Phase::Do).all(|place| self.is_held((place, Phase::Do))),
             Phase::Undo => self.lock_places(at, phase).all(|place| self.is_held((place, phase))),
         }
@@ -113,7 +114,7 @@ impl Run {
     }
 
     /// The steps whose locks must be held for a step: itself and those around it that have some; of an undo, itself.
-    fn lock_places(&self, at: StepIx, phase: Phase) -> impl Iterator<Item = StepIx> {
+    pub(super) fn lock_places(&self, at: StepIx, phase: Phase) -> impl Iterator<Item = StepIx> {
         let plan = self.plan();
         let parent = move |at: &StepIx| plan.filter(|_| phase == Phase::Do)?.step(*at).parent;
         let places = std::iter::successors(Some(at), parent);
@@ -136,18 +137,5 @@ impl Run {
         let keys = around.map(move |place| Some((place, phase))).chain([None]);
         let wishes = keys.filter_map(|key| self.locks.get(&key)).flat_map(|locks| &locks.wishes);
         wishes.map(|wish| wish.name.as_str()).chain(above)
-    }
-
-    /// Whether locks wait for another step of the same run: steps with one name run one after the other, and none gives up
-    /// because of the other. What holds locks already, by a block around it, does not wait in this way: it could wait for
-    /// a step that waits for it.
-    pub(crate) fn waits_within(&self, key: LockKey) -> bool {
-        let (Some((at, phase)), Some(locks)) = (key, self.locks.get(&key)) else { return false };
-        if locks.had || self.lock_places(at, phase).any(|place| place != at) {
-            return false;
-        }
-        let others = self.locks.iter().filter(|(other, it)| other.is_some() && **other != key && it.names(locks));
-        let goes_first = |(other, it): (&LockKey, &Locks)| it.state == LockState::Held || it.had || *other < key;
-        others.into_iter().any(goes_first)
     }
 }

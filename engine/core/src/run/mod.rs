@@ -2,6 +2,8 @@
 
 mod beside;
 mod child;
+mod deadlock;
+mod lock_queue;
 mod locks;
 mod parts;
 mod resets;

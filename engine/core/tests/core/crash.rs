@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
-use runbook_core::event::{Event, Phase};
+use runbook_core::event::{Event, Failure, Phase};
 use runbook_core::input::Input;
-use runbook_core::run::Child;
+use runbook_core::run::{Child, StepState};
 
 use crate::kit::engine::{Batch, Checks};
 use crate::kit::fate::Fate;
@@ -78,9 +78,12 @@ fn kinds<'a>(batches: impl IntoIterator<Item = &'a Rc<Batch>>) -> BTreeMap<Strin
 #[test]
 fn every_random_run_ends_and_every_decision_holds() {
     let seen = std::sync::Mutex::new((BTreeMap::<String, usize>::new(), BTreeMap::<String, usize>::new(), 0));
+    let gave_up = AtomicUsize::new(0);
     with_seeds(RICH, 0..1_000, |seed| {
         let mut sim = Sim::launch(&random(seed, RICH), rich_fate(seed), Checks::All);
         let ending = sim.finish();
+        let is_cycle = |state: &StepState| matches!(state, StepState::Failed(Failure::LockCycle { .. }));
+        gave_up.fetch_add(usize::from(ending.steps.iter().any(|step| is_cycle(&step.state))), Relaxed);
         let mut seen = seen.lock().expect("no panic");
         for (kind, count) in kinds(&sim.engine.journal) {
             *seen.0.entry(kind).or_default() += count;
@@ -97,6 +100,8 @@ fn every_random_run_ends_and_every_decision_holds() {
     let rare: Vec<_> = kinds.iter().filter(|(_, count)| **count < 10).collect();
     assert!(rare.is_empty() && kinds.len() == 48, "{rare:?} of {kinds:#?}");
     assert!(endings.len() >= 10 && went_on > 2, "{went_on} {endings:#?}");
+    let gave_up = gave_up.into_inner();
+    assert!(gave_up > 15, "steps waited for each other's locks in {gave_up} runs");
 }
 
 #[test]

@@ -29,6 +29,8 @@ struct Making {
     asks: Rng,
     /// Which child runs are rolled back with their parents.
     children: Rng,
+    /// How many steps have locks, in percent: in some runbooks so many that they get into each other's way.
+    locked: u64,
     style: Style,
     left: u64,
     next: u32,
@@ -41,10 +43,14 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
     let mut rng = Rng::of(seed, "plan");
     let most = if rng.percent(20) { 4 * style.size } else { style.size };
     let left = 2 + rng.below(most);
+    // In a crowd it matters who comes first.
+    let is_crowded = style.rich && Rng::of(seed, "locks").percent(20);
+    let locked = if is_crowded { 45 } else { 12 };
     let mut making = Making {
         rng,
         asks: Rng::of(seed, "asks"),
         children: Rng::of(seed, "children"),
+        locked,
         style,
         left,
         next: 0,
@@ -53,6 +59,9 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
     let mut main = making.list(0);
     while making.left > 0 {
         main.extend(making.list(0));
+    }
+    if is_crowded {
+        main.extend(making.crossed());
     }
     let always = if making.rng.percent(40) {
         making.left = 1 + making.rng.below(3);
@@ -67,8 +76,9 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
     let rng = &mut making.rng;
     let mut made = book(main).always(always);
     made = made.param("hosts", serde_json::json!(["a", {"name": "b"}, 3])).param("none", serde_json::json!([]));
-    made.parallel = rng.percent(35);
-    made.max_parallel = if style.rich { 1 + rng.below(4) as u32 } else { 100 };
+    made.parallel = rng.percent(if is_crowded { 80 } else { 35 });
+    // In a crowd nobody waits for a place or a service as well: whoever came later because of that would get the lock later.
+    made.max_parallel = if style.rich && !is_crowded { 1 + rng.below(4) as u32 } else { 100 };
     made.on_failure = if rng.percent(60) { OnFailure::Rollback } else { OnFailure::Stop };
     if style.rich && Rng::of(seed, "ask").percent(20) {
         made.on_failure = OnFailure::Ask;
@@ -77,7 +87,7 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
     if rng.percent(60) {
         made.break_glass = vec!["boss".into()];
     }
-    if rng.percent(20) {
+    if rng.percent(20) && !is_crowded {
         made = made.service("db");
     }
     if rng.percent(15) {
@@ -113,6 +123,22 @@ impl Making {
         let mut made = made.guard(probe, trip_if, trip_after, on_trip);
         made.guards[0].step.timeout_ms = timeout;
         made
+    }
+
+    /// Two blocks that may come to wait for each other: of two locks each takes another one first, or one needs the other.
+    fn crossed(&mut self) -> Vec<Spec> {
+        let wait = Some(9_000);
+        let mut inner = |id: &str, lock: &str| {
+            let spec = self.command(run(id));
+            let spec = if self.rng.percent(60) { spec.lock(lock, wait) } else { spec.needs(&["t2"]) };
+            if self.rng.percent(50) { spec.keep_going() } else { spec }
+        };
+        let one = block("t0", vec![run("t1"), inner("t3", "y")]).lock("x", wait);
+        let two =
+            if self.rng.percent(50) { run("t2").lock("x", wait).needs(&["t4"]) } else { run("t2").lock("y", wait) };
+        let two = if two.needs.is_some() { vec![run("t4").needs(&[]), two] } else { vec![two.needs(&[])] };
+        let three = block("t5", vec![run("t6"), run("t7").lock("x", wait)]).lock("y", wait).needs(&[]);
+        [two, vec![one.needs(&[]), three]].concat()
     }
 
     /// The steps of a deadline.
@@ -314,9 +340,11 @@ impl Making {
             let conditions = ["true", "params.kind == 'b'", "failure()", "failure()", "always()", "always()"];
             spec = spec.when(self.rng.pick(&conditions));
         }
-        if self.rng.percent(12) {
+        if self.rng.percent(self.locked) {
             let name = self.rng.pick(&["x", "y", "{{ params.kind }}"]);
-            spec = spec.lock(name, self.rng.pick(&[None, Some(700), Some(9_000)]));
+            let wait_ms = self.rng.pick(&[None, Some(700), Some(9_000)]);
+            // In a crowd only who waits long enough gets into others' way.
+            spec = spec.lock(name, if self.locked > 12 { Some(9_000) } else { wait_ms });
         }
         if self.rng.percent(15) {
             spec = spec.keep_going();

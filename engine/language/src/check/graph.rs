@@ -124,26 +124,49 @@ impl Order {
         let targets: Vec<(usize, Vec<Read>)> = by_target.into_iter().collect();
         let mut early = Vec::new();
         for chunk in targets.chunks(64) {
-            let mut ended = vec![0u64; self.graph.node_count()];
-            for (bit, (target, _)) in chunk.iter().enumerate() {
-                ended[end(*target).index()] |= 1 << bit;
-            }
-            for node in &self.sorted {
-                if let Some((any, of)) = self.some_of.get(node) {
-                    ended[node.index()] |= certain(*any, of, &ended);
-                }
-                let bits = ended[node.index()];
-                if bits != 0 {
-                    let is_sure = |next: &NodeIndex| !self.some_of.get(next).is_some_and(|(_, of)| of.contains(node));
-                    self.graph.neighbors(*node).filter(is_sure).for_each(|next| ended[next.index()] |= bits);
-                }
-            }
+            let ends: Vec<NodeIndex> = chunk.iter().map(|(target, _)| end(*target)).collect();
+            let ended = self.flow(&ends);
             for (bit, (_, reads)) in chunk.iter().enumerate() {
                 let when = |read: &Read| if read.at_end { end(read.reader) } else { start(read.reader) };
                 early.extend(reads.iter().filter(|read| ended[when(read).index()] & (1 << bit) == 0));
             }
         }
         early
+    }
+
+    /// Of blocks and steps outside of them, those pairs in which the step must start before the block can end, and may not
+    /// have ended when the block starts.
+    pub(crate) fn locked_out(&self, blocks: &[usize], steps: &[usize]) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for chunk in steps.chunks(64) {
+            let nodes = |node: fn(usize) -> NodeIndex| chunk.iter().map(|at| node(*at)).collect::<Vec<_>>();
+            let (started, ended) = (self.flow(&nodes(start)), self.flow(&nodes(end)));
+            for block in blocks {
+                let bits = started[end(*block).index()] & !ended[start(*block).index()];
+                let is_locked_out = |(bit, at): &(usize, &usize)| **at != *block && bits & (1 << *bit) != 0;
+                found.extend(chunk.iter().enumerate().filter(is_locked_out).map(|(_, at)| (*block, *at)));
+            }
+        }
+        found
+    }
+
+    /// What has certainly happened when each node is reached: of these, at most 64, each a bit.
+    fn flow(&self, from: &[NodeIndex]) -> Vec<u64> {
+        let mut happened = vec![0u64; self.graph.node_count()];
+        for (bit, node) in from.iter().enumerate() {
+            happened[node.index()] |= 1 << bit;
+        }
+        for node in &self.sorted {
+            if let Some((any, of)) = self.some_of.get(node) {
+                happened[node.index()] |= certain(*any, of, &happened);
+            }
+            let bits = happened[node.index()];
+            if bits != 0 {
+                let is_sure = |next: &NodeIndex| !self.some_of.get(next).is_some_and(|(_, of)| of.contains(node));
+                self.graph.neighbors(*node).filter(is_sure).for_each(|next| happened[next.index()] |= bits);
+            }
+        }
+        happened
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod env_names;
 pub(crate) mod fit;
 pub(crate) mod graph;
 pub(crate) mod header;
+pub(crate) mod locks;
 pub(crate) mod needs;
 pub(crate) mod outline;
 pub(crate) mod params;

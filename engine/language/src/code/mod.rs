@@ -121,6 +121,8 @@ codes! {
     TemplateInScript = "RB0135" rules::TEMPLATE_IN_SCRIPT;
     /// A reference without braces.
     Braceless = "RB0136" names::BRACELESS;
+    /// A lock that is never free.
+    LockedOut = "RB0137" order::LOCKED_OUT;
     /// Unknown runbook.
     UnknownRunbook = "RB0151" runbooks::UNKNOWN_RUNBOOK;
     /// A runbook that cannot be run because of its own errors.

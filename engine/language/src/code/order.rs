@@ -75,3 +75,37 @@ steps:
   - {id: b, run: echo b, needs: []}
 "#,
 };
+
+pub(super) const LOCKED_OUT: Page = Page {
+    title: "a lock that is never free",
+    explanation: r#"A block holds its locks until all in it has ended. A step outside of it that waits for one of these locks, and that a step in
+the block needs, could never start, and the block could never end. Let the block as a whole need that step: then it takes the
+lock after it. Or put the step into the block: what the block holds, the steps in it have. Where the names of locks, or the
+order of steps, are known only while the run goes on, the step that waits fails instead, as soon as it is sure that the lock
+will never be free."#,
+    wrong: r#"schema: runbook/v1
+id: example
+title: Example
+parallel: true
+steps:
+  - {id: snapshot, run: ./snapshot, locks: [database]}
+  - id: migrate
+    locks: [database]
+    steps:
+      - {id: prepare, run: ./prepare}
+      - {id: change, run: ./change, needs: [prepare, snapshot]}
+"#,
+    right: r#"schema: runbook/v1
+id: example
+title: Example
+parallel: true
+steps:
+  - {id: snapshot, run: ./snapshot, locks: [database]}
+  - id: migrate
+    locks: [database]
+    needs: [snapshot]
+    steps:
+      - {id: prepare, run: ./prepare}
+      - {id: change, run: ./change}
+"#,
+};

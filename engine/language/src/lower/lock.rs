@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::plan::Lock;
+use runbook_core::plan::{Expression, Lock, Template};
 
 use super::Lowering;
 use super::site::Site;
 use super::template::literal_text;
+use crate::check::locks::Held;
 use crate::code::Code;
 use crate::decode::List;
 use crate::document::LockDoc;
@@ -39,8 +40,22 @@ impl<'d> Lowering<'d, '_> {
                         .help("remove one of them");
                 }
             }
+            if let Some(written) = self.name_for_all(&name, site, node.span) {
+                self.locks_held.push(Held { step: site.step, name: written, span: node.span });
+            }
             locks.push(Lock { name, wait_ms });
         }
         locks
+    }
+
+    /// The name as written, where that is the same lock wherever it is written: it depends on nothing that happens in the run.
+    fn name_for_all(&self, name: &Template, site: &Site, span: Span) -> Option<String> {
+        if let Some(text) = literal_text(name) {
+            return Some(text.to_owned());
+        }
+        let is_fixed = |expression: &&Expression| expression.reads.is_empty() && expression.locals.is_empty();
+        let in_loop = site.step.is_some_and(|at| self.outline.loops(at).next().is_some());
+        let is_fixed = !in_loop && name.expressions().iter().all(is_fixed);
+        is_fixed.then(|| self.found.file().slice(span).trim_matches(['"', '\'']).to_owned())
     }
 }

@@ -23,8 +23,9 @@ use runbook_core::units::{Digest, SecretName, StepId};
 
 use crate::check::env_names::Exported;
 use crate::check::graph::{Order, Read};
+use crate::check::locks::Held;
 use crate::check::outline::{Beyond, Item, Outline};
-use crate::check::{fit, header, needs, params, secrets};
+use crate::check::{fit, header, locks, needs, params, secrets};
 use crate::code::Code;
 use crate::decode::{Entries, Free, Scalar, Text};
 use crate::diagnostic::Collector;
@@ -72,6 +73,8 @@ pub(crate) struct Lowering<'d, 'f> {
     pub(crate) left_out: &'d BTreeSet<StepId>,
     /// What is said of each loop.
     pub(crate) loops: BTreeMap<usize, loops::Loop>,
+    /// The locks whose names are known to be the same wherever they are written.
+    pub(crate) locks_held: Vec<Held>,
 }
 
 /// Checks a runbook and makes a plan of it. The plan is good only if `found` has no errors afterwards.
@@ -116,12 +119,14 @@ pub(crate) fn lower(
         secret_names: given.map(|given| given.names).unwrap_or_default(),
         left_out,
         loops: BTreeMap::new(),
+        locks_held: Vec::new(),
     };
     let env = lowering.env(doc.env.as_ref(), &Site::document());
-    let locks = lowering.locks(doc.locks.as_ref(), &Site::document());
+    let own_locks = lowering.locks(doc.locks.as_ref(), &Site::document());
     let steps: Vec<_> = (0..count).map(|at| lowering.step(at, &needs[at])).collect();
     let outputs = doc.outputs.as_ref().map(|outputs| lowering.named(outputs, &Site::end())).unwrap_or_default();
     lowering.check_order(&order);
+    locks::check(&outline, &order, &lowering.locks_held, lowering.found);
     lowering.check_unused_secrets();
     let loops = std::mem::take(&mut lowering.loops);
     let plugins = std::mem::take(&mut lowering.plugins);
@@ -132,7 +137,7 @@ pub(crate) fn lower(
         env,
         secrets: sources,
         max_parallel: doc.max_parallel.as_ref().map_or(MAX_PARALLEL, |count| count.value),
-        locks,
+        locks: own_locks,
         on_failure: match doc.on_failure {
             Some(OnFailureWord::Rollback) => OnFailure::Rollback,
             Some(OnFailureWord::Ask) => OnFailure::Ask,

@@ -2,6 +2,8 @@
 
 use runbook_core::plan::{Lock, Template};
 
+use runbook_language::Look;
+
 use crate::load;
 
 fn found(head: &str, step: &str) -> Vec<String> {
@@ -40,4 +42,50 @@ fn what_cannot_be_a_lock_is_said_with_its_place() {
         assert_eq!(of("[{name: a, timeout: 5m}]").len(), 1);
     }
     assert_eq!(of_document("['{{ steps.a.exit_code }}']").len(), 1, "a run has no steps yet");
+}
+
+/// A block `b` with the steps `c` and `d` in it, beside a step `a` and a block `e` with the step `f`.
+fn beside(a: &str, b: &str, d: &str, e: &str) -> Vec<String> {
+    let text = format!(
+        "schema: runbook/v1\nid: t\ntitle: T\nparallel: true\nparams: {{p: {{type: string, default: x}}}}\nsteps:\n  \
+         - {{id: a, run: x{a}}}\n  - id: b\n    {b}\n    steps:\n      - {{id: c, run: x}}\n      \
+         - {{id: d, run: x{d}}}\n  - id: e\n    {e}\n    steps: [{{id: f, run: x}}]\n"
+    );
+    let wrong = load(&text).map_or_else(|wrong| wrong, |loaded| loaded.warnings);
+    wrong.iter().map(|one| format!("{} {}", one.code.as_str(), one.message)).collect()
+}
+
+#[test]
+fn a_lock_that_can_never_be_free_is_found() {
+    let wrong = |step: &str, lock: &str| vec![format!("RB0137 `{step}` would wait for the lock `{lock}` for ever")];
+    let none: [&str; 0] = [];
+    let (x, any) = (", locks: [x]", "if: 'true'");
+    // Directly, through another step, as a block, and where the block in the way lies in another.
+    assert_eq!(beside(x, "locks: [x]", ", needs: [c, a]", any), wrong("a", "x"));
+    assert_eq!(beside(x, "locks: [{name: x, wait: 5m}]", ", needs: [c, e]", "needs: [a]"), wrong("a", "x"));
+    assert_eq!(beside("", "locks: [x]", ", needs: [e]", "locks: [x]"), wrong("e", "x"));
+    assert_eq!(beside("", "locks: [x]", ", needs: [f]", "locks: [x]"), wrong("e", "x"));
+    let same = "\"{{ params.p }}\"";
+    let lock = format!("locks: [{same}]");
+    assert_eq!(beside(&format!(", {lock}"), &lock, ", needs: [a]", any), wrong("a", "{{ params.p }}"));
+
+    // It comes before the block, or after it; it is another lock, or one that the block does not hold; another may do.
+    assert_eq!(beside(x, "needs: [a]\n    locks: [x]", ", needs: [c, a]", any), none);
+    assert_eq!(beside(", needs: [b], locks: [x]", "locks: [x]", "", any), none);
+    assert_eq!(beside(", locks: [y]", "locks: [x]", ", needs: [c, a]", any), none);
+    assert_eq!(beside(x, any, ", needs: [c, a], locks: [x]", any), none);
+    assert_eq!(beside(x, "locks: [x]", ", needs: {any: 1, of: [a, e]}", any), none);
+    // Nobody knows whether these are one.
+    assert_eq!(beside(", locks: [\"{{ params.p }}\"]", "locks: [x]", ", needs: [a]", any), none);
+}
+
+#[test]
+fn what_is_held_around_both_is_in_nobodys_way() {
+    let steps = "steps:\n      - {id: a, run: x, locks: [x]}\n      - id: b\n        needs: []\n        locks: [x]\n        \
+                 steps: [{id: c, run: x, needs: [a]}]\n";
+    let head = "schema: runbook/v1\nid: t\ntitle: T\n";
+    let wrong = |text: &str| load(text).map_or_else(|wrong| wrong.to_text(Look::default()), |_| String::new());
+    assert_eq!(wrong(&format!("{head}steps:\n  - id: all\n    locks: [x]\n    {steps}")), "");
+    assert_eq!(wrong(&format!("{head}locks: [x]\nsteps:\n  - id: all\n    {steps}")), "");
+    insta::assert_snapshot!("never_free", wrong(&format!("{head}steps:\n  - id: all\n    {steps}")));
 }

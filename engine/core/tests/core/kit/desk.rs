@@ -14,6 +14,7 @@ use super::engine::{Checks, Engine};
 use super::fate::agreement;
 
 /// An engine in the hands of a test.
+#[derive(Clone)]
 pub(crate) struct Desk {
     pub(crate) engine: Engine,
     engines: u32,

@@ -6,6 +6,7 @@ mod blocks;
 mod cancel;
 mod child;
 mod deadlines;
+mod deadlocks;
 mod done;
 mod emergency;
 mod failure;
