@@ -215,7 +215,7 @@ fn of_two_runs_that_wait_for_each_others_locks_status_names_the_other_and_the_wa
             "schema: runbook/v1\nid: {own}\ntitle: T\nlocks: [{lock}]\nsteps:
   - {{id: a, run: 'touch {own}; until test -e {other}; do sleep 0.01; done'}}
   - {{id: b, run: touch {own}_has, locks: [{{name: {wanted}, wait: {wait}}}]}}
-  - {{id: c, run: 'until test -e go; do sleep 0.01; done', if: 'failure()'}}\n"
+  - {{id: c, run: 'touch gave_up; until test -e go; do sleep 0.01; done', if: 'failure()'}}\n"
         )
     };
     home.write("one.yaml", &book("one", "x", "two", "y", "1m"));
@@ -229,13 +229,13 @@ fn of_two_runs_that_wait_for_each_others_locks_status_names_the_other_and_the_wa
         });
     };
     waits("one", "two");
-    wait_for("who gave up", || {
-        let said = home.run(&["status", &run_of(&home, "two")?]);
-        String::from_utf8_lossy(&said.stdout).contains("the lock `x` is held by run").then_some(())
-    });
+    wait_for("who gave up", || home.path().join("gave_up").exists().then_some(()));
     home.write("go", "");
     assert_eq!((end_of(&mut two), end_of(&mut one)), (Some(1), Some(0)));
     assert!(home.path().join("one_has").exists() && !home.path().join("two_has").exists());
+    let shown = home.run(&["show", &run_of(&home, "two").expect("a run")]);
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(text.contains("the lock `x` is held by run") && text.contains("of `one`"), "{text}");
 }
 
 /// The id of the run of a runbook.

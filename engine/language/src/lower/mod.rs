@@ -25,7 +25,7 @@ use crate::check::env_names::Exported;
 use crate::check::graph::{Order, Read};
 use crate::check::locks::Held;
 use crate::check::outline::{Beyond, Item, Outline};
-use crate::check::{fit, header, locks, needs, params, secrets};
+use crate::check::{fit, header, needs, params, secrets};
 use crate::code::Code;
 use crate::decode::{Entries, Free, Scalar, Text};
 use crate::diagnostic::Collector;
@@ -126,7 +126,6 @@ pub(crate) fn lower(
     let steps: Vec<_> = (0..count).map(|at| lowering.step(at, &needs[at])).collect();
     let outputs = doc.outputs.as_ref().map(|outputs| lowering.named(outputs, &Site::end())).unwrap_or_default();
     lowering.check_order(&order);
-    locks::check(&outline, &order, &lowering.locks_held, lowering.found);
     lowering.check_unused_secrets();
     let loops = std::mem::take(&mut lowering.loops);
     let plugins = std::mem::take(&mut lowering.plugins);

@@ -125,11 +125,12 @@ impl Lowering<'_, '_> {
         true
     }
 
-    /// Reports the reads of steps that may not have ended.
+    /// Reports the reads of steps that may not have ended, and locks that can never be free.
     pub(crate) fn check_order(&mut self, order: &Order) {
         for read in order.too_early(&self.reads) {
             self.too_early(read);
         }
+        crate::check::locks::check(self.outline, order, &self.locks_held, self.found);
     }
 
     fn too_early(&mut self, read: Read) {
