@@ -46,16 +46,8 @@ pub(crate) fn random(seed: u64, style: Style) -> Book {
     // In a crowd it matters who comes first.
     let is_crowded = style.rich && Rng::of(seed, "locks").percent(20);
     let locked = if is_crowded { 45 } else { 12 };
-    let mut making = Making {
-        rng,
-        asks: Rng::of(seed, "asks"),
-        children: Rng::of(seed, "children"),
-        locked,
-        style,
-        left,
-        next: 0,
-        before: vec![],
-    };
+    let (asks, children) = (Rng::of(seed, "asks"), Rng::of(seed, "children"));
+    let mut making = Making { rng, asks, children, locked, style, left, next: 0, before: vec![] };
     let mut main = making.list(0);
     while making.left > 0 {
         main.extend(making.list(0));
