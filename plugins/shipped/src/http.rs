@@ -18,11 +18,11 @@ const REQUEST_MAX: Duration = Duration::from_secs(60);
 /// The most of an answer that is shown in a message, in characters.
 const SHOWN_MAX: usize = 200;
 
-/// A client for a URL: this very machine is never asked through a proxy.
+/// A client for a URL: this very machine is never asked through a proxy. The URL may be a secret: it is in no message.
 pub(crate) fn client(url: &str, session: &Session<'_>) -> Result<(Client, Url), Failed> {
-    let url = Url::parse(url).map_err(|error| Failed::new(format!("`{url}` is no URL: {error}")))?;
+    let url = Url::parse(url).map_err(|error| Failed::new(format!("the URL cannot be used: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(Failed::new(format!("`{url}` does not begin with `https://` or `http://`")));
+        return Err(Failed::new("the URL does not begin with `https://` or `http://`"));
     }
     // Fails only where a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -46,6 +46,16 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
+    /// The answer, where its status is a success.
+    pub(crate) fn success(self) -> Result<Self, Failed> {
+        if (200..300).contains(&self.status) {
+            return Ok(self);
+        }
+        let message = format!("the server answered {}: {}", self.status, self.shown());
+        let is_for_now = self.status == 429 || self.status >= 500;
+        Err(if is_for_now { Failed::for_now(message) } else { Failed::new(message) })
+    }
+
     /// As much of the body as fits into a message.
     pub(crate) fn shown(&self) -> String {
         let line = self.body.trim().replace(['\n', '\r'], " ");
@@ -56,16 +66,21 @@ impl Answer {
 
 /// Sends a request and reads the answer. A URL may hold a secret, as those of webhooks do: it is in no message.
 pub(crate) fn send(request: RequestBuilder) -> Result<Answer, Failed> {
-    let response = request.send().map_err(|error| Failed::new(sentence(&error.without_url())))?;
+    let response = request.send().map_err(|error| Failed::for_now(sentence(&error.without_url())))?;
     let status = response.status().as_u16();
     Ok(Answer { status, body: read(response)? })
+}
+
+/// Sends a value as the JSON body of a POST.
+pub(crate) fn post_json(client: &Client, url: Url, body: &Value) -> Result<Answer, Failed> {
+    send(client.post(url).header("Content-Type", "application/json").body(body.to_string()))
 }
 
 fn read(response: Response) -> Result<String, Failed> {
     use std::io::Read as _;
     let mut bytes = vec![];
     let read = response.take(BODY_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Failed::new(format!("the answer was cut off: {error}")))?;
+    read.map_err(|error| Failed::for_now(format!("the answer was cut off: {error}")))?;
     if bytes.len() as u64 > BODY_MAX {
         return Err(Failed::new("the answer is longer than 1 MiB"));
     }

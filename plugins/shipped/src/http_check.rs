@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::http::{client, send};
-use crate::session::{Failed, Outcome, Session};
+use crate::session::{Failed, Outcome, Session, object};
 
 #[derive(Deserialize)]
 struct Inputs {
@@ -45,6 +45,5 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome {
     if let Some(most) = inputs.within_ms.filter(|most| took_ms > *most) {
         return Err(Failed::new(format!("the answer took {took_ms} ms, and may take {most} ms")));
     }
-    let outputs = json!({"status": answer.status, "took_ms": took_ms, "json": answer.json()});
-    Ok(outputs.as_object().cloned().unwrap_or_default())
+    Ok(object(json!({"status": answer.status, "took_ms": took_ms, "json": answer.json()})))
 }

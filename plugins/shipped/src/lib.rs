@@ -5,11 +5,14 @@
 
 mod http;
 mod http_check;
+mod pagerduty;
 mod session;
+mod slack;
+mod webhook;
 
 use std::io::{self, BufRead, Write};
 
-pub use session::{Failed, Outcome, Session};
+pub use session::{FOR_NOW, Failed, Outcome, Session};
 
 /// A plugin that is shipped with the program.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +26,16 @@ pub struct Shipped {
 }
 
 /// All of them, by id.
-pub const SHIPPED: &[Shipped] =
-    &[Shipped { id: "http-check", yaml: include_str!("../../http-check/plugin.yaml"), run: Some(http_check::run) }];
+pub const SHIPPED: &[Shipped] = &[
+    program("http-check", include_str!("../../http-check/plugin.yaml"), http_check::run),
+    program("pagerduty", include_str!("../../pagerduty/plugin.yaml"), pagerduty::run),
+    program("slack", include_str!("../../slack/plugin.yaml"), slack::run),
+    program("webhook", include_str!("../../webhook/plugin.yaml"), webhook::run),
+];
+
+const fn program(id: &'static str, yaml: &'static str, run: fn(&Session<'_>) -> Outcome) -> Shipped {
+    Shipped { id, yaml, run: Some(run) }
+}
 
 /// The plugin with an id.
 pub fn find(id: &str) -> Option<&'static Shipped> {

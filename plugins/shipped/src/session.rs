@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 /// How a call ends: with what is handed back, or not at all.
 pub type Outcome = Result<Map<String, Value>, Failed>;
 
+/// The exit code of failures that may be none a little later, as programs that send mail have it.
+pub const FOR_NOW: u8 = 75;
+
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
@@ -24,6 +27,11 @@ impl Failed {
     /// A failure like any other.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), exit_code: 1 }
+    }
+
+    /// A failure that may be none a little later: a server that is not there, or has too much to do.
+    pub fn for_now(message: impl Into<String>) -> Self {
+        Self::with_code(FOR_NOW, message)
     }
 
     /// A failure that runbooks may tell from others by its exit code.
@@ -123,4 +131,12 @@ fn write(to: &mut dyn Write, reply: &Reply) -> io::Result<()> {
     serde_json::to_writer(&mut *to, reply)?;
     to.write_all(b"\n")?;
     to.flush()
+}
+
+/// The entries of an object that a plugin has just made.
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
 }
