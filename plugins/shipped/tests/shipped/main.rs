@@ -1,0 +1,5 @@
+//! The shipped plugins against real counterparts, which the tests start themselves.
+
+mod events;
+mod kit;
+mod page;
