@@ -34,6 +34,16 @@ pub(crate) fn client(url: &str, session: &Session<'_>) -> Result<(Client, Url), 
     Ok((client.build().map_err(|error| Failed::new(sentence(&error)))?, url))
 }
 
+/// A place under a URL, whatever its path ends with.
+pub(crate) fn under(base: &Url, path: &[&str]) -> Result<Url, Failed> {
+    let mut url = base.clone();
+    match url.path_segments_mut() {
+        Ok(mut segments) => segments.pop_if_empty().extend(path),
+        Err(()) => return Err(Failed::new("nothing can lie under the URL")),
+    };
+    Ok(url)
+}
+
 /// An answer, read whole.
 pub(crate) struct Answer {
     pub(crate) status: u16,

@@ -3,16 +3,19 @@
 //!
 //! A plugin is one function from a [`Session`] to an [`Outcome`]. It knows nothing of the engine.
 
+mod alertmanager;
+mod duration;
 mod http;
 mod http_check;
 mod pagerduty;
+mod prometheus;
 mod session;
 mod slack;
 mod webhook;
 
 use std::io::{self, BufRead, Write};
 
-pub use session::{FOR_NOW, Failed, Outcome, Session};
+pub use session::{FOR_NOW, Failed, Outcome, Session, UNMET};
 
 /// A plugin that is shipped with the program.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +30,10 @@ pub struct Shipped {
 
 /// All of them, by id.
 pub const SHIPPED: &[Shipped] = &[
+    program("alertmanager", include_str!("../../alertmanager/plugin.yaml"), alertmanager::run),
     program("http-check", include_str!("../../http-check/plugin.yaml"), http_check::run),
     program("pagerduty", include_str!("../../pagerduty/plugin.yaml"), pagerduty::run),
+    program("prometheus", include_str!("../../prometheus/plugin.yaml"), prometheus::run),
     program("slack", include_str!("../../slack/plugin.yaml"), slack::run),
     program("webhook", include_str!("../../webhook/plugin.yaml"), webhook::run),
 ];

@@ -62,7 +62,8 @@ pub(crate) fn run(session: &Session<'_>) -> Outcome {
         (false, "trigger") => alarm(&inputs, session)?,
         (false, action) => {
             let key = inputs.dedup_key.as_ref();
-            let key = key.ok_or_else(|| Failed::new(format!("`{action}` needs the `dedup_key` of what it is about")))?;
+            let key =
+                key.ok_or_else(|| Failed::new(format!("`{action}` needs the `dedup_key` of what it is about")))?;
             json!({"routing_key": inputs.routing_key, "event_action": action, "dedup_key": key})
         }
     };

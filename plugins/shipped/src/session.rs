@@ -14,6 +14,9 @@ pub type Outcome = Result<Map<String, Value>, Failed>;
 /// The exit code of failures that may be none a little later, as programs that send mail have it.
 pub const FOR_NOW: u8 = 75;
 
+/// The exit code where what was looked at is not as it should be, and nothing else went wrong.
+pub const UNMET: u8 = 2;
+
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {

@@ -53,7 +53,10 @@ fn what_a_webhook_cannot_send_is_refused_before_anything_is_sent() {
         (json!({"json": 1}), "either `url` or `secret_url`"),
         (json!({"json": 1, "url": url, "secret_url": url}), "not both"),
         (json!({"json": 1, "url": url, "headers": {"a b": "x"}}), "`a b` is no name of a header"),
-        (json!({"json": 1, "url": url, "headers": {"a": "hidden\nX: y"}}), "the value of the header `a` cannot be sent"),
+        (
+            json!({"json": 1, "url": url, "headers": {"a": "hidden\nX: y"}}),
+            "the value of the header `a` cannot be sent",
+        ),
         (json!({"json": 1, "url": "ftp://secret-host/"}), "does not begin with"),
         (json!({"json": 1, "url": "/secret-path"}), "the URL cannot be used"),
     ] {

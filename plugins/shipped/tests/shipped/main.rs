@@ -3,3 +3,4 @@
 mod events;
 mod kit;
 mod page;
+mod watching;

@@ -27,7 +27,10 @@ fn the_page_is_made_of_what_the_plugins_say() {
         std::fs::write(&path, &made).expect("a file");
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == made, "docs/reference/plugins.md is out of date; regenerate: UPDATE_DOCS=1 cargo test -p runbook-plugins page");
+    assert!(
+        kept == made,
+        "docs/reference/plugins.md is out of date; regenerate: UPDATE_DOCS=1 cargo test -p runbook-plugins page"
+    );
 }
 
 #[test]
@@ -92,6 +95,7 @@ fn kind(of: &Value) -> String {
             choices.iter().map(|one| format!("`{}`", one.as_str().unwrap_or_default())).collect::<Vec<_>>().join(", ")
         }
         (_, Value::String(kind)) => kind.clone(),
+        (_, Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
         _ => "any".to_owned(),
     }
 }
