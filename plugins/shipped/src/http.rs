@@ -76,7 +76,7 @@ impl Answer {
 
 /// Sends a request and reads the answer. A URL may hold a secret, as those of webhooks do: it is in no message.
 pub(crate) fn send(request: RequestBuilder) -> Result<Answer, Failed> {
-    let response = request.send().map_err(|error| Failed::for_now(sentence(&error.without_url())))?;
+    let response = request.send().map_err(|error| unsent(&error.without_url()))?;
     let status = response.status().as_u16();
     Ok(Answer { status, body: read(response)? })
 }
@@ -95,6 +95,28 @@ fn read(response: Response) -> Result<String, Failed> {
         return Err(Failed::new("the answer is longer than 1 MiB"));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Why a request was not answered. A server that nobody vouches for will be no other one a little later.
+fn unsent(error: &reqwest::Error) -> Failed {
+    if error.is_builder() || is_about_tls(error) {
+        return Failed::new(sentence(error));
+    }
+    Failed::for_now(sentence(error))
+}
+
+/// Whether TLS itself is why something failed.
+pub(crate) fn is_about_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // What an error of input and output wraps is not among its causes.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if error.is::<rustls::Error>() || wrapped.is_some_and(|error| is_about_tls(error)) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The whole chain of causes in one sentence.

@@ -4,9 +4,12 @@
 //! A plugin is one function from a [`Session`] to an [`Outcome`]. It knows nothing of the engine.
 
 mod alertmanager;
+mod certificate;
 mod duration;
+mod email;
 mod http;
 mod http_check;
+mod incident_report;
 mod pagerduty;
 mod prometheus;
 mod session;
@@ -31,7 +34,10 @@ pub struct Shipped {
 /// All of them, by id.
 pub const SHIPPED: &[Shipped] = &[
     program("alertmanager", include_str!("../../alertmanager/plugin.yaml"), alertmanager::run),
+    program("certificate", include_str!("../../certificate/plugin.yaml"), certificate::run),
+    program("email", include_str!("../../email/plugin.yaml"), email::run),
     program("http-check", include_str!("../../http-check/plugin.yaml"), http_check::run),
+    program("incident-report", include_str!("../../incident-report/plugin.yaml"), incident_report::run),
     program("pagerduty", include_str!("../../pagerduty/plugin.yaml"), pagerduty::run),
     program("prometheus", include_str!("../../prometheus/plugin.yaml"), prometheus::run),
     program("slack", include_str!("../../slack/plugin.yaml"), slack::run),

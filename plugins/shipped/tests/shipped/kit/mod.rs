@@ -1,5 +1,6 @@
 //! Makes calls as the engine does, and holds what goes in and comes out against the `plugin.yaml`.
 
+pub(crate) mod authority;
 pub(crate) mod counterparts;
 pub(crate) mod sink;
 
