@@ -5,15 +5,20 @@
 
 mod alertmanager;
 mod certificate;
+mod compose;
 mod duration;
 mod email;
+mod git_rollback;
 mod http;
 mod http_check;
 mod incident_report;
+mod kubernetes;
 mod pagerduty;
+mod program;
 mod prometheus;
 mod session;
 mod slack;
+mod systemd;
 mod webhook;
 
 use std::io::{self, BufRead, Write};
@@ -35,12 +40,16 @@ pub struct Shipped {
 pub const SHIPPED: &[Shipped] = &[
     program("alertmanager", include_str!("../../alertmanager/plugin.yaml"), alertmanager::run),
     program("certificate", include_str!("../../certificate/plugin.yaml"), certificate::run),
+    program("compose", include_str!("../../compose/plugin.yaml"), compose::run),
     program("email", include_str!("../../email/plugin.yaml"), email::run),
+    program("git-rollback", include_str!("../../git-rollback/plugin.yaml"), git_rollback::run),
     program("http-check", include_str!("../../http-check/plugin.yaml"), http_check::run),
     program("incident-report", include_str!("../../incident-report/plugin.yaml"), incident_report::run),
+    program("kubernetes", include_str!("../../kubernetes/plugin.yaml"), kubernetes::run),
     program("pagerduty", include_str!("../../pagerduty/plugin.yaml"), pagerduty::run),
     program("prometheus", include_str!("../../prometheus/plugin.yaml"), prometheus::run),
     program("slack", include_str!("../../slack/plugin.yaml"), slack::run),
+    program("systemd", include_str!("../../systemd/plugin.yaml"), systemd::run),
     program("webhook", include_str!("../../webhook/plugin.yaml"), webhook::run),
 ];
 
