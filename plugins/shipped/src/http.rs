@@ -136,7 +136,11 @@ pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
 
 /// Whether a URL leads to this very machine.
 fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
+    url.host_str().is_some_and(is_loopback_name)
+}
+
+/// Whether a name or an address is this very machine.
+pub(crate) fn is_loopback_name(host: &str) -> bool {
     let name = host.trim_end_matches('.');
     if name == "localhost" || name.ends_with(".localhost") {
         return true;

@@ -14,6 +14,7 @@ mod http_check;
 mod incident_report;
 mod kubernetes;
 mod pagerduty;
+mod postgres;
 mod program;
 mod prometheus;
 mod session;
@@ -47,6 +48,7 @@ pub const SHIPPED: &[Shipped] = &[
     program("incident-report", include_str!("../../incident-report/plugin.yaml"), incident_report::run),
     program("kubernetes", include_str!("../../kubernetes/plugin.yaml"), kubernetes::run),
     program("pagerduty", include_str!("../../pagerduty/plugin.yaml"), pagerduty::run),
+    program("postgres", include_str!("../../postgres/plugin.yaml"), postgres::run),
     program("prometheus", include_str!("../../prometheus/plugin.yaml"), prometheus::run),
     program("slack", include_str!("../../slack/plugin.yaml"), slack::run),
     program("systemd", include_str!("../../systemd/plugin.yaml"), systemd::run),

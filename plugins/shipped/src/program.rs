@@ -41,7 +41,8 @@ pub(crate) fn run(command: &mut Command, stdin: &[u8], most: Duration, session: 
             given.map(|mut given| given.write_all(stdin))
         });
         let status = wait(&mut child, until).map_err(failed)?;
-        let text = |bytes: std::thread::Result<Vec<u8>>| String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+        let text =
+            |bytes: std::thread::Result<Vec<u8>>| String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
         let (stdout, stderr) = (text(stdout.join()), text(stderr.join()));
         match status {
             Some(status) => Ok(Ended { status, stdout, stderr }),

@@ -83,7 +83,8 @@ impl Systemctl<'_, '_> {
         if of("LoadState") == Some("not-found") {
             return Err(Failed::new(format!("there is no unit `{}`", self.inputs.unit)));
         }
-        let state = of("ActiveState").ok_or_else(|| Failed::new("`systemctl show` does not say how the unit stands"))?;
+        let state =
+            of("ActiveState").ok_or_else(|| Failed::new("`systemctl show` does not say how the unit stands"))?;
         Ok(state.to_owned())
     }
 

@@ -9,7 +9,7 @@ use crate::kit::about;
 
 const HEAD: &str = "# The shipped plugins
 
-Made of `plugins/*/plugin.yaml`. `runbook plugins ID` shows the same of one. How a step uses one: [plugins](../guide/shipped-plugins.md).
+Made of `plugins/*/plugin.yaml`. `runbook plugins ID` shows the same of one. How a step uses one: [the guide](../guide/shipped-plugins.md).
 
 Exit codes: 75 where a server was not there, answered 429 or 500 to 599, or took too long, so that `retry: {on: {exit_codes: [75]}}`
 is about what may pass; 1 for everything else, unless a plugin says more.
