@@ -34,6 +34,7 @@ mod retries;
 mod secrets;
 mod sections;
 mod services;
+mod shipped;
 mod shown;
 mod some_of;
 mod starting;

@@ -200,6 +200,11 @@ fn a_password_goes_over_tls_to_a_server_that_proves_who_it_is() {
     unknown.as_object_mut().expect("an object").remove("ca_file");
     let message = refused("postgres", unknown);
     assert!(message.contains("certificate"), "{message}");
+    assert_eq!(
+        std::fs::read_dir(folder.path()).expect("a folder").count(),
+        1,
+        "the dump there was, and no half of one"
+    );
     let open = with(real.remote(sql.clone()), json!({"tls": "none"}));
     let found = run("postgres", open).expect("this very machine is no other");
     assert_eq!(found["rows"], json!([{"ssl": false}]));
