@@ -200,6 +200,11 @@ fn a_password_goes_over_tls_to_a_server_that_proves_who_it_is() {
     unknown.as_object_mut().expect("an object").remove("ca_file");
     let message = refused("postgres", unknown);
     assert!(message.contains("certificate"), "{message}");
+    let restore = json!({"action": "restore", "file": folder.path().join("a.dump").display().to_string()});
+    for action in [sql.clone(), restore] {
+        let message = refused("postgres", with(real.remote(action), json!({"host": "127.0.0.1"})));
+        assert!(message.contains("certificate"), "it is for another name: {message}");
+    }
     assert_eq!(
         std::fs::read_dir(folder.path()).expect("a folder").count(),
         1,
