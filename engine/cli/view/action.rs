@@ -140,7 +140,7 @@ fn calls(operation: Operation, name: &str) -> String {
 }
 
 /// As much of the digest of a plugin as tells two states of it apart.
-fn short_digest(digest: &Digest) -> String {
+pub(crate) fn short_digest(digest: &Digest) -> String {
     format!("digest {}", digest.as_str().get(..12).unwrap_or_default())
 }
 

@@ -92,6 +92,29 @@ fn a_call_that_was_cut_is_asked_about() {
 }
 
 #[test]
+fn an_answer_counts_although_nobody_saw_the_end() {
+    let home = home("note", NOTE, &format!("{NOTE_SH}touch answered\nexec sleep 300\n"));
+    home.write(
+        "r.yaml",
+        "schema: runbook/v1\nid: r\ntitle: R\nsteps: [{id: a, uses: note, with: {text: x}}, {id: b, assert: [\"steps.a.outputs.line == 'x!'\"]}]\n",
+    );
+    let mut engine = home.start(&["exec", "r.yaml"]);
+    // The host has heard it when it is left; it waits some seconds for the plugin to end.
+    wait_for("the answer", || {
+        let outputs = home.run_folder()?.join("outputs/a.1");
+        outputs.exists().then_some(())
+    });
+    let supervisor = wait_for("the supervisor", || home.supervisor_pid());
+    kill(supervisor);
+    engine.kill().expect("a kill");
+    engine.wait().expect("an end");
+    home.strike();
+    let outcome = home.run(&["resume", "last", "--exit-when-waiting"]);
+    assert_eq!(outcome.status.code(), Some(0), "{}", text(&outcome.stderr));
+    assert_eq!(home.lines("lines"), ["run x a.1 0"]);
+}
+
+#[test]
 fn an_idempotent_one_is_called_again_with_the_same_key() {
     let home = home("note", &format!("{NOTE}idempotent: true\n"), &slow());
     home.write("r.yaml", "schema: runbook/v1\nid: r\ntitle: R\nsteps: [{id: a, uses: note, with: {text: x}}]\n");

@@ -5,7 +5,7 @@ use runbook_core::units::format_duration;
 
 use super::approval::{ApprovalView, RoleView};
 use super::loops::ForEachView;
-use crate::view::action::{command_line, template};
+use crate::view::action::{command_line, short_digest, template};
 use crate::view::text::visible_line;
 
 /// What kind of step it is, by the key that makes it one.
@@ -86,7 +86,7 @@ pub(super) fn short(action: &Action) -> (String, usize) {
         }
         Action::Set(values) => values.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
         Action::Runbook(call) => visible_line(&call.name),
-        Action::Plugin(call) => visible_line(&call.name),
+        Action::Plugin(call) => format!("{} ({})", visible_line(&call.name), short_digest(&call.plugin)),
         Action::UndoRunbook => WAY_BACK.to_owned(),
         Action::Wait(Wait::For(time)) => visible_line(&template(time)),
         Action::Wait(Wait::Until(time)) => format!("until {}", visible_line(&template(time))),

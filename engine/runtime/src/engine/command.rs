@@ -191,10 +191,11 @@ impl Driver {
 
     /// What is known of a command of which nobody saw the end: what it handed back, if it is whole, and what lives on.
     pub(super) fn what_is_left_of(&self, attempt: &AttemptId, survivors: &[ProcessId]) -> Lost {
-        let file = self.engine.folder.outputs(&attempt.to_string());
         let outputs = match self.engine.run.action_of(attempt) {
-            Some(Rendered::Plugin { plugin, .. }) => self.what_was_answered(plugin, &file),
-            _ => handback::read_whole(&file).and_then(|outputs| self.without_secrets(outputs)),
+            // Of a plugin there is an answer or nothing.
+            Some(Rendered::Plugin { .. }) => Ok(BTreeMap::new()),
+            _ => handback::read_whole(&self.engine.folder.outputs(&attempt.to_string()))
+                .and_then(|outputs| self.without_secrets(outputs)),
         };
         let masker = supervisor::Masker::new(&self.secrets.known()).ok();
         let one = |id: &ProcessId| {

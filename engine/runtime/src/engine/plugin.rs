@@ -152,35 +152,38 @@ impl Driver {
         let exit = exit_of(&ended.exit);
         let mut result = AttemptResult { exit, ..AttemptResult::default() };
         self.read_logs(attempt, ended, &mut result);
-        let outputs = match (read_left(&self.engine.folder.outputs(&attempt.to_string())), &result.exit) {
-            (Ok(Some(Left::Outputs(outputs))), Exit::Code(0)) => outputs,
-            (Ok(Some(Left::Failed(why))), _) => {
-                result.said = Some(self.masked(&why));
-                return result;
-            }
-            (Err(reason), Exit::Code(0)) => {
-                result.unusable = Some(reason);
-                return result;
-            }
-            (Ok(None), Exit::Code(0)) => {
+        match read_left(&self.engine.folder.outputs(&attempt.to_string())) {
+            Ok(Some(left)) => self.note_left(&mut result, digest, left),
+            Ok(None) if result.exit == Exit::Code(0) => {
                 result.unusable = Some("nobody knows what the plugin answered".to_owned());
-                return result;
             }
-            _ => return result,
-        };
-        match self.usable(digest, outputs) {
-            Ok(outputs) => result.outputs = outputs,
-            Err(reason) => result.unusable = Some(self.masked(&reason)),
+            Err(reason) if result.exit == Exit::Code(0) => result.unusable = Some(reason),
+            _ => {}
         }
         result
     }
 
-    /// What a plugin had answered when nobody saw how its host ended.
-    pub(super) fn what_was_answered(&self, digest: &Digest, file: &Path) -> Result<BTreeMap<String, Value>, String> {
-        match read_left(file)? {
-            Some(Left::Outputs(outputs)) => self.usable(digest, outputs),
-            Some(Left::Failed(why)) => Err(format!("the plugin had failed: {}", self.masked(&why))),
-            None => Ok(BTreeMap::new()),
+    /// The result of a call whose host nobody saw end, where it had left the answer before.
+    pub(super) fn left_result(&self, attempt: &AttemptId) -> Option<AttemptResult> {
+        let Some(Rendered::Plugin { plugin, .. }) = self.engine.run.action_of(attempt) else { return None };
+        let left = read_left(&self.engine.folder.outputs(&attempt.to_string())).ok().flatten()?;
+        let code = match &left {
+            Left::Outputs(_) => 0,
+            Left::Failed { code, .. } => i32::from(*code),
+        };
+        let mut result = AttemptResult { exit: Exit::Code(code), ..AttemptResult::default() };
+        self.note_left(&mut result, plugin, left);
+        Some(result)
+    }
+
+    fn note_left(&self, result: &mut AttemptResult, digest: &Digest, left: Left) {
+        match left {
+            Left::Failed { why, .. } => result.said = Some(self.masked(&why)),
+            Left::Outputs(outputs) if result.exit == Exit::Code(0) => match self.usable(digest, outputs) {
+                Ok(outputs) => result.outputs = outputs,
+                Err(reason) => result.unusable = Some(self.masked(&reason)),
+            },
+            Left::Outputs(_) => {}
         }
     }
 

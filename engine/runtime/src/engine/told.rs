@@ -204,6 +204,11 @@ impl Driver {
 
     /// Nobody knows how a command ended; these processes of it live on.
     pub(super) fn lost(&mut self, attempt: AttemptId, survivors: &[ProcessId]) -> Result<(), EngineError> {
+        if let Some(result) = self.left_result(&attempt).filter(|_| survivors.is_empty()) {
+            self.take(Input::Ended { attempt: attempt.clone(), result: Box::new(result) })?;
+            self.forget_outputs(&attempt);
+            return Ok(());
+        }
         let lost = self.what_is_left_of(&attempt, survivors);
         let lives_on = !lost.survivors.is_empty();
         self.take(Input::Lost(Box::new(lost)))?;

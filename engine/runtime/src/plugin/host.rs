@@ -44,17 +44,36 @@ pub fn host(task: &Path) -> io::Result<u8> {
     }
     let (tell, told) = mpsc::channel();
     listen(tell.clone())?;
-    let answer = match start(&task) {
-        Err(error) => Err(Refused::broken(format!("cannot start {}: {error}", task.program.display()))),
-        Ok(child) => speak(child, &task.call, tell, &told)?,
+    let mut child = match start(&task) {
+        Err(error) => {
+            let why = format!("cannot start {}: {error}", task.program.display());
+            return leave(&task.left, Err(Refused::broken(why)));
+        }
+        Ok(child) => child,
     };
+    match speak(&mut child, &task.call, tell, &told)? {
+        // An answer counts from now on, whoever is killed before all have ended.
+        Some(answer) => {
+            let code = leave(&task.left, answer)?;
+            end(&mut child, &told)?;
+            Ok(code)
+        }
+        None => {
+            let status = end(&mut child, &told)?;
+            leave(&task.left, Err(Refused::broken(format!("the plugin ended without an answer ({status})"))))
+        }
+    }
+}
+
+/// Leaves what came of the call where the engine looks for it, and says with which code to exit.
+fn leave(file: &Path, answer: Answer) -> io::Result<u8> {
     let (left, code) = match answer {
         Ok(outputs) => (Left::Outputs(outputs), 0),
-        Err(refused) => (Left::Failed(refused.message), refused.code),
+        Err(Refused { message, code }) => (Left::Failed { why: message, code }, code),
     };
     let mut bytes = serde_json::to_vec(&left)?;
     bytes.push(b'\n');
-    write_whole(&task.left, &bytes)?;
+    write_whole(file, &bytes)?;
     Ok(code)
 }
 
@@ -81,7 +100,8 @@ fn start(task: &Task) -> io::Result<Child> {
     command.spawn()
 }
 
-fn speak(mut child: Child, call: &Call, tell: Sender<News>, told: &Receiver<News>) -> io::Result<Answer> {
+/// Speaks with the plugin until it has answered; none when it ends without.
+fn speak(child: &mut Child, call: &Call, tell: Sender<News>, told: &Receiver<News>) -> io::Result<Option<Answer>> {
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     if let Some(stdout) = stdout {
         std::thread::spawn(move || read(BufReader::new(stdout), &tell));
@@ -90,7 +110,7 @@ fn speak(mut child: Child, call: &Call, tell: Sender<News>, told: &Receiver<News
     voice.say(&Request::Call(Box::new(call.clone())));
     let mut talk = Talk::new(call.id.clone());
     let mut was_told = false;
-    let answer = loop {
+    Ok(loop {
         match told.recv_timeout(LOOK_AGAIN) {
             Ok(News::Line(line)) => match talk.hear(&line) {
                 Heard::Nothing => {}
@@ -107,15 +127,11 @@ fn speak(mut child: Child, call: &Call, tell: Sender<News>, told: &Receiver<News
             }
             // What it left behind may hold its output open for ever.
             Err(RecvTimeoutError::Timeout) if child.try_wait()?.is_none() => {}
+            Ok(News::Closed) | Err(_) if was_told => {
+                break Some(Err(Refused { code: ENDED, message: "the plugin was told to end, and did".to_owned() }));
+            }
             Ok(News::Closed) | Err(_) => break None,
         }
-    };
-    drop(voice);
-    let status = end(&mut child, told)?;
-    Ok(match answer {
-        Some(answer) => answer,
-        None if was_told => Err(Refused { code: ENDED, message: "the plugin was told to end, and did".to_owned() }),
-        None => Err(Refused::broken(format!("the plugin ended without an answer ({status})"))),
     })
 }
 

@@ -48,6 +48,11 @@ pub(crate) struct Task {
 pub(crate) enum Left {
     /// What the plugin hands back.
     Outputs(Map<String, Value>),
-    /// Why there is nothing, in one sentence.
-    Failed(String),
+    /// Why there is nothing.
+    Failed {
+        /// In one sentence.
+        why: String,
+        /// The exit code of the call.
+        code: u8,
+    },
 }
