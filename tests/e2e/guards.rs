@@ -117,3 +117,43 @@ fn who_leaves_at_a_question_leaves_the_guard_too_and_it_looks_again_after_that()
     assert_eq!(end_of(&mut engine), Some(1), "it looks before anybody has answered");
     assert!(looks(&home) > before);
 }
+
+#[test]
+fn it_may_pause_the_run_and_says_what_it_found_and_how_to_go_on() {
+    let home = Home::new();
+    home.write("r.yaml", &book("stop", "pause"));
+    home.write("bad", "");
+    let plan = home.run(&["plan", "r.yaml"]);
+    assert!(String::from_utf8_lossy(&plan.stdout).contains("exit_code != 0, asked every 1s: the run is paused"));
+    let found = "`exit_code != 0` holds (exit code 1)";
+    let output = std::thread::scope(|scope| {
+        let run = scope.spawn(|| home.run(&["exec", "r.yaml", "--output", "plain", "--exit-when-waiting"]));
+        let is_paused = || home.run_folder().is_some_and(|run| run.join("status.json").exists());
+        wait_for("a pause", || (is_paused() && home.status()["state"] == "paused").then_some(()));
+        // What runs goes on to its end, whenever that is.
+        home.write("go", "");
+        run.join().expect("it ends")
+    });
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(6), "{text}");
+    assert!(text.contains(&format!("the guard errors tripped: {found}; the run is paused")), "{text}");
+    assert!(!home.lines("done").contains(&"b".to_owned()), "nothing more starts");
+    let status = home.status();
+    assert_eq!((&status["paused_by"], &status["paused_because"]), (&"the guard `errors`".into(), &found.into()));
+    let status = home.run(&["status", "last"]);
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    for part in [&format!("paused by the guard `errors`: {found}; nothing more starts"), "runbook continue "] {
+        assert!(status.contains(part), "{part}: {status}");
+    }
+    std::fs::remove_file(home.path().join("bad")).expect("a file");
+    home.run(&["continue", "last", "--reason", "mended"]);
+    let mut engine = home.start(&["resume", "last"]);
+    assert_eq!(end_of(&mut engine), Some(0));
+    assert_eq!(home.lines("done"), ["before", "b", "z"]);
+    let report = home.run(&["report", "last"]);
+    let report = String::from_utf8_lossy(&report.stdout).into_owned();
+    for part in ["the guard `errors` tripped: ", "; the run is paused"] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+    home.wait_until_nothing_is_left();
+}

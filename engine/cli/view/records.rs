@@ -4,7 +4,7 @@ use runbook_core::event::{
     AttemptId, Event, Failure, LockHolder, LockScope, Phase, QuestionId, SkipReason, StopReason,
 };
 use runbook_core::input::Answer;
-use runbook_core::plan::{Body, OnInterrupt, OnTrip, Part, PartKind, Section};
+use runbook_core::plan::{Body, OnInterrupt, Part, PartKind, Section};
 use runbook_core::rendered::Rendered;
 use runbook_core::run::Run;
 use runbook_core::units::StepId;
@@ -209,8 +209,7 @@ fn of_step(at: u64, event: &Event, run: &Run) -> Option<Line> {
             Line::new(at, Tone::Quiet, format!("the deadline {step} has come: its `unless` holds"))
         }
         Event::GuardTripped { step, then, found } => {
-            let then = if *then == OnTrip::Stop { "the run is stopped" } else { "the run is rolled back" };
-            Line::new(at, Tone::Bad, format!("the guard {step} tripped: {found}; {then}"))
+            Line::new(at, Tone::Bad, format!("the guard {step} tripped: {found}; {}", then.words()))
         }
         // Told with what follows from it.
         Event::StepFailed { failure: Failure::Tripped(_), .. } => return None,

@@ -50,6 +50,7 @@ pub(crate) fn run(state: &str, steps: Vec<StepStatus>) -> Status {
         started_by: "mia".to_owned(),
         responsible: Some("mia".to_owned()),
         paused_by: None,
+        paused_because: None,
         verbs: vec![],
         told: vec![],
         environment: Some("sandbox".to_owned()),

@@ -83,7 +83,9 @@ fn asks(status: &Status) -> bool {
 /// Who paused it, and who took it over.
 pub(crate) fn people(status: &Status) -> Vec<String> {
     let mut lines = vec![];
-    lines.extend(status.paused_by.iter().map(|by| format!("  paused by {}: nothing more starts", visible_line(by))));
+    let because = status.paused_because.as_ref().map(|why| format!(": {}", visible_line(why))).unwrap_or_default();
+    let paused = |by: &String| format!("  paused by {}{because}; nothing more starts", visible_line(by));
+    lines.extend(status.paused_by.iter().map(paused));
     let other = status.responsible.as_ref().filter(|by| **by != status.started_by);
     lines.extend(other.map(|by| format!("  taken over by {}", visible_line(by))));
     lines

@@ -1,7 +1,6 @@
 //! Events as phrases of the timeline.
 
 use runbook_core::event::{Event, Identity};
-use runbook_core::plan::OnTrip;
 use runbook_core::units::StepId;
 use runbook_runtime::words;
 
@@ -11,8 +10,7 @@ use crate::text::{count, names};
 pub(crate) fn of_beside(event: &Event) -> Option<String> {
     Some(match event {
         Event::GuardTripped { step, then, found } => {
-            let then = if *then == OnTrip::Stop { "the run is stopped" } else { "the run is rolled back" };
-            format!("the guard `{step}` tripped: {found}; {then}")
+            format!("the guard `{step}` tripped: {found}; {}", then.words())
         }
         Event::DeadlinePassed { step, trouble } => {
             let trouble = trouble.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();

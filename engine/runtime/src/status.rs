@@ -70,6 +70,9 @@ pub struct Status {
     /// Who paused it, when it is paused.
     #[serde(default)]
     pub paused_by: Option<String>,
+    /// Why it is paused, when it is: what a person said, or what a guard found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_because: Option<String>,
     /// The verbs that make sense now.
     #[serde(default)]
     pub verbs: Vec<Verb>,
@@ -236,6 +239,7 @@ impl Status {
             started_by: created.by.name.clone(),
             responsible: run.responsible().map(|by| by.name.clone()),
             paused_by: run.paused().map(|by| by.name.clone()),
+            paused_because: run.paused_because().map(str::to_owned),
             verbs: run.verbs(VERB_STEPS_MAX),
             told: ToldStatus::last_of(run),
             environment: created.environment_name.clone(),

@@ -50,10 +50,7 @@ impl GuardView {
     pub(super) fn words(&self) -> String {
         let (every, trip_if) = (format_duration(self.every_ms), visible_line(&self.trip_if));
         let often = if self.trip_after > 1 { format!(" in {} looks in a row", self.trip_after) } else { String::new() };
-        let then = match self.on_trip {
-            OnTrip::Stop => "the run is stopped",
-            OnTrip::Rollback => "the run is rolled back",
-        };
+        let then = self.on_trip.words();
         format!("{trip_if}{often}, asked every {every}: {then}")
     }
 }

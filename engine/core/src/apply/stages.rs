@@ -3,8 +3,9 @@
 use super::Applied;
 use std::collections::BTreeSet;
 
-use crate::event::{Event, Identity, Phase};
-use crate::run::{Cancel, End, Rollback, Run, ServiceState, Stage, StepState, UndoState};
+use crate::event::{Event, Identity, Phase, Verb};
+use crate::plan::OnTrip;
+use crate::run::{Cancel, Doing, End, Rollback, Run, ServiceState, Stage, StepState, Told, UndoState};
 use crate::units::{StepId, StepIx, Timestamp};
 
 impl Run {
@@ -113,16 +114,28 @@ impl Run {
         Ok(())
     }
 
-    /// A guard tripped: what runs may end by itself for a while, as when a person cancels the run; but the run has failed.
+    /// A guard tripped. Either the run is paused as by a person, and the guard has looked and will look again. Or what runs may
+    /// end by itself for a while, as when a person cancels the run; but the run has failed.
     pub(super) fn trip(&mut self, event: &Event, at: Timestamp) -> Applied {
-        let Event::GuardTripped { step, .. } = event else { return Err(self.illegal(event)) };
+        let Event::GuardTripped { step, then, found } = event else { return Err(self.illegal(event)) };
         let guard = self.at(step, event)?;
-        let has_ended =
-            self.steps[guard.at()].state == StepState::Running && !self.live.contains_key(&(guard, Phase::Do));
+        let doing = self.live.get(&(guard, Phase::Do)).map(|live| live.doing);
+        let pauses = *then == OnTrip::Pause;
+        let has_looked = match doing {
+            Some(Doing::Polling { .. }) => pauses && self.paused.is_none() && self.cancel.is_none(),
+            None => !pauses && self.steps[guard.at()].state == StepState::Running,
+            Some(_) => false,
+        };
         let goes_on = self.stage == Stage::Main && !self.main_is_over();
-        self.must(self.is_guard(guard) && has_ended && goes_on, event)?;
+        self.must(self.is_guard(guard) && has_looked && goes_on, event)?;
         let Some(created) = self.created() else { return Err(self.illegal(event)) };
         let by = Identity { uid: created.by.uid, name: format!("the guard `{step}`") };
+        if pauses {
+            self.paused = Some(by.clone());
+            // Child runs are held by what this one was told.
+            self.told.push(Told { verb: Verb::Pause, by, reason: found.clone(), at, message: None, refused: None });
+            return Ok(());
+        }
         let first = Cancel { level: 1, at, by, in_main: false, grace_over: false, messages: BTreeSet::new() };
         self.cancel.get_or_insert(first);
         self.paused = None;

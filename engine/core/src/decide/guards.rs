@@ -6,6 +6,7 @@ use super::retry::fill;
 use super::{Decided, Deciding};
 use crate::event::{AttemptId, Event, Failure, StopReason};
 use crate::input::{AttemptResult, Exit};
+use crate::plan::OnTrip;
 use crate::run::{Doing, Live};
 use crate::units::StepIx;
 
@@ -43,11 +44,17 @@ impl Deciding<'_> {
             // Nobody knows: that is neither fine nor the contrary.
             Err(why) => (live.trips, format!("nobody knows ({}): {why}", result.exit)),
         };
-        if trips > live.trips && trips >= guard.trip_after {
+        let (trips_now, pauses) = (trips > live.trips && trips >= guard.trip_after, guard.on_trip == OnTrip::Pause);
+        if trips_now && !pauses {
             return self.trip(at, attempt, result.exit, found);
         }
-        let next = self.now.after(guard.every_ms);
-        self.emit(Event::PollMissed { attempt: attempt.clone(), next, found, trips })
+        let (attempt, next) = (attempt.clone(), self.now.after(guard.every_ms));
+        // There is nothing to hold in a run that is paused, and whoever goes on with it knows what was found till then.
+        let holds = trips_now && !self.is_paused();
+        let trips = if pauses && (holds || self.is_paused()) { 0 } else { trips };
+        let step = attempt.step.clone();
+        self.emit(Event::PollMissed { attempt, next, found: found.clone(), trips })?;
+        if holds { self.emit(Event::GuardTripped { step, then: guard.on_trip, found }) } else { Ok(()) }
     }
 
     /// Ends the run because of what a guard found.

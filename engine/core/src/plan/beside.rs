@@ -37,6 +37,19 @@ pub enum OnTrip {
     Stop,
     /// The same, and what succeeded is undone whatever the runbook says of failures.
     Rollback,
+    /// The run is paused, as by a person; the guard looks on.
+    Pause,
+}
+
+impl OnTrip {
+    /// What follows, in words, such as `the run is stopped`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Stop => "the run is stopped",
+            Self::Rollback => "the run is rolled back",
+            Self::Pause => "the run is paused",
+        }
+    }
 }
 
 /// When the steps of a deadline run.

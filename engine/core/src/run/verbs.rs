@@ -47,6 +47,13 @@ impl Run {
         })
     }
 
+    /// Why it is paused, if it is: what was said, or what a guard found.
+    pub fn paused_because(&self) -> Option<&str> {
+        self.paused.as_ref()?;
+        let pause = self.told.iter().rfind(|told| told.verb == Verb::Pause && told.refused.is_none())?;
+        Some(&pause.reason)
+    }
+
     fn pause_refusal(&self) -> Option<String> {
         if let Some(by) = &self.paused {
             return Some(format!("the run is paused already, by {}: `continue` goes on", by.name));

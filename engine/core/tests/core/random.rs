@@ -110,7 +110,7 @@ impl Making {
         let probe = if self.rng.percent(50) { http("g") } else { run("g") };
         let trip_if = ["response.up", "response.up", "exit_code == 1", "stdout == 'yes'", "false", "params.kind"];
         let (trip_if, trip_after) = (self.rng.pick(&trip_if), 1 + self.rng.below(3) as u32);
-        let on_trip = self.rng.pick(&[OnTrip::Stop, OnTrip::Rollback]);
+        let on_trip = self.rng.pick(&[OnTrip::Stop, OnTrip::Rollback, OnTrip::Pause]);
         let timeout = self.rng.percent(30).then(|| 20 + self.rng.below(80));
         let mut made = made.guard(probe, trip_if, trip_after, on_trip);
         made.guards[0].step.timeout_ms = timeout;

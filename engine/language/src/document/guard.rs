@@ -27,8 +27,8 @@ pub struct GuardDoc {
 }
 
 record! {
-    /// A guard: a probe that looks again and again while the steps go on, and ends the run when it finds what must not be
-    /// so. A probe changes nothing, and may be repeated at any time.
+    /// A guard: a probe that looks again and again while the steps go on, and ends or pauses the run when it finds what
+    /// must not be so. A probe changes nothing, and may be repeated at any time.
     #[schemars(extend("oneOf" = [{"required": ["run"]}, {"required": ["argv"]}, {"required": ["http"]}]))]
     pub struct GuardMap ("a guard", later: &[]) {
         /// The id, unique in the runbook like that of a step.
@@ -69,11 +69,13 @@ record! {
 
 words! {
     /// What follows when a guard trips.
-    pub enum OnTripWord ("what follows when a guard trips", later: &["pause"]) {
+    pub enum OnTripWord ("what follows when a guard trips", later: &[]) {
         /// Nothing more starts, what runs is ended, and the run has failed; `on_failure` says what follows.
         Stop = "stop",
         /// The same, and what succeeded is undone whatever `on_failure` says.
         Rollback = "rollback",
+        /// The run is paused until somebody says `continue`: what runs goes on to its end, nothing more starts.
+        Pause = "pause",
     }
 }
 

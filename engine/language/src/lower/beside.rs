@@ -58,6 +58,7 @@ impl<'d> Lowering<'d, '_> {
         let on_trip = match doc.on_trip.get()? {
             OnTripWord::Stop => OnTrip::Stop,
             OnTripWord::Rollback => OnTrip::Rollback,
+            OnTripWord::Pause => OnTrip::Pause,
         };
         let trip_after = doc.trip_after.as_ref().map_or(1, |count| count.value);
         Some(Beside::Guard(Box::new(Guard { every_ms, trip_if: trip_if?, trip_after, on_trip })))

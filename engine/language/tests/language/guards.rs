@@ -37,7 +37,9 @@ fn it_becomes_a_probe_beside_the_steps() {
 #[test]
 fn it_has_one_probe_and_says_when_it_trips_and_what_follows() {
     let of = |guard: &str| found(guard, "");
-    assert_eq!(of("run: x, trip_if: exit_code != 0, on_trip: stop"), NONE);
+    for on_trip in ["stop", "rollback", "pause"] {
+        assert_eq!(of(&format!("run: x, trip_if: exit_code != 0, on_trip: {on_trip}")), NONE);
+    }
     assert_eq!(of("trip_if: 'true', on_trip: stop"), ["RB0109 a guard needs an action"]);
     assert_eq!(
         of("run: x, argv: [x], trip_if: exit_code != 0, on_trip: stop"),

@@ -1,4 +1,5 @@
-//! Guards: a probe that looks again and again beside the steps, and ends the run when it finds what must not be so.
+//! Guards: a probe that looks again and again beside the steps, and ends or pauses the run when it finds what must not
+//! be so.
 
 use runbook_core::Effect;
 use runbook_core::event::{BlockReason, Event, Failure, StopReason, Verb};
@@ -8,7 +9,7 @@ use runbook_core::run::{Doing, StepState};
 use serde_json::json;
 
 use crate::kit::book::{Book, book};
-use crate::kit::build::{Spec, block, http, manual, run, wait};
+use crate::kit::build::{Spec, block, child, http, manual, run, wait};
 use crate::kit::desk::Desk;
 
 /// A guard `g` beside steps: it trips when the second look in a row finds an exit code that is not 0.
@@ -250,4 +251,62 @@ fn a_retry_after_it_tripped_goes_on_with_the_steps_and_it_looks_anew() {
     looks(&mut desk, 1_000, Exit::Code(0));
     desk.ok(&["b"]);
     assert_eq!((desk.end(), desk.state("g").clone()), ("succeeded none".to_owned(), StepState::Succeeded));
+}
+
+#[test]
+fn it_may_pause_the_run_and_what_runs_goes_on_to_its_end() {
+    let steps = vec![run("a").undo(), child("c").needs(&[]), wait("w", "1h").needs(&[]), run("b").needs(&["a"])];
+    let mut desk = Desk::start(&guarded(steps, OnTrip::Pause).rolls_back());
+    looks(&mut desk, 0, Exit::Code(1));
+    let events = looks(&mut desk, 1_000, Exit::Code(1));
+    let [Event::PollMissed { trips: 0, .. }, Event::GuardTripped { then: OnTrip::Pause, found, .. }] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!(found, "`exit_code != 0` holds (exit code 1)");
+    let by = desk.run().paused().map(|by| by.name.clone());
+    assert_eq!((by.as_deref(), desk.run().paused_because()), (Some("the guard `g`"), Some(found.as_str())));
+    let is_held = |effect: &Effect| matches!(effect, Effect::HoldChild { paused: true, .. });
+    assert!(desk.run().wanted().iter().any(is_held), "what it started is held with it");
+    assert!(desk.run().cancel().is_none());
+    desk.ok(&["a"]);
+    assert_eq!(desk.states(), "a:succeeded c:running w:running b:pending g:running");
+    desk.crash();
+    assert!(desk.run().paused().is_some());
+    desk.say(Verb::Continue);
+    assert!(desk.run().paused().is_none() && desk.is_live("b"));
+}
+
+#[test]
+fn in_a_pause_its_looks_count_for_nothing_and_after_that_it_may_pause_the_run_again() {
+    let mut desk = Desk::start(&guarded(vec![run("a")], OnTrip::Pause));
+    // A person pauses it: a look before that does not count any more.
+    looks(&mut desk, 0, Exit::Code(1));
+    desk.say(Verb::Pause);
+    for _ in 0..3 {
+        let events = looks(&mut desk, 1_000, Exit::Code(1));
+        assert!(matches!(&events[..], [Event::PollMissed { trips: 0, .. }]), "{events:?}");
+    }
+    assert_eq!(desk.run().paused().map(|by| by.name.as_str()), Some("starter"));
+    for _ in 0..2 {
+        desk.say(Verb::Continue);
+        looks(&mut desk, 1_000, Exit::Code(1));
+        assert!(desk.run().paused().is_none(), "it counts from zero");
+        looks(&mut desk, 1_000, Exit::Code(1));
+        assert!(desk.run().paused().is_some());
+    }
+    desk.say(Verb::Continue);
+    desk.ok(&["a"]);
+    assert_eq!((desk.end(), desk.state("g").clone()), ("succeeded none".to_owned(), StepState::Succeeded));
+}
+
+#[test]
+fn a_pause_by_one_guard_is_over_when_another_one_stops_the_run() {
+    let book = guarded(vec![run("a"), run("b")], OnTrip::Stop).guard(run("h"), "exit_code != 0", 1, OnTrip::Pause);
+    let mut desk = Desk::start(&book);
+    desk.exits("h", Exit::Code(1));
+    assert!(desk.run().paused().is_some());
+    looks(&mut desk, 0, Exit::Code(1));
+    looks(&mut desk, 1_000, Exit::Code(1));
+    assert!(is_tripped(&desk) && desk.run().paused().is_none());
 }
