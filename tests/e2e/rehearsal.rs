@@ -4,6 +4,7 @@
 mod asked;
 mod crashed;
 mod example;
+mod health;
 mod response;
 mod restore;
 mod room;

@@ -2,6 +2,7 @@
 
 mod database;
 mod faults;
+mod measure;
 mod serve;
 mod show;
 
@@ -30,6 +31,7 @@ pub(crate) struct Args {
 enum Command {
     Serve(serve::Args),
     Show(show::Args),
+    Measure(measure::Args),
     Fault(faults::NamedArgs),
     Mend(faults::NamedArgs),
     Faults(faults::ListArgs),
@@ -77,6 +79,7 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     match args.command {
         Command::Serve(args) => serve::run(args),
         Command::Show(args) => show::run(&args, context),
+        Command::Measure(args) => measure::run(&args, context),
         Command::Fault(args) => faults::inject(&args, context),
         Command::Mend(args) => faults::mend(&args, context),
         Command::Faults(args) => faults::list(&args, context),

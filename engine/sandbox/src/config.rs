@@ -13,6 +13,8 @@ pub struct Config {
     pub data: PathBuf,
     /// What to break before the platform reports that it is ready.
     pub rehearse: Option<Rehearsal>,
+    /// Names of faults to break it with besides, once in the life of the data folder.
+    pub faults: Vec<String>,
     /// Permits an address other than loopback. The platform is a thing to break: keep it off networks.
     pub allow_remote: bool,
     /// How long a service takes from `restarting` or `starting` to `up`.
@@ -38,6 +40,7 @@ impl Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             data: data.into(),
             rehearse: None,
+            faults: Vec::new(),
             allow_remote: false,
             restart_ms: 1_500,
             close_interval_ms: 400,

@@ -1,5 +1,7 @@
 //! What can be broken on purpose. Each fault changes the platform itself; nothing pretends.
 
+mod wear;
+
 use rusqlite::{Connection, OpenFlags, params};
 use serde_json::{Value, json};
 
@@ -12,6 +14,8 @@ use crate::platform::Work;
 use crate::reply::Failure;
 use crate::rows::{millis, shifted, stamp};
 
+pub(crate) use wear::DISK as FAILING_DISK;
+
 /// One thing that can be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
@@ -22,13 +26,20 @@ pub struct Fault {
 }
 
 /// Every fault there is.
-pub const FAULTS: [Fault; 6] = [
+pub const FAULTS: [Fault; 13] = [
     Fault { name: "system_down", what: "gateway and engine crash: business routes and /health answer 503" },
     Fault { name: "security_breach", what: "a key and sessions opened from outside place orders and withdraw money" },
     Fault { name: "trading_halted", what: "the engine fills nothing: market orders pile up while trading is active" },
     Fault { name: "database_lost", what: "trades and positions are dropped, the ledger is emptied" },
     Fault { name: "market_data_stale", what: "the feed is connected but writes no quotes" },
     Fault { name: "degraded_gateway", what: "every request is slow, every third is lost with 502" },
+    Fault { name: wear::CERTIFICATE, what: "the gateway's certificate ends in 9 days" },
+    Fault { name: wear::BACKUP, what: "the backups of the last days are gone: the newest is 50 hours old" },
+    Fault { name: wear::DISK, what: "a page of every new dump is damaged, as by a failing disk" },
+    Fault { name: wear::MEMORY, what: "93 % of the machine's memory is in use" },
+    Fault { name: wear::EXPOSURE, what: "the strategy has bought 40 BTC beyond its limit" },
+    Fault { name: wear::SYSTEM, what: "the reporting system answers nobody who manages access" },
+    Fault { name: wear::POOL, what: "the gateway has 4 connections to the engine, so that every request waits" },
 ];
 
 /// Where the intruder comes from: an address kept for documentation, outside of the company's network.
@@ -39,7 +50,7 @@ const FAILED_LOGINS: i64 = 9;
 
 /// Breaks the platform. Injecting a fault that is there already changes nothing.
 pub(crate) fn inject(work: &Work<'_>, name: &str) -> Result<(), Failure> {
-    if present(work, name)? {
+    if present(work, name)? || wear::inject(work, name)? {
         return Ok(());
     }
     match name {
@@ -55,7 +66,7 @@ pub(crate) fn inject(work: &Work<'_>, name: &str) -> Result<(), Failure> {
 
 /// Takes a fault away without the procedure that should. For tests and for starting over.
 pub(crate) fn mend(work: &Work<'_>, name: &str) -> Result<(), Failure> {
-    if !present(work, name)? {
+    if !present(work, name)? || wear::mend(work, name)? {
         return Ok(());
     }
     match name {
@@ -90,6 +101,9 @@ pub(crate) fn mend(work: &Work<'_>, name: &str) -> Result<(), Failure> {
 
 /// Whether the platform is broken in this way now, worked out from its state.
 pub(crate) fn present(work: &Work<'_>, name: &str) -> Result<bool, Failure> {
+    if let Some(found) = wear::present(work, name)? {
+        return Ok(found);
+    }
     Ok(match name {
         "system_down" => {
             let down = |name| Ok::<_, Failure>(services::get(work, name)?.state == "down");

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
 use crate::control::credentials::{self, outside};
-use crate::control::{containment, incidents, notifications, services, trading};
+use crate::control::{containment, incidents, machine, metrics, notifications, people, services, trading};
 use crate::database;
 use crate::error::Error;
 use crate::faults;
@@ -25,7 +25,7 @@ pub fn is_platform(data: &Path) -> bool {
 /// An object with `trading`, `services`, `faults` (the names of those present), `containment` (for each type of
 /// incident true, false, or null where it cannot be told), `database` (`whole`, `problems`, rows of each table),
 /// `orders` and `positions` (counts by status; null while the books cannot be read), `incidents` with their timelines,
-/// `notices`, `keys`, `sessions`, `lockdowns`, and `outside` (requests let through and denied from outside of the
+/// `notices`, `keys`, `sessions`, `users` with their access, `systems`, `metrics`, `settings`, `certificates`, `lockdowns`, and `outside` (requests let through and denied from outside of the
 /// company's network).
 ///
 /// # Errors
@@ -70,6 +70,11 @@ fn state(work: &Work<'_>) -> Result<Value, Failure> {
         "notices": notifications::list(work, None, None)?,
         "keys": credentials::keys(work)?,
         "sessions": credentials::sessions(work)?,
+        "users": people::list(work)?,
+        "systems": people::systems(work)?,
+        "metrics": metrics::list(work)?,
+        "settings": machine::settings(work)?,
+        "certificates": machine::certificates(work)?,
         "lockdowns": rows::list(work.control, lockdowns, [])?,
         "outside": {"accepted": from_outside(work, "accepted")?, "denied": from_outside(work, "denied")?},
     }))

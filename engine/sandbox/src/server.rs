@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::faults::{self, FAULTS};
 use crate::folder::{self, Folder};
 use crate::platform::Platform;
 use crate::{actors, background, http, rehearsal};
@@ -122,11 +123,15 @@ fn open(config: Config) -> Result<(Platform, File), Error> {
     if let Some(rehearsal) = &config.rehearse {
         rehearsal::validate(rehearsal)?;
     }
+    if let Some(unknown) = config.faults.iter().find(|name| !FAULTS.iter().any(|fault| fault.name == *name)) {
+        return Err(faults::unknown(unknown));
+    }
     let lock = Folder::create(&config.data)?.lock()?;
     let now = Timestamp::now();
     let platform = Platform::open(config, now)?;
     if let Some(rehearsal) = platform.config.rehearse.clone() {
         rehearsal::apply(&platform, &rehearsal, now)?;
     }
+    rehearsal::break_besides(&platform)?;
     Ok((platform, lock))
 }

@@ -62,6 +62,13 @@ impl Room {
         output
     }
 
+    /// Runs the program against a platform that is broken in these ways from its start.
+    pub(super) fn run_broken(&self, faults: &str, args: &[&str], code: i32) -> Output {
+        let output = self.home.command(args).env("RUNBOOK_SANDBOX_FAULTS", faults).output().expect("the program runs");
+        assert_eq!(output.status.code(), Some(code), "{args:?}\n{}", shown(&output));
+        output
+    }
+
     /// Starts a runbook and leaves at its first question.
     pub(super) fn exec_until_asked(&self, args: &[&str]) -> Output {
         let exec: Vec<&str> = ["exec"].iter().chain(args).copied().chain(["--exit-when-waiting"]).collect();

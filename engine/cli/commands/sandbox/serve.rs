@@ -38,6 +38,11 @@ pub(super) struct Args {
     /// The params of that runbook, as a JSON object
     #[arg(long, value_name = "JSON", requires = "rehearse", value_parser = parse_params)]
     params: Option<BTreeMap<String, String>>,
+    /// What to break besides, by the names of faults, once for each data folder
+    ///
+    /// The variable reaches the platform that a rehearsal starts: `RUNBOOK_SANDBOX_FAULTS=memory_leak runbook exec …`
+    #[arg(long = "fault", value_name = "NAME", env = "RUNBOOK_SANDBOX_FAULTS", value_delimiter = ',')]
+    faults: Vec<String>,
 }
 
 /// Texts as they are, other values as JSON.
@@ -55,6 +60,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let mut config = Config::new(args.data);
     config.listen = SocketAddr::new(args.listen, args.port);
     config.allow_remote = args.allow_remote;
+    config.faults = args.faults;
     config.rehearse = args.rehearse.map(|runbook| Rehearsal { runbook, params: args.params.unwrap_or_default() });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(ExitCode::Internal, error))?;

@@ -43,6 +43,9 @@ fn lines(found: &Value) -> Vec<String> {
         format!("positions   {}", counts(&found["positions"])),
         format!("keys        {}", credentials(&found["keys"], "name")),
         format!("sessions    {}", credentials(&found["sessions"], "user")),
+        format!("users       {}", people(&found["users"])),
+        format!("settings    {}", words(&found["settings"], |one| format!("{} {}", text(&one["name"]), one["value"]))),
+        format!("figures     {}", words(&found["metrics"], |one| format!("{} {}", text(&one["name"]), one["value"]))),
     ];
     lines.extend(list("incidents", &found["incidents"], |one| {
         format!("{} {}: {}", text(&one["id"]), text(&one["status"]), text(&one["title"]))
@@ -79,6 +82,18 @@ fn credentials(all: &Value, name: &str) -> String {
     match revoked.as_slice() {
         [] => format!("{} active", active.len()),
         some => format!("{} active, revoked: {}", active.len(), some.iter().map(named).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// How many are active, and who is let in no more.
+fn people(all: &Value) -> String {
+    let (active, disabled): (Vec<_>, Vec<_>) = elements(all).iter().partition(|one| one["status"] == "active");
+    match disabled.as_slice() {
+        [] => format!("{} active", active.len()),
+        some => {
+            let names: Vec<&str> = some.iter().map(|one| text(&one["name"])).collect();
+            format!("{} active, disabled: {}", active.len(), names.join(", "))
+        }
     }
 }
 

@@ -114,7 +114,7 @@ fn key_sql(condition: &str) -> String {
     let suspicious = suspicious_key();
     format!(
         "SELECT printf('KEY-%04d', id) AS id, name, account, scopes, issued_at, issued_by, issued_from, change_ref,
-         status, status = 'active' AS \"active:bool\", revoked_at,
+         holder, CASE WHEN replaces IS NULL THEN NULL ELSE printf('KEY-%04d', replaces) END AS replaces, status, status = 'active' AS \"active:bool\", revoked_at,
          CASE WHEN revoked_by IS NULL THEN NULL ELSE printf('LCK-%04d', revoked_by) END AS revoked_by,
          {suspicious} AS \"suspicious:bool\" FROM api_keys WHERE {condition} ORDER BY api_keys.id"
     )
@@ -185,7 +185,7 @@ pub(crate) fn open_session(work: &Work<'_>, user: &str, account: &str, from: &st
     Ok(answer)
 }
 
-fn show_key(work: &Work<'_>, id: i64) -> Result<Value, Failure> {
+pub(crate) fn show_key(work: &Work<'_>, id: i64) -> Result<Value, Failure> {
     rows::first(work.control, &key_sql("api_keys.id = ?1"), params![id])?
         .ok_or_else(|| Failure::not_found("API key", &format!("KEY-{id:04}")))
 }

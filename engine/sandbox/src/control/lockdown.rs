@@ -5,26 +5,34 @@ use serde_json::{Value, json};
 
 use crate::business::number_in;
 use crate::control::credentials::{suspicious_key, suspicious_session};
+use crate::control::people;
 use crate::platform::Work;
 use crate::reply::Failure;
 use crate::rows;
 
 /// Revokes the suspicious keys and sessions, or all of them.
+///
+/// `user:NAME` means the keys that a user holds and the user's sessions.
 pub(crate) fn begin(work: &Work<'_>, scope: &str, reason: &str) -> Result<Value, Failure> {
-    let (keys, sessions) = match scope {
-        "suspicious" => (suspicious_key(), suspicious_session()),
-        "all" => ("1".to_owned(), "1".to_owned()),
-        _ => return Err(Failure::invalid("`scope` must be `suspicious` or `all`")),
+    let user = scope.strip_prefix("user:");
+    let (keys, sessions) = match (scope, user) {
+        ("suspicious", _) => (suspicious_key(), suspicious_session()),
+        ("all", _) => ("1".to_owned(), "1".to_owned()),
+        (_, Some(_)) => ("holder = ?3".to_owned(), "user = ?3".to_owned()),
+        _ => return Err(Failure::invalid("`scope` must be `suspicious`, `all` or `user:NAME`")),
     };
+    if let Some(user) = user {
+        people::show(work, user)?;
+    }
     let insert = "INSERT INTO lockdowns (at, scope, reason) VALUES (?1, ?2, ?3)";
     work.control.execute(insert, params![work.at(), scope, reason])?;
     let id = work.control.last_insert_rowid();
     for (table, condition) in [("api_keys", keys), ("sessions", sessions)] {
         let sql = format!(
             "UPDATE {table} SET status = 'revoked', revoked_at = ?1, revoked_by = ?2
-             WHERE status = 'active' AND {condition}"
+             WHERE status = 'active' AND ?3 IS ?3 AND {condition}"
         );
-        work.control.execute(&sql, params![work.at(), id])?;
+        work.control.execute(&sql, params![work.at(), id, user])?;
     }
     show(work, &format!("LCK-{id:04}"))
 }

@@ -1,4 +1,4 @@
-//! The control plane: services, trading state, credentials, incidents, notifications, logs.
+//! The control plane: services, trading state, credentials, people, incidents, notifications, machine, logs.
 
 pub(crate) mod containment;
 pub(crate) mod credentials;
@@ -6,7 +6,11 @@ pub(crate) mod health;
 pub(crate) mod incidents;
 pub(crate) mod lockdown;
 pub(crate) mod logs;
+pub(crate) mod machine;
+pub(crate) mod metrics;
 pub(crate) mod notifications;
+pub(crate) mod people;
+pub(crate) mod rotation;
 pub(crate) mod schema;
 pub(crate) mod services;
 pub(crate) mod trading;

@@ -13,7 +13,7 @@ use crate::rows::{millis, shifted, stamp};
 use crate::secret;
 
 /// Bump when a table changes; a folder of another version is refused.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -25,7 +25,8 @@ CREATE TABLE quotes (symbol TEXT PRIMARY KEY, price_cents INTEGER NOT NULL, at T
     walk INTEGER NOT NULL) STRICT;
 CREATE TABLE api_keys (id INTEGER PRIMARY KEY, name TEXT NOT NULL, account TEXT NOT NULL, scopes TEXT NOT NULL,
     secret_sha256 TEXT NOT NULL UNIQUE, issued_at TEXT NOT NULL, issued_by TEXT NOT NULL, issued_from TEXT NOT NULL,
-    change_ref TEXT, status TEXT NOT NULL, revoked_at TEXT, revoked_by INTEGER) STRICT;
+    change_ref TEXT, status TEXT NOT NULL, revoked_at TEXT, revoked_by INTEGER, holder TEXT,
+    replaces INTEGER) STRICT;
 CREATE TABLE sessions (id INTEGER PRIMARY KEY, user TEXT NOT NULL, account TEXT NOT NULL,
     token_sha256 TEXT NOT NULL UNIQUE, opened_at TEXT NOT NULL, opened_from TEXT NOT NULL, status TEXT NOT NULL,
     revoked_at TEXT, revoked_by INTEGER) STRICT;
@@ -49,6 +50,14 @@ CREATE TABLE idempotency (route TEXT NOT NULL, key TEXT NOT NULL, request_sha256
 CREATE TABLE cancellations (id INTEGER PRIMARY KEY, at TEXT NOT NULL, reason TEXT NOT NULL, undone_at TEXT) STRICT;
 CREATE TABLE strategies (name TEXT PRIMARY KEY, account TEXT NOT NULL, symbol TEXT NOT NULL, secret TEXT NOT NULL) STRICT;
 CREATE TABLE loot (secret TEXT PRIMARY KEY, kind TEXT NOT NULL, denied INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE figures (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+CREATE TABLE certificates (name TEXT PRIMARY KEY, ends_at TEXT NOT NULL, ends_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE settings (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+CREATE TABLE people (name TEXT PRIMARY KEY, full_name TEXT NOT NULL, role TEXT NOT NULL, team TEXT NOT NULL,
+    status TEXT NOT NULL, created_at TEXT NOT NULL, disabled_at TEXT) STRICT;
+CREATE TABLE systems (name TEXT PRIMARY KEY, answers INTEGER NOT NULL) STRICT;
+CREATE TABLE grants (system TEXT NOT NULL, user TEXT NOT NULL, level TEXT NOT NULL, granted_at TEXT NOT NULL,
+    PRIMARY KEY (system, user)) STRICT;
 ";
 
 /// Users whose sessions are open when the platform starts: name, account, address in the company's network.
@@ -62,14 +71,14 @@ const USERS: [(&str, &str, &str); 7] = [
     ("ops-desk", "ACC-0001", "10.20.1.10"),
 ];
 
-/// Keys that customers and services hold: name, account, scopes, change reference.
-const KEYS: [(&str, &str, &str, &str); 6] = [
-    ("treasury-sweeper", "ACC-0001", "read trade withdraw", "CHG-2031"),
-    ("okafor-desk", "ACC-0002", "read trade", "CHG-2107"),
-    ("lindqvist-algo", "ACC-0003", "read trade", "CHG-2144"),
-    ("rossi-mobile", "ACC-0004", "read trade withdraw", "CHG-2150"),
-    ("risk-dashboard", "ACC-0001", "read", "CHG-2166"),
-    ("tanaka-desk", "ACC-0005", "read trade", "CHG-2190"),
+/// Keys that customers and services hold: name, account, scopes, change reference, who holds it.
+const KEYS: [(&str, &str, &str, &str, &str); 6] = [
+    ("treasury-sweeper", "ACC-0001", "read trade withdraw", "CHG-2031", "a.meyer"),
+    ("okafor-desk", "ACC-0002", "read trade", "CHG-2107", "b.okafor"),
+    ("lindqvist-algo", "ACC-0003", "read trade", "CHG-2144", "c.lindqvist"),
+    ("rossi-mobile", "ACC-0004", "read trade withdraw", "CHG-2150", "d.rossi"),
+    ("risk-dashboard", "ACC-0001", "read", "CHG-2166", "ops-desk"),
+    ("tanaka-desk", "ACC-0005", "read trade", "CHG-2190", "e.tanaka"),
 ];
 
 /// The strategy that the platform runs itself, and the market it trades.
@@ -113,14 +122,17 @@ fn fill(db: &Connection, now: Timestamp) -> Result<(), Error> {
     for (symbol, price_cents) in crate::business::seed::MARKETS {
         db.execute("INSERT INTO quotes VALUES (?1, ?2, ?3, ?4, 0)", params![symbol, price_cents, at, millis(now)])?;
     }
+    crate::control::machine::fill(db, now)?;
+    crate::control::people::fill(db, now)?;
     fill_credentials(db, now)
 }
 
 fn fill_credentials(db: &Connection, now: Timestamp) -> Result<(), Error> {
-    for (index, (name, account, scopes, change)) in (0_i64..).zip(KEYS) {
+    for (index, (name, account, scopes, change, holder)) in (0_i64..).zip(KEYS) {
         let issued = stamp(shifted(now, -86_400_000 * (200 - 17 * index)));
         // Nobody learns these secrets: they belong to customers who do not take part.
         insert_key(db, name, account, scopes, &secret::random_token("key_")?, &issued, Some(change))?;
+        db.execute("UPDATE api_keys SET holder = ?2 WHERE name = ?1", params![name, holder])?;
     }
     let (name, account, symbol) = STRATEGY;
     let key = secret::random_token("key_")?;

@@ -1,7 +1,8 @@
 //! A dump: a consistent copy of the books, made while they are in use, with its manifest beside it.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,7 +35,26 @@ pub fn dump_at(data: &Path, to_file: &Path, created_at: Timestamp) -> Result<Man
     if !Folder::at(data).control().exists() {
         return Err(Error::NotAPlatform(data.to_owned()));
     }
-    dump_file(&Folder::at(data).business(), to_file, created_at)
+    let folder = Folder::at(data);
+    let manifest = dump_file(&folder.business(), to_file, created_at)?;
+    if disk_fails(&folder)? {
+        damage(to_file)?;
+    }
+    Ok(manifest)
+}
+
+/// Whether the disk that dumps are written to is broken on purpose.
+fn disk_fails(folder: &Folder) -> Result<bool, Error> {
+    let control = Connection::open_with_flags(folder.control(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    control.busy_timeout(crate::platform::BUSY_TIMEOUT)?;
+    Ok(crate::control::schema::meta(&control, crate::faults::FAILING_DISK)?.is_some())
+}
+
+/// Overwrites a page in the middle, as a failing disk would: size and name stay as they were.
+pub(crate) fn damage(path: &Path) -> Result<(), Error> {
+    let file = OpenOptions::new().write(true).open(path).map_err(Error::io("cannot open", path))?;
+    let size = file.metadata().map_err(Error::io("cannot read", path))?.len();
+    file.write_all_at(&[0xA5; 512], size / 2).and_then(|()| file.sync_all()).map_err(Error::io("cannot write", path))
 }
 
 /// Dumps one database file.

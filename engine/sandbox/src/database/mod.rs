@@ -16,5 +16,5 @@ pub use manifest::{Comparison, Format, Manifest, Report, TableReport, compare, m
 pub use restore::restore;
 
 pub(crate) use backups::backup_name;
-pub(crate) use dump::dump_file;
+pub(crate) use dump::{damage, dump_file};
 pub(crate) use restore::put_in_place;

@@ -7,7 +7,9 @@
 mod books;
 mod call;
 mod incidents;
+mod monitoring;
 mod operate;
+mod people;
 mod route;
 mod sandbox;
 mod security;
@@ -27,7 +29,7 @@ use axum::routing::{MethodFilter, on};
 use call::{Call, Headers};
 pub use route::{Access, Route, routes};
 
-use crate::control::{credentials, logs, services};
+use crate::control::{credentials, logs, machine, services};
 use crate::platform::{Platform, Work};
 use crate::reply::{Failure, Reply};
 
@@ -105,13 +107,18 @@ async fn answer(platform: Arc<Platform>, route: &'static Route, parts: Parts) ->
     )
 }
 
-/// A gateway without connections left makes everybody wait and gives up on some.
+/// A gateway with too few connections, or too many, makes everybody wait; one without any left gives up on some too.
 async fn pass_gateway(platform: &Arc<Platform>) -> Result<(), Failure> {
     let asked = Arc::clone(platform);
-    let slow = tokio::task::spawn_blocking(move || {
-        asked.work(|work| Ok(services::get(work, "gateway")?.suffers(services::SLOW)))
+    let found = tokio::task::spawn_blocking(move || {
+        asked.work(|work| Ok((services::get(work, "gateway")?.suffers(services::SLOW), machine::pool_wait_ms(work)?)))
     });
-    if !matches!(slow.await, Ok(Ok(true))) {
+    // Where that cannot be told the request itself will say so.
+    let (slow, wait_ms) = found.await.ok().and_then(Result::ok).unwrap_or_default();
+    if wait_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+    }
+    if !slow {
         return Ok(());
     }
     tokio::time::sleep(Duration::from_millis(platform.config.slow_ms)).await;

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::call::Call;
-use super::{books, incidents, operate, sandbox, security};
+use super::{books, incidents, monitoring, operate, people, sandbox, security};
 use crate::platform::Work;
 use crate::reply::{Failure, Reply};
 
@@ -82,7 +82,16 @@ impl Route {
 /// Every route that the platform answers.
 pub fn routes() -> &'static [Route] {
     static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
-        [operate::ROUTES, books::ROUTES, security::ROUTES, incidents::ROUTES, sandbox::ROUTES].concat()
+        [
+            operate::ROUTES,
+            monitoring::ROUTES,
+            books::ROUTES,
+            security::ROUTES,
+            people::ROUTES,
+            incidents::ROUTES,
+            sandbox::ROUTES,
+        ]
+        .concat()
     });
     &ROUTES
 }

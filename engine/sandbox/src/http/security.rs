@@ -7,7 +7,7 @@ use super::Access;
 use super::call::Call;
 use super::route::Route;
 use crate::control::credentials::{self, Credential, NewKey};
-use crate::control::lockdown;
+use crate::control::{lockdown, rotation};
 use crate::platform::Work;
 use crate::reply::{Failure, Reply};
 use crate::rows;
@@ -21,6 +21,8 @@ pub(super) const ROUTES: &[Route] = &[
         .secret(),
     Route::post("/api/admin/api-keys/{id}/revoke", "Revoke a key", revoke_key),
     Route::post("/api/admin/api-keys/{id}/reactivate", "Make a revoked key work again", reactivate_key),
+    Route::post("/api/admin/api-keys/{id}/rotate", "Replace a key by a new one, which only its holder gets", rotate),
+    Route::post("/api/admin/api-keys/{id}/rotate/undo", "Take a new key back: the one before works again", rotate_back),
     Route::get("/api/admin/sessions", "All sessions", sessions).for_access(Access::Admin),
     Route::post("/api/admin/sessions", "Open a session: `user`, `account`; its token is shown once", open).secret(),
     Route::post("/api/admin/sessions/{id}/revoke", "End a session", revoke_session),
@@ -29,7 +31,7 @@ pub(super) const ROUTES: &[Route] = &[
         .for_access(Access::Admin),
     Route::post(
         "/api/security/lockdown",
-        "Revoke `suspicious` or `all` keys and sessions (`scope`), under an id",
+        "Revoke `suspicious` or `all` keys and sessions, or those of `user:NAME` (`scope`), under an id",
         lock_down,
     ),
     Route::get("/api/security/lockdown/{id}", "A lock-down and what it still holds", locked).for_access(Access::Admin),
@@ -66,6 +68,14 @@ fn revoke_key(work: &Work<'_>, call: &Call) -> Answer {
 
 fn reactivate_key(work: &Work<'_>, call: &Call) -> Answer {
     Ok(Reply::ok(credentials::set_key(work, call.path("id"), true)?))
+}
+
+fn rotate(work: &Work<'_>, call: &Call) -> Answer {
+    Ok(Reply::created(rotation::rotate(work, call.path("id"), call.by()?)?))
+}
+
+fn rotate_back(work: &Work<'_>, call: &Call) -> Answer {
+    Ok(Reply::ok(rotation::undo(work, call.path("id"))?))
 }
 
 fn sessions(work: &Work<'_>, _: &Call) -> Answer {

@@ -8,6 +8,7 @@ mod database;
 mod disaster;
 mod faults;
 mod incidents;
+mod operations;
 mod overview;
 mod records;
 mod starts;
