@@ -11,12 +11,6 @@ use super::room::{Room, all, files, list, service, shown};
 const RESTORE: &str = "recovery/dr-restore.yaml";
 
 impl Room {
-    /// The backups, newest first.
-    fn backups(&self) -> Value {
-        let output = self.run(&["sandbox", "db", "backups", "--run", "last", "--output", "json"], 0);
-        serde_json::from_slice(&output.stdout).expect("backups")
-    }
-
     /// The copy that was made before anything was touched.
     fn safety_dump(&self) -> PathBuf {
         let is_dump = |path: &PathBuf| {

@@ -87,6 +87,12 @@ impl Room {
         serde_json::from_slice(&output.stdout).expect("an overview")
     }
 
+    /// The backups, newest first.
+    pub(super) fn backups(&self) -> Value {
+        let output = self.run(&["sandbox", "db", "backups", "--run", "last", "--output", "json"], 0);
+        serde_json::from_slice(&output.stdout).expect("backups")
+    }
+
     /// How a step of the run stands.
     pub(super) fn step(&self, id: &str) -> Value {
         let status = self.home.status();

@@ -74,6 +74,15 @@ enum Command {
         #[arg(long)]
         allow_damaged: bool,
     },
+    /// Restores a dump into a folder of its own, and compares it with its manifest: a drill that touches no platform
+    #[command(after_help = "Example:\n  runbook sandbox db restore-beside before.db --to /tmp/drill")]
+    RestoreBeside {
+        /// The dump
+        file: PathBuf,
+        /// The folder, which must not be that of a platform
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
     /// Checks that the books are whole: integrity, tables, balances
     #[command(after_help = "Example:\n  runbook sandbox db check --data /tmp/platform")]
     Check {
@@ -106,6 +115,10 @@ pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
             let manifest = database::restore(&file, &platform.folder(context)?, allow_damaged)?;
             show_manifest(&file, &manifest);
             Ok(ExitCode::Succeeded)
+        }
+        Command::RestoreBeside { file, to } => {
+            database::restore_beside(&file, &to)?;
+            compare(&file, &to, Shown::Text)
         }
         Command::Check { platform, output } => check(&platform.folder(context)?, output),
         Command::Compare { file, platform, output } => compare(&file, &platform.folder(context)?, output),

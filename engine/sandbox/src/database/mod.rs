@@ -13,7 +13,7 @@ pub use backups::{Backup, backups, create_backup, newest_good};
 pub use dump::{dump, dump_at};
 pub use inspect::{check, inspect, inspect_folder};
 pub use manifest::{Comparison, Format, Manifest, Report, TableReport, compare, manifest_path, verify};
-pub use restore::restore;
+pub use restore::{restore, restore_beside};
 
 pub(crate) use backups::backup_name;
 pub(crate) use dump::{damage, dump_file};

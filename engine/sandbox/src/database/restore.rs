@@ -50,6 +50,20 @@ pub fn restore(file: &Path, data: &Path, allow_damaged: bool) -> Result<Manifest
     Ok(manifest)
 }
 
+/// Restores a dump into a folder of its own, made when it is not there: no platform is touched. Gives the manifest.
+///
+/// # Errors
+/// [`Error::BadBackup`] when the dump cannot be trusted, [`Error::Io`] when the folder cannot be written.
+pub fn restore_beside(file: &Path, to: &Path) -> Result<Manifest, Error> {
+    let manifest = verify(file)?;
+    let folder = Folder::create(to)?;
+    if folder.control().exists() {
+        return Err(Error::Rejected(format!("`{}` is the folder of a platform", to.display())));
+    }
+    put_in_place(file, &manifest, &folder)?;
+    Ok(manifest)
+}
+
 fn require_stopped(control: &Connection) -> Result<(), Error> {
     let mut running = Vec::new();
     for name in services::WRITERS {

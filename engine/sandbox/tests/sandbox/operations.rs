@@ -129,6 +129,17 @@ async fn a_failing_disk_damages_every_new_dump() {
 }
 
 #[tokio::test]
+async fn a_drill_restores_beside_the_platform_and_never_over_it() {
+    let sandbox = Sandbox::healthy().await;
+    let (path, manifest) = database::create_backup(&sandbox.data()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let beside = folder.path().join("drill");
+    database::restore_beside(&path, &beside).unwrap();
+    assert!(database::compare(&manifest, &database::inspect_folder(&beside)).equal);
+    assert!(matches!(database::restore_beside(&path, &sandbox.data()), Err(Error::Rejected(_))));
+}
+
+#[tokio::test]
 async fn backups_of_a_rehearsal_are_as_old_as_they_say() {
     let sandbox = Sandbox::with(|config| config.rehearse = Some(rehearsal("sop-006-backup-and-recovery", None))).await;
     let found = database::backups(&sandbox.data()).unwrap();
