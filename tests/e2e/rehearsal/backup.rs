@@ -82,7 +82,7 @@ fn what_was_set_aside_is_put_back_when_too_few_would_be_left() {
     room.edit("environments/sandbox.yaml", "at_least: 3", "at_least: 9");
     let end = room.run(&["exec", BACKUP], 2);
     assert!(shown(&end).contains("backups would be left; at least 9 are kept"), "{}", shown(&end));
-    assert_eq!(room.step("set_aside")["state"], "undone");
+    assert_eq!(room.step("set_aside")["undo"], "undone");
     let before = found_before(&room);
     assert_eq!(before.len(), 8);
     let backups = room.backups();
