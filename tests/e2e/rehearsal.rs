@@ -11,5 +11,6 @@ mod performance;
 mod response;
 mod restore;
 mod room;
+mod security;
 mod shipped;
 mod undone;

@@ -11,7 +11,7 @@ fn out(table: &str) -> Vec<&str> {
     table
         .lines()
         .filter(|line| line.starts_with("OUT "))
-        .map(|line| line[4..].trim().split("  ").next().unwrap())
+        .map(|line| line[4..].trim().split("  ").next().unwrap_or_default())
         .collect()
 }
 
