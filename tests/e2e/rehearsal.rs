@@ -7,6 +7,7 @@ mod backup;
 mod crashed;
 mod example;
 mod health;
+mod incidents;
 mod performance;
 mod response;
 mod restore;

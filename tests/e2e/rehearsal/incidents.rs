@@ -1,0 +1,123 @@
+//! The incident protocol: the severity decides which response runs, as a child run.
+
+use serde_json::{Value, json};
+
+use super::room::{Room, all, files, list, service, shown};
+
+const PROTOCOL: &str = "sop-002-incident-response";
+
+fn outcome(platform: &Value) -> (&str, &str) {
+    let incidents = list(&platform["incidents"]);
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    (incidents[0]["severity"].as_str().unwrap_or_default(), incidents[0]["status"].as_str().unwrap_or_default())
+}
+
+#[test]
+fn p0_runs_the_critical_response_and_passes_its_question_on() {
+    let room = Room::new();
+    let params = [PROTOCOL, "-p", "severity=P0", "-p", "incident_type=trading_halted", "-p", "summary=No fills"];
+    let asked = room.exec_until_asked(&params);
+    assert_eq!(room.platform()["faults"], json!(["trading_halted"]));
+    assert!(shown(&asked).contains("P0 trading halted. No fills"), "{}", shown(&asked));
+    room.answer("approve", 0);
+    let after = room.platform();
+    assert_eq!((outcome(&after), &after["faults"]), (("P0", "resolved"), &json!([])));
+    assert_eq!(after["trading"]["mode"], "emergency_stopped");
+    room.home.wait_until_nothing_is_left();
+}
+
+#[test]
+fn a_rejected_p0_is_undone_through_the_protocol() {
+    let room = Room::new();
+    room.exec_until_asked(&[PROTOCOL, "-p", "severity=P0"]);
+    room.answer("reject", 7);
+    let after = room.platform();
+    assert_eq!((outcome(&after), &after["faults"]), (("P0", "withdrawn"), &json!(["system_down"])));
+    assert_eq!(service(&after, "engine")["restarts"], 0);
+    room.home.wait_until_nothing_is_left();
+}
+
+#[test]
+fn p1_restarts_what_is_degraded_after_an_approval() {
+    let room = Room::new();
+    let asked = room.exec_until_asked(&[PROTOCOL, "-p", "severity=P1"]);
+    let before = room.platform();
+    assert_eq!(
+        (&before["faults"], service(&before, "gateway")["restarts"].as_i64()),
+        (&json!(["degraded_gateway"]), Some(0))
+    );
+    assert!(shown(&asked).contains("gateway is degraded: connection pool exhausted"), "{}", shown(&asked));
+    room.answer("approve", 0);
+    let after = room.platform();
+    assert_eq!((outcome(&after), &after["faults"]), (("P1", "resolved"), &json!([])));
+    let restarts = ["gateway", "engine", "market_data"].map(|name| service(&after, name)["restarts"].as_i64());
+    assert_eq!(restarts, [Some(1), Some(0), Some(0)], "only what was degraded");
+    assert_eq!(all(&after["notices"], "channel"), ["on-call"]);
+    // The record lies with the platform, in the folder of the run that started it.
+    let kept = files(room.home.path()).into_iter().find(|path| path.to_string_lossy().contains("/diagnostics-"));
+    let kept = std::fs::read_to_string(kept.expect("diagnostics")).expect("a text");
+    assert!(kept.contains("not up: gateway"), "kept before anything was touched: {kept}");
+    room.home.wait_until_nothing_is_left();
+}
+
+#[test]
+fn a_p1_that_stays_slow_is_withdrawn() {
+    let room = Room::new();
+    let params = ["exec", PROTOCOL, "-p", "severity=P1", "--exit-when-waiting"];
+    room.run_broken("gateway_starved", &params, 6);
+    // A restart cures what the process suffers from, and not a setting.
+    room.answer("approve", 2);
+    let after = room.platform();
+    assert_eq!((outcome(&after), &after["faults"]), (("P1", "withdrawn"), &json!(["gateway_starved"])));
+    assert_eq!(list(&after["notices"])[0]["status"], "retracted");
+    room.home.wait_until_nothing_is_left();
+}
+
+#[test]
+fn p2_asks_nobody_and_mends_what_does_not_work() {
+    let room = Room::new();
+    room.run(&["exec", PROTOCOL, "-p", "severity=P2"], 0);
+    let after = room.platform();
+    assert_eq!((outcome(&after), &after["faults"]), (("P2", "resolved"), &json!([])));
+    assert_eq!(service(&after, "market_data")["restarts"], 1);
+    assert_eq!(all(&after["notices"], "channel"), ["operations"], "nobody is paged");
+    room.home.wait_until_nothing_is_left();
+}
+
+#[test]
+fn a_p2_that_stays_slow_is_withdrawn() {
+    let room = Room::new();
+    room.run_broken("gateway_starved", &["exec", PROTOCOL, "-p", "severity=P2"], 2);
+    let after = room.platform();
+    assert_eq!((outcome(&after), &after["faults"]), (("P2", "withdrawn"), &json!(["gateway_starved"])));
+    assert_eq!(list(&after["notices"])[0]["status"], "retracted");
+    room.home.wait_until_nothing_is_left();
+}
+
+#[test]
+fn p3_is_recorded_and_nothing_touched() {
+    let room = Room::new();
+    room.run(&["exec", PROTOCOL, "-p", "severity=P3", "-p", "summary=A wrong label"], 0);
+    let after = room.platform();
+    assert_eq!(outcome(&after), ("P3", "open"));
+    assert_eq!(list(&after["incidents"])[0]["description"], "A wrong label");
+    assert_eq!(all(&after["notices"], "channel"), ["operations"]);
+    assert!(all(&after["services"], "state").iter().all(|state| *state == "up"));
+    room.home.wait_until_nothing_is_left();
+}
+
+#[test]
+fn a_p3_that_nobody_can_be_told_of_is_withdrawn() {
+    let room = Room::new();
+    // The notices go elsewhere: to a port where nobody listens.
+    room.edit(
+        "environments/sandbox.yaml",
+        "notice_api: \"{{ services.platform.url }}\"",
+        "notice_api: http://127.0.0.1:9",
+    );
+    room.run(&["exec", PROTOCOL, "-p", "severity=P3"], 2);
+    let after = room.platform();
+    assert_eq!(outcome(&after), ("P3", "withdrawn"));
+    assert!(list(&after["notices"]).is_empty());
+    room.home.wait_until_nothing_is_left();
+}
