@@ -1,6 +1,6 @@
 //! What is shipped is valid, everywhere it can be run.
 
-use runbook_language::{SourceFile, load_environment, load_runbook, peek};
+use runbook_language::{FoundPlugin, Library, Missing, SourceFile, load_environment, load_runbook_with, peek};
 
 use super::room::{Room, files, root, shown};
 
@@ -12,6 +12,21 @@ fn documents(schema: &str) -> Vec<SourceFile> {
     };
     let is_wanted = |file: &SourceFile| peek(file.text()).and_then(|about| about.schema).as_deref() == Some(schema);
     yaml.map(read).filter(is_wanted).collect()
+}
+
+/// The shipped runbooks, which name each other by their ids.
+struct Shelf<'d>(&'d [SourceFile]);
+
+impl Library for Shelf<'_> {
+    fn find(&self, name: &str, _: &SourceFile) -> Result<SourceFile, Missing> {
+        let is_it = |file: &&SourceFile| peek(file.text()).and_then(|about| about.id).as_deref() == Some(name);
+        let missing = || Missing { message: format!("there is no runbook `{name}`"), help: None };
+        self.0.iter().find(is_it).cloned().ok_or_else(missing)
+    }
+
+    fn plugin(&self, name: &str, _: &SourceFile) -> Result<FoundPlugin, Missing> {
+        Err(Missing { message: format!("there is no plugin `{name}`"), help: None })
+    }
 }
 
 #[test]
@@ -29,7 +44,8 @@ fn every_runbook_fits_every_environment() {
     for file in &environments {
         let environment = load_environment(file).unwrap_or_else(|found| panic!("{found:?}"));
         for runbook in &runbooks {
-            let loaded = load_runbook(runbook, Some(&environment)).unwrap_or_else(|found| panic!("{found:?}"));
+            let loaded = load_runbook_with(runbook, Some(&environment), &Shelf(&runbooks))
+                .unwrap_or_else(|found| panic!("{found:?}"));
             assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
         }
     }
