@@ -184,15 +184,19 @@ fn scripts_need_bash_and_nothing_else() {
 #[test]
 fn an_incident_that_is_not_resolved_in_time_escalates_by_itself() {
     let room = Room::new();
-    room.edit("environments/sandbox.yaml", "escalate_after: 5m", "escalate_after: 1s");
+    room.edit("environments/sandbox.yaml", "escalate_after: 5m", "escalate_after: 2s");
     let mut engine = room.home.start(&["exec", "p0-response", "-p", "incident_type=system_down"]);
     room.wait_for_question("restart_engine");
-    let escalated = ("management", "P0 system down: not resolved after 1s");
+    let escalated = ("management", "P0 system down: not resolved after 2s");
     wait_for("the escalation", || told(&room.platform()).contains(&escalated).then_some(()));
     room.run(&["approve", "last"], 0);
     assert_eq!(end_of(&mut engine), Some(0));
     let after = room.platform();
     assert_over(&after, "system_down");
     assert_eq!(told(&after).into_iter().filter(|notice| *notice == escalated).count(), 1, "once");
+    let at = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()).expect("a time");
+    let notice = list(&after["notices"]).iter().find(|one| one["channel"] == "management").expect("the escalation");
+    let waited = at(&notice["at"]).duration_since(at(&room.home.status()["started_at"]));
+    assert!(waited.as_millis() >= 2_000, "not before its time: {waited:?}");
     room.leaves_nothing(&[]);
 }
