@@ -77,11 +77,15 @@ impl Process {
         }
     }
 
-    /// The most memory that it ever had at once, in bytes.
+    /// The most memory that it ever had at once, in bytes, without the pages of the program's own file: those are as many as the
+    /// program is large, whatever it does, and a debug build is large.
     pub(crate) fn peak_memory(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+        let kib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+        };
+        Some(kib("VmHWM:")?.saturating_sub(kib("RssFile:")?) * 1024)
     }
 }
 
