@@ -170,8 +170,9 @@ steps:
 
 pub(super) const ACTIONS: Page = Page {
     title: "not exactly one action",
-    explanation: r#"Each step does one thing: `run`, `argv`, `http`, `assert`, `set`, `wait`, `manual`, `steps` or `switch`. With two,
-nobody could say what is repeated, undone or asked about. A `rollback` has one of `run`, `argv`, `http` and `manual`."#,
+    explanation: r#"Each step does one thing: `run`, `argv`, `http`, `assert`, `set`, `wait`, `manual`, `ask`, `runbook`, `uses`, `steps` or
+`switch`. With two, nobody could say what is repeated, undone or asked about. A `rollback` has one of `run`, `argv`, `http`,
+`manual` and `uses`, a guard one of `run`, `argv` and `http`."#,
     wrong: r#"schema: runbook/v1
 id: example
 title: Example

@@ -229,9 +229,9 @@ words! {
 }
 
 record! {
-    /// How a step is undone: one action of `run`, `argv`, `http` or `manual`.
+    /// How a step is undone: one action of `run`, `argv`, `http`, `manual` or `uses`.
     #[schemars(extend("oneOf" = [
-        {"required": ["run"]}, {"required": ["argv"]}, {"required": ["http"]}, {"required": ["manual"]}
+        {"required": ["run"]}, {"required": ["argv"]}, {"required": ["http"]}, {"required": ["manual"]}, {"required": ["uses"]}
     ]))]
     pub struct UndoDoc ("`rollback`", later: &["runbook", "ask", "done_when"]) {
         /// A script for a shell.

@@ -1,6 +1,6 @@
 //! Approvals that escalate, and environments in which the glass may be broken.
 
-use runbook_language::{Look, SourceFile, load_environment};
+use runbook_language::{Diagnostics, Look, SourceFile, load_environment};
 
 use crate::load;
 
@@ -26,7 +26,9 @@ fn an_escalation_says_when_and_to_whom() {
 fn who_may_break_the_glass_is_somebody() {
     let load = |list: &str| {
         let text = format!("schema: environment/v1\nid: test\nbreak_glass: {list}\n");
-        load_environment(&SourceFile::new("e.yaml", text))
+        let loaded = load_environment(&SourceFile::new("e.yaml", text.as_str()))?;
+        crate::agree::accepted(&text);
+        Ok::<_, Diagnostics>(loaded)
     };
     let names: Vec<String> =
         load("[boss, eve]").expect("valid").break_glass().iter().map(ToString::to_string).collect();

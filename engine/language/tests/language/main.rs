@@ -1,5 +1,6 @@
 //! The language as its users see it: texts in, plans and diagnostics out.
 
+mod agree;
 mod approvals;
 mod deadlines;
 mod done;
@@ -32,5 +33,7 @@ fn environment() -> Environment {
 }
 
 fn load(text: &str) -> Result<Loaded, Diagnostics> {
-    load_runbook(&SourceFile::new("r.yaml", text), None)
+    let loaded = load_runbook(&SourceFile::new("r.yaml", text), None)?;
+    agree::accepted(text);
+    Ok(loaded)
 }

@@ -93,6 +93,9 @@ fn each_counterpart_is_right() {
     for code in Code::ALL {
         let found = wrong(*code, code.page().right);
         assert!(found.is_empty(), "{code}: {found}");
+        if code.page().right.starts_with("schema:") {
+            crate::agree::accepted(code.page().right);
+        }
     }
 }
 

@@ -64,7 +64,8 @@ fn shelf() -> Shelf {
 
 fn load(steps: &str) -> Result<Plan, Diagnostics> {
     let text = format!("schema: runbook/v1\nid: r\ntitle: T\nsecrets: {{key: {{env: KEY}}}}\nsteps:\n{steps}\n");
-    load_runbook_with(&SourceFile::new("r.yaml", text), None, &shelf()).map(|loaded| {
+    load_runbook_with(&SourceFile::new("r.yaml", text.as_str()), None, &shelf()).map(|loaded| {
+        crate::agree::accepted(&text);
         loaded.plan.check().expect("the engine takes it");
         loaded.plan
     })

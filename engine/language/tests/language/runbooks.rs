@@ -37,6 +37,7 @@ fn load(files: &[(&'static str, &str)]) -> Result<Plan, Diagnostics> {
     let (first, _) = files[0];
     let file = SourceFile::new(format!("{first}.yaml"), shelf.0[first].clone());
     load_runbook_with(&file, None, &shelf).map(|loaded| {
+        crate::agree::accepted(file.text());
         loaded.plan.check().expect("the engine takes it");
         loaded.plan
     })
