@@ -145,6 +145,11 @@ fn it_may_pause_the_run_and_says_what_it_found_and_how_to_go_on() {
     for part in [&format!("paused by the guard `errors`: {found}; nothing more starts"), "runbook continue "] {
         assert!(status.contains(part), "{part}: {status}");
     }
+    let shown = home.run(&["show", "last"]);
+    let status = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let of_guards = status.split("  guards:\n").nth(1).unwrap_or_else(|| panic!("guards are no operators: {status}"));
+    assert!(of_guards.contains(&format!("paused by the guard `errors` ({found})")), "{status}");
+    assert!(!status.contains("operators:"), "{status}");
     std::fs::remove_file(home.path().join("bad")).expect("a file");
     home.run(&["continue", "last", "--reason", "mended"]);
     let mut engine = home.start(&["resume", "last"]);

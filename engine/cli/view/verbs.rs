@@ -91,15 +91,22 @@ pub(crate) fn people(status: &Status) -> Vec<String> {
     lines
 }
 
-/// What operators said, in order.
+/// What operators said, in order, and then the pauses of guards, which are no people.
 pub(crate) fn told(status: &Status) -> Vec<String> {
     let one = |told: &ToldStatus| format!("    {}  {}", moment(told.at), visible_line(&sentence(told)));
-    let lines: Vec<String> = status.told.iter().map(one).collect();
-    if lines.is_empty() { lines } else { std::iter::once("  operators:".to_owned()).chain(lines).collect() }
+    let part = |heading: &str, by_guard: bool| {
+        let lines: Vec<String> =
+            status.told.iter().filter(|told| told.guard.is_some() == by_guard).map(one).collect();
+        if lines.is_empty() { lines } else { std::iter::once(format!("  {heading}:")).chain(lines).collect() }
+    };
+    [part("operators", false), part("guards", true)].concat()
 }
 
-/// `retry check by ann (the disk has room again)`, with why it was refused.
+/// `retry check by ann (the disk has room again)`, with why it was refused; or `paused by the guard errors (…)`.
 pub(crate) fn sentence(told: &ToldStatus) -> String {
+    if let Some(guard) = &told.guard {
+        return format!("paused by the guard `{guard}` ({})", told.reason);
+    }
     let refused = told.refused.as_ref().map(|why| format!(": refused, {why}")).unwrap_or_default();
     format!("{} by {} ({}){refused}", told.verb, told.by, told.reason)
 }

@@ -76,7 +76,7 @@ pub struct Status {
     /// The verbs that make sense now.
     #[serde(default)]
     pub verbs: Vec<Verb>,
-    /// What operators told it last, the newest last.
+    /// What operators, and guards that paused it, told it last, the newest last.
     #[serde(default)]
     pub told: Vec<ToldStatus>,
     /// What a person must answer.

@@ -133,7 +133,8 @@ impl Run {
         if pauses {
             self.paused = Some(by.clone());
             // Child runs are held by what this one was told.
-            self.told.push(Told { verb: Verb::Pause, by, reason: found.clone(), at, message: None, refused: None });
+            let (guard, reason) = (Some(step.clone()), found.clone());
+            self.told.push(Told { verb: Verb::Pause, by, guard, reason, at, message: None, refused: None });
             return Ok(());
         }
         let first = Cancel { level: 1, at, by, in_main: false, grace_over: false, messages: BTreeSet::new() };

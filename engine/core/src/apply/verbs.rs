@@ -11,13 +11,14 @@ impl Run {
         match event {
             Event::VerbTaken { verb, by, reason, message, .. } => {
                 let (by, reason, message) = (by.clone(), reason.clone(), message.clone());
-                self.told.push(Told { verb: verb.clone(), by, reason, at, message, refused: None });
+                self.told.push(Told { verb: verb.clone(), by, guard: None, reason, at, message, refused: None });
                 self.take_verb(verb, at, event)
             }
             Event::VerbRefused(refused) => {
                 let Refused { verb, by, reason, why, message } = &**refused;
                 let (by, reason, message) = (by.clone(), reason.clone(), message.clone());
-                self.told.push(Told { verb: verb.clone(), by, reason, at, message, refused: Some(why.clone()) });
+                let refused = Some(why.clone());
+                self.told.push(Told { verb: verb.clone(), by, guard: None, reason, at, message, refused });
                 Ok(())
             }
             Event::RunReopened { undoing } => self.reopen(*undoing, event),

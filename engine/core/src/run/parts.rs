@@ -177,13 +177,15 @@ impl LoopRun {
     }
 }
 
-/// What an operator told the run.
+/// What an operator told the run, or a guard that paused it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Told {
     /// What.
     pub verb: Verb,
     /// Who.
     pub by: Identity,
+    /// The guard, where no person said it.
+    pub guard: Option<StepId>,
     /// Why.
     pub reason: String,
     /// When it was taken, or refused.

@@ -6,13 +6,16 @@ use serde::{Deserialize, Serialize};
 /// The most of them in a snapshot; the journal has all.
 const TOLD_MAX: usize = 50;
 
-/// What an operator told the run.
+/// What an operator told the run, or a guard that paused it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToldStatus {
     /// What, as on the command line without the run: `retry check --downstream`.
     pub verb: String,
     /// Who.
     pub by: String,
+    /// The guard, where no person said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<String>,
     /// Why.
     pub reason: String,
     /// When it was taken, or refused.
@@ -35,6 +38,7 @@ impl From<&Told> for ToldStatus {
         Self {
             verb: crate::words::verb(&told.verb),
             by: told.by.name.clone(),
+            guard: told.guard.as_ref().map(ToString::to_string),
             reason: told.reason.clone(),
             at: told.at.0,
             message: told.message.clone(),
