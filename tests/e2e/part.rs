@@ -3,6 +3,7 @@
 use std::process::Output;
 
 use crate::kit::Home;
+use crate::kit::pty::Terminal;
 
 const BOOK: &str = "schema: runbook/v1
 id: deploy
@@ -183,4 +184,27 @@ fn step_by_step_a_no_is_a_rejection() {
     assert_eq!(home.lines("lines"), ["a", "undo-a"]);
     let key = home.run(&["exec", "r.yaml", "--step", "--key", "k"]);
     assert_eq!(key.status.code(), Some(64), "{}", said(&key));
+}
+
+#[test]
+fn step_by_step_a_step_can_be_passed_over_at_the_terminal() {
+    let home = Home::new();
+    let steps = "steps:\n  - {id: a, run: echo a >> lines}\n  - {id: b, run: echo b >> lines, outputs: [size]}\n  - {id: c, run: echo c >> lines}\n";
+    home.write("r.yaml", &format!("schema: runbook/v1\nid: r\ntitle: R\n{steps}"));
+    let mut terminal = Terminal::open(home.command(&["exec", "r.yaml", "--step"]));
+    terminal.until("approve / reject [reason] / skip / mark-done / later: ");
+    terminal.type_line("skip");
+    terminal.until("reason: ");
+    terminal.type_line("not needed");
+    terminal.until("may step `b` run?");
+    terminal.until("approve / reject [reason] / skip / later: ");
+    terminal.type_line("skip as well");
+    terminal.until("may step `c` run?");
+    terminal.until("later: ");
+    terminal.type_line("approve");
+    assert_eq!(terminal.end(), 0, "{}", terminal.text());
+    assert_eq!(home.lines("lines"), ["c"]);
+    let status = home.status();
+    assert_eq!(status["told"][0]["verb"], "skip a");
+    assert_eq!((&status["told"][0]["reason"], &status["told"][1]["reason"]), (&"not needed".into(), &"as well".into()));
 }

@@ -38,13 +38,13 @@ struct Asked {
     refusing: bool,
     /// The values so far, of an `ask`.
     typing: Typing,
-    /// What may follow on a failure, by its word; the step that the question is about is meant.
+    /// What may be said besides answers, by its word; the step that the question is about is meant.
     offers: Vec<(&'static str, Offer)>,
     /// What was chosen of these; its reason is asked for.
     chosen: Option<Offer>,
 }
 
-/// What may follow on a failure.
+/// What may follow on a failure, or be said in place of an approval.
 #[derive(Clone, Debug, PartialEq)]
 enum Offer {
     Verb(Verb),
@@ -53,9 +53,6 @@ enum Offer {
 
 /// What a person may type of it here. A step that hands something on is marked as done by the command, which takes that.
 fn offers(question: &QuestionStatus) -> Vec<(&'static str, Offer)> {
-    if Kind::of(question) != Some(Kind::Failure) {
-        return vec![];
-    }
     let fits = |verb: &&Verb| match verb {
         Verb::Retry { step, .. } => step.is_none(),
         Verb::Skip { step } => step.as_str() == question.step,
@@ -64,7 +61,8 @@ fn offers(question: &QuestionStatus) -> Vec<(&'static str, Offer)> {
         Verb::Pause | Verb::Continue | Verb::Take => false,
     };
     let verbs = question.verbs.iter().filter(fits).map(|verb| (verb.word(), Offer::Verb(verb.clone())));
-    verbs.chain([("cancel", Offer::Cancel)]).collect()
+    let cancel = (Kind::of(question) == Some(Kind::Failure)).then_some(("cancel", Offer::Cancel));
+    verbs.chain(cancel).collect()
 }
 
 /// What changed about what is asked.
@@ -137,19 +135,17 @@ impl Prompt {
 
     /// What stands before the place to type at.
     pub(crate) fn label(&self) -> String {
+        let words = |asked: &Asked| asked.offers.iter().map(|(word, _)| format!("{word} / ")).collect::<String>();
         let label = match &self.asked {
             None => "",
             Some(Asked { refusing: true, .. }) => "reason (Enter for none): ",
             Some(Asked { chosen: Some(_), .. }) => "reason: ",
             Some(asked) => match Kind::of(&asked.question) {
-                Some(Kind::Approval) => "approve / reject [reason] / later: ",
+                Some(Kind::Approval) => return format!("approve / reject [reason] / {}later: ", words(asked)),
                 Some(Kind::Manual) => "done / reject [reason] / later: ",
                 Some(Kind::Values) => return asked.typing.label(&asked.question.fields),
                 Some(Kind::Interrupted) => "took-effect / did-not / run-again / later: ",
-                Some(Kind::Failure) => {
-                    let words: Vec<&str> = asked.offers.iter().map(|(word, _)| *word).collect();
-                    return format!("{} / later: ", words.join(" / "));
-                }
+                Some(Kind::Failure) => return format!("{}later: ", words(asked)),
                 None => "",
             },
         };
@@ -181,10 +177,14 @@ impl Prompt {
             self.asked = None;
             return Reply::Later(question);
         }
-        if Kind::of(&asked.question) == Some(Kind::Failure) {
-            let Some((_, offer)) = asked.offers.iter().find(|(offer, _)| *offer == word).cloned() else {
-                return Reply::Again("please type one of the words".to_owned());
-            };
+        let is_failure = Kind::of(&asked.question) == Some(Kind::Failure);
+        // After a failure two of them begin with the same letter.
+        let is_meant = |offer: &str| offer == word || (!is_failure && word.len() == 1 && offer.starts_with(&word));
+        let offered = asked.offers.iter().find(|(offer, _)| is_meant(offer)).map(|(_, offer)| offer.clone());
+        if is_failure && offered.is_none() {
+            return Reply::Again("please type one of the words".to_owned());
+        }
+        if let Some(offer) = offered {
             if let Some(reason) = reason {
                 return self.say(offer, &reason, now);
             }
@@ -340,6 +340,34 @@ mod tests {
         prompt.follow(&status);
         let reason = Some("enough".to_owned());
         assert_eq!(prompt.typed("cancel enough", 1), Reply::Answer(Message::Cancel { level: 1, reason }, None));
+    }
+
+    #[test]
+    fn step_by_step_a_step_can_be_passed_over_with_a_reason() {
+        let (step, mut status) = (runbook_core::units::StepId::new("contain"), samples::waiting());
+        let outputs = BTreeMap::from([("id".to_owned(), "VALUE".into())]);
+        status.questions[0].verbs =
+            vec![Verb::Skip { step: step.clone() }, Verb::MarkDone { step: step.clone(), outputs }];
+        let asked = || {
+            let mut prompt = Prompt::default();
+            prompt.follow(&status);
+            prompt
+        };
+        assert_eq!(asked().label(), "approve / reject [reason] / skip / later: ");
+        assert!(matches!(asked().typed("a", 1), Reply::Answer(Message::Answer { .. }, None)));
+        for (first, reason) in [("skip not today", None), ("s", Some("not today"))] {
+            let mut prompt = asked();
+            let mut reply = prompt.typed(first, 1);
+            if let Some(reason) = reason {
+                assert_eq!((reply, prompt.label()), (Reply::Again(String::new()), "reason: ".to_owned()));
+                reply = prompt.typed(reason, 1);
+            }
+            let verb = Verb::Skip { step: step.clone() };
+            assert_eq!(reply, Reply::Answer(Message::Verb { verb, reason: "not today".to_owned() }, None));
+        }
+        for nothing in ["m", "mark-done", "c", "cancel", "sk"] {
+            assert!(matches!(asked().typed(nothing, 1), Reply::Again(text) if !text.is_empty()), "{nothing:?}");
+        }
     }
 
     #[test]

@@ -95,8 +95,7 @@ pub(crate) fn people(status: &Status) -> Vec<String> {
 pub(crate) fn told(status: &Status) -> Vec<String> {
     let one = |told: &ToldStatus| format!("    {}  {}", moment(told.at), visible_line(&sentence(told)));
     let part = |heading: &str, by_guard: bool| {
-        let lines: Vec<String> =
-            status.told.iter().filter(|told| told.guard.is_some() == by_guard).map(one).collect();
+        let lines: Vec<String> = status.told.iter().filter(|told| told.guard.is_some() == by_guard).map(one).collect();
         if lines.is_empty() { lines } else { std::iter::once(format!("  {heading}:")).chain(lines).collect() }
     };
     [part("operators", false), part("guards", true)].concat()

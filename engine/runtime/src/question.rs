@@ -23,6 +23,7 @@ fn names(roles: &[Role]) -> Vec<String> {
 /// An open question, as it is published.
 pub(crate) fn question_of(run: &Run, question: &Question) -> QuestionStatus {
     let plan = run.step_plan(&question.step);
+    let is_step_by_step = plan.and_then(|plan| plan.approval.as_ref()).is_some_and(|it| it.step_by_step);
     let state = run.step(&question.step);
     let prepared = state.and_then(|state| state.prepared.as_ref()).map(|prepared| prepared.action.clone());
     let (kind, from, digest, attempt) = match &question.kind {
@@ -78,7 +79,11 @@ pub(crate) fn question_of(run: &Run, question: &Question) -> QuestionStatus {
             _ => vec![],
         },
         attempt: attempt.map(ToString::to_string),
-        verbs: if question.kind == QuestionKind::Failure { run.verbs(VERB_STEPS_MAX) } else { vec![] },
+        verbs: match &question.kind {
+            QuestionKind::Failure => run.verbs(VERB_STEPS_MAX),
+            QuestionKind::Approval { .. } if is_step_by_step => run.verbs_instead(&question.step),
+            _ => vec![],
+        },
         asker: None,
     }
 }

@@ -166,7 +166,7 @@ pub struct QuestionStatus {
     pub fields: Vec<Field>,
     /// The attempt whose fate is unknown.
     pub attempt: Option<String>,
-    /// Of what follows on a failure: the verbs that make sense.
+    /// The verbs that make sense: of what follows on a failure, and in place of an approval that `exec --step` asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verbs: Vec<Verb>,
     /// The child run that asks, when it is not the run itself.

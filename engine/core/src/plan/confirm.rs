@@ -41,6 +41,7 @@ impl Plan {
                     timeout_ms: None,
                     escalate_to: vec![],
                     message: Some(Template::text(message)),
+                    step_by_step: true,
                 });
             }
             Body::Action(_) | Body::Block { .. } | Body::Switch { .. } | Body::ForEach(_) => {}

@@ -277,6 +277,9 @@ pub struct Approval {
     pub escalate_to: Vec<Role>,
     /// Shown with the question.
     pub message: Option<Template>,
+    /// Whether it is asked only because the run goes step by step: then a person may also pass over the step.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub step_by_step: bool,
 }
 
 /// The people whom an approval needs where nothing is said.

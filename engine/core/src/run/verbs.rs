@@ -311,6 +311,15 @@ impl Run {
         all
     }
 
+    /// What may be said of a step in place of an answer to the question about it.
+    pub fn verbs_instead(&self, step: &StepId) -> Vec<Verb> {
+        let outputs = self.at_of(step).map(|at| self.outputs_named(at)).unwrap_or_default();
+        let outputs = outputs.into_iter().map(|name| (name, "VALUE".into())).collect();
+        let mut all = vec![Verb::Skip { step: step.clone() }, Verb::MarkDone { step: step.clone(), outputs }];
+        all.retain(|verb| self.verb_refusal(verb).is_none());
+        all
+    }
+
     fn outputs_named(&self, at: StepIx) -> Vec<String> {
         let Some(step) = self.plan().map(|plan| plan.step(at)) else { return vec![] };
         let set = match &step.body {

@@ -256,6 +256,7 @@ impl<'d> Lowering<'d, '_> {
             timeout_ms,
             escalate_to,
             message,
+            step_by_step: false,
         })
     }
 

@@ -309,8 +309,15 @@ impl Spec {
 
     pub(crate) fn approval(mut self, from: &[&str], timeout_ms: Option<u64>) -> Self {
         let from = from.iter().map(|role| Role::new(*role)).collect();
-        self.step.approval =
-            Some(Approval { from, min: 1, exclude_initiator: false, timeout_ms, escalate_to: vec![], message: None });
+        self.step.approval = Some(Approval {
+            from,
+            min: 1,
+            exclude_initiator: false,
+            timeout_ms,
+            escalate_to: vec![],
+            message: None,
+            step_by_step: false,
+        });
         self
     }
 

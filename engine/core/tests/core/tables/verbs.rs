@@ -300,3 +300,23 @@ fn every_verb_in_every_state() {
     }
     assert_eq!(table, include_str!("verbs.txt"), "how often a, b, c and z ran follows on the end:\n{table}");
 }
+
+#[test]
+fn what_may_be_said_in_place_of_an_answer_is_what_the_table_allows() {
+    let instead = |desk: &Desk| {
+        let verbs = desk.run().verbs_instead(&"b".into());
+        verbs.iter().map(|verb| verb.word().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    for name in STATES.iter().chain(&["no service"]) {
+        let desk = state(name);
+        let outputs = BTreeMap::new();
+        let all = [Verb::Skip { step: "b".into() }, Verb::MarkDone { step: "b".into(), outputs }];
+        let allowed = all.iter().filter(|verb| desk.run().verb_refusal(verb).is_none());
+        assert_eq!(instead(&desk), allowed.map(Verb::word).collect::<Vec<_>>().join(" "), "{name}");
+    }
+    assert_eq!(instead(&state("waiting for approval")), "skip mark-done");
+    assert_eq!(instead(&state("waiting for a person")), "");
+    let asks = began(&chain(|b| b.approval(&["chief"], None).output("size", "x")));
+    let named = BTreeMap::from([("size".to_owned(), json!("VALUE"))]);
+    assert!(asks.run().verbs_instead(&"b".into()).contains(&Verb::MarkDone { step: "b".into(), outputs: named }));
+}
