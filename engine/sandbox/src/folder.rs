@@ -52,6 +52,17 @@ impl Folder {
         self.root.join("address")
     }
 
+    /// Where the URLs and keys of the hooks lie.
+    fn hooks(&self) -> PathBuf {
+        self.root.join("hooks")
+    }
+
+    /// Writes a URL or a key of a hook, for the owner alone.
+    pub(crate) fn write_hook(&self, name: &str, text: &str) -> Result<(), Error> {
+        create_private_dir(&self.hooks())?;
+        write_whole(&self.hooks().join(name), text.as_bytes())
+    }
+
     pub(crate) fn backups(&self) -> PathBuf {
         self.root.join("backups")
     }

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::control::hooks;
 use crate::error::Error;
 use crate::faults::{self, FAULTS};
 use crate::folder::{self, Folder};
@@ -54,6 +55,7 @@ impl Server {
         let cannot_listen = |source| Error::io("cannot listen on", listen.to_string())(source);
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
         let address = listener.local_addr().map_err(cannot_listen)?;
+        hooks::publish(&platform.folder, &platform.token, address)?;
         folder::write_whole(&platform.folder.address(), format!("{address}\n").as_bytes())?;
         Ok(Self { platform: Arc::new(platform), listener, address, lock })
     }

@@ -3,6 +3,7 @@
 pub(crate) mod containment;
 pub(crate) mod credentials;
 pub(crate) mod health;
+pub(crate) mod hooks;
 pub(crate) mod incidents;
 pub(crate) mod lockdown;
 pub(crate) mod logs;

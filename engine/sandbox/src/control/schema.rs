@@ -13,7 +13,7 @@ use crate::rows::{millis, shifted, stamp};
 use crate::secret;
 
 /// Bump when a table changes; a folder of another version is refused.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -42,7 +42,8 @@ CREATE TABLE incidents (id INTEGER PRIMARY KEY, type TEXT NOT NULL, severity TEX
 CREATE TABLE timeline (id INTEGER PRIMARY KEY, incident INTEGER NOT NULL, at TEXT NOT NULL, author TEXT NOT NULL,
     text TEXT NOT NULL) STRICT;
 CREATE TABLE notifications (id INTEGER PRIMARY KEY, at TEXT NOT NULL, channel TEXT NOT NULL, severity TEXT NOT NULL,
-    subject TEXT NOT NULL, text TEXT NOT NULL, incident TEXT, status TEXT NOT NULL, retracts INTEGER) STRICT;
+    subject TEXT NOT NULL, text TEXT NOT NULL, incident TEXT, status TEXT NOT NULL, retracts INTEGER,
+    dedup TEXT) STRICT;
 CREATE TABLE errors (id INTEGER PRIMARY KEY, at TEXT NOT NULL, service TEXT NOT NULL, level TEXT NOT NULL,
     code TEXT NOT NULL, message TEXT NOT NULL) STRICT;
 CREATE TABLE idempotency (route TEXT NOT NULL, key TEXT NOT NULL, request_sha256 TEXT NOT NULL,

@@ -133,6 +133,11 @@ impl Call {
         Ok(self.text(name)?.unwrap_or(default))
     }
 
+    /// A value of the body, null where there is none.
+    pub(crate) fn value(&self, name: &str) -> &Value {
+        &self.body[name]
+    }
+
     /// A whole number of the body that may be absent.
     pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, Failure> {
         match &self.body[name] {

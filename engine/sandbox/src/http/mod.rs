@@ -6,6 +6,7 @@
 
 mod books;
 mod call;
+mod hooks;
 mod incidents;
 mod monitoring;
 mod operate;

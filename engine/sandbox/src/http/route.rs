@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::call::Call;
-use super::{books, incidents, monitoring, operate, people, sandbox, security};
+use super::{books, hooks, incidents, monitoring, operate, people, sandbox, security};
 use crate::platform::Work;
 use crate::reply::{Failure, Reply};
 
@@ -89,6 +89,7 @@ pub fn routes() -> &'static [Route] {
             security::ROUTES,
             people::ROUTES,
             incidents::ROUTES,
+            hooks::ROUTES,
             sandbox::ROUTES,
         ]
         .concat()

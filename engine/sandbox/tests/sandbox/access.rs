@@ -12,7 +12,12 @@ use crate::support::Sandbox;
 async fn every_route_is_served_and_refuses_without_the_token_it_needs() {
     let sandbox = Sandbox::healthy().await;
     for route in routes() {
-        let path = route.path.replace("{id}", "none").replace("{name}", "none").replace("{symbol}", "none");
+        let path = route
+            .path
+            .replace("{id}", "none")
+            .replace("{name}", "none")
+            .replace("{symbol}", "none")
+            .replace("{key}", "none");
         let (status, body) = sandbox.anonymous(route.method, &path).await;
         assert_eq!(status == 401, route.needs_token(), "{} {path}: {status} {body}", route.method);
         let wrong = sandbox.send(route.method, &path, &[("authorization", "Bearer guess")], None).await;

@@ -7,6 +7,7 @@ mod books;
 mod database;
 mod disaster;
 mod faults;
+mod hooks;
 mod incidents;
 mod operations;
 mod overview;
