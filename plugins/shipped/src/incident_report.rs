@@ -38,29 +38,61 @@ struct Inputs {
 struct Entry {
     at: String,
     text: String,
+    author: Option<String>,
 }
 
 pub(crate) fn run(session: &Session<'_>) -> Outcome {
     let inputs: Inputs = session.inputs()?;
     let path = Path::new(&inputs.file);
-    let mark = format!("<!-- {} -->", session.idempotency_key().replace("--", "- -"));
     let failed = |error: io::Error| Failed::new(format!("cannot write {}: {error}", inputs.file));
     match fs::read_to_string(path) {
-        // A call that is made again leaves alone what it wrote: somebody may have begun to fill it in.
-        Ok(there) if there.contains(&mark) => {
-            session.log(Level::Info, "this call had written the report already");
-            return Ok(outputs(&inputs, path));
-        }
+        Ok(there) => match stands(&there, session.run()) {
+            Stands::AsWritten => {}
+            Stands::FilledIn => {
+                session
+                    .log(Level::Info, "this run has written the report already, and somebody filled it in: it stays");
+                return Ok(outputs(&inputs, path));
+            }
+            Stands::OfOthers if inputs.overwrite => {}
+            Stands::OfOthers => {
+                return Err(Failed::new(format!("there is a {} already: `overwrite: true` replaces it", inputs.file)));
+            }
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        _ if inputs.overwrite => {}
-        Ok(_) => {
-            return Err(Failed::new(format!("there is a {} already: `overwrite: true` replaces it", inputs.file)));
-        }
+        // What is no text may be replaced where that is wanted.
+        Err(_) if inputs.overwrite => {}
         Err(error) => return Err(failed(error)),
     }
-    let text = format!("{}\n{mark}\n", report(&inputs, session)?);
-    write(path, &text).map_err(failed)?;
+    let text = report(&inputs, session)?;
+    write(path, &format!("{text}\n{}\n", mark(&text, session.run()))).map_err(failed)?;
     Ok(outputs(&inputs, path))
+}
+
+/// How the report that is there came to be.
+enum Stands {
+    /// This run wrote it, and nobody touched it: it may be written anew, when the run has more to tell.
+    AsWritten,
+    /// This run wrote it, and somebody wrote on.
+    FilledIn,
+    OfOthers,
+}
+
+fn stands(there: &str, run: &str) -> Stands {
+    let Some((text, last)) = there.trim_end().rsplit_once('\n') else { return Stands::OfOthers };
+    if last == mark(text, run) {
+        return Stands::AsWritten;
+    }
+    if there.contains(&mark_of(run)) { Stands::FilledIn } else { Stands::OfOthers }
+}
+
+/// The last line of a report: who wrote it, and the digest of what stood before it.
+fn mark(text: &str, run: &str) -> String {
+    let sha256 = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    format!("{} sha256 {} -->", mark_of(run), data_encoding::HEXLOWER.encode(sha256.as_ref()))
+}
+
+fn mark_of(run: &str) -> String {
+    format!("<!-- run {}", run.replace("--", "- -"))
 }
 
 fn outputs(inputs: &Inputs, path: &Path) -> serde_json::Map<String, Value> {
@@ -105,7 +137,10 @@ fn report(inputs: &Inputs, session: &Session<'_>) -> Result<String, Failed> {
     lines.push(format!("- Run: {}", session.run()));
     lines.extend([String::new(), paragraph(&inputs.summary)]);
     lines.extend(section("Impact", paragraph(&inputs.impact)));
-    let entries = inputs.timeline.iter().map(|it| format!("- {}: {}", one_line(&it.at), one_line(&it.text)));
+    let entries = inputs.timeline.iter().map(|it| {
+        let author = it.author.iter().map(|author| format!(" ({})", one_line(author))).collect::<String>();
+        format!("- {}{author}: {}", one_line(&it.at), one_line(&it.text))
+    });
     lines.extend(section("Timeline", list(entries.collect())));
     lines.extend(section("Root cause", paragraph(&inputs.root_cause)));
     lines.extend(section("Resolution", paragraph(&inputs.resolution)));

@@ -17,7 +17,8 @@ fn kill_at(room: &Room, mut engine: Child, step: &str) {
 
 #[test]
 fn an_engine_killed_while_it_restarts_services_restarts_each_once() {
-    let room = Room::new();
+    // The pause is as long as it is shipped: on a busy machine it has to be seen before it is over.
+    let room = Room::as_shipped();
     let engine = room.home.start(&["exec", "p0-response", "-p", "incident_type=system_down"]);
     room.wait_for_question("restart_engine");
     let services = room.home.processes().into_iter().filter(|process| process.command.contains("sandbox serve"));
@@ -38,7 +39,7 @@ fn an_engine_killed_while_it_restarts_services_restarts_each_once() {
     assert_eq!(service(&after, "gateway")["restarts"], 1);
     assert_eq!(all(&after["incidents"], "status"), ["resolved"]);
     assert_eq!(list(&after["incidents"][0]["timeline"]).len(), 5, "{}", after["incidents"]);
-    assert_eq!(list(&after["notices"]).len(), 3, "{}", after["notices"]);
+    assert_eq!(list(&after["notices"]).len(), 5, "{}", after["notices"]);
     assert_eq!(room.record("incidents.log").lines().count(), 1);
     room.leaves_nothing(&[&end]);
 }
@@ -52,7 +53,7 @@ fn an_engine_killed_around_a_request_has_it_done_once() {
     room.wait_for_question("emergency_stop");
     room.run(&["approve", "last"], 0);
     for step in
-        ["emergency_stop", "cancel_orders", "renew_engine", "liquidate", "note_containment", "resolve", "announce"]
+        ["emergency_stop", "cancel_orders", "renew_engine", "liquidate", "note_containment", "resolve", "announce_team"]
     {
         kill_at(&room, engine, step);
         engine = room.home.start(&["resume", "last"]);
@@ -65,7 +66,9 @@ fn an_engine_killed_around_a_request_has_it_done_once() {
     assert_eq!(after["orders"]["open"], json!(null));
     assert_eq!(all(&after["incidents"], "status"), ["resolved"]);
     assert_eq!(list(&after["incidents"][0]["timeline"]).len(), 5, "{}", after["incidents"]);
-    assert_eq!(list(&after["notices"]).len(), 3, "{}", after["notices"]);
+    // Nobody can know of a message that was cut off whether it arrived: that one may be told a second time.
+    let told = list(&after["notices"]).len();
+    assert!(told == 5 || told == 6, "{}", after["notices"]);
     room.leaves_nothing(&[&end]);
 }
 

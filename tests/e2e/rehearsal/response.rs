@@ -18,7 +18,9 @@ fn assert_open(platform: &Value, kind: &str) {
     assert_eq!(platform["faults"], json!([kind]), "the incident is real");
     assert_eq!(platform["containment"][kind], false);
     assert_eq!(all(&platform["incidents"], "status"), ["acknowledged"]);
-    assert_eq!(list(&platform["notices"]).len(), 2, "the team and the commander are told before anything is asked");
+    let told: Vec<&str> = told(platform).into_iter().map(|(channel, _)| channel).collect();
+    let customers: &[&str] = if kind == "security_breach" { &[] } else { &["status page"] };
+    assert_eq!(told, [&["on-call", "operations"], customers].concat(), "told before anything is asked");
 }
 
 fn assert_over(platform: &Value, kind: &str) {
@@ -31,17 +33,30 @@ fn assert_over(platform: &Value, kind: &str) {
     let beginnings = ["incident opened", "acknowledged", "contained: ", "resolved: contained and verified: ", "run "];
     assert_eq!(timeline.len(), beginnings.len(), "{timeline:#?}");
     assert!(timeline.iter().zip(beginnings).all(|(text, beginning)| text.starts_with(beginning)), "{timeline:#?}");
-    assert!(all(&platform["notices"], "status").iter().all(|status| *status == "sent"));
+    for notice in list(&platform["notices"]) {
+        let is_page = ["on-call", "management"].contains(&notice["channel"].as_str().expect("a channel"));
+        assert_eq!(notice["status"], if is_page { "resolved" } else { "sent" }, "{notice}");
+    }
 }
 
 fn assert_recorded(room: &Room, kind: &str) {
     let log = room.record("incidents.log");
     assert_eq!(log.lines().count(), 1, "{log}");
     assert!(log.contains(&format!("P0 {kind}")), "{log}");
-    let timeline = room.record("timeline-");
-    for part in ["# INC-0001: P0 ", "Outcome: contained, verified, resolved.", "| resolved: contained and verified: "] {
-        assert!(timeline.contains(part), "{part}: {timeline}");
+    let report = room.record("post-mortem-");
+    let parts = [
+        "# Post-mortem: P0 ",
+        "- Incident: INC-0001\n",
+        "- Duration: 0 h 0 min\n",
+        "\nContained, verified, resolved.\n",
+        ": resolved: contained and verified: ",
+        "- [ ] Find the root cause\n",
+    ];
+    for part in parts {
+        assert!(report.contains(part), "{part}: {report}");
     }
+    assert_eq!(report.contains("- [ ] Resume trading"), kind == "trading_halted", "{report}");
+    assert_eq!(report.contains("- [ ] Give those new keys"), kind == "security_breach", "{report}");
 }
 
 #[test]
@@ -70,6 +85,8 @@ fn a_platform_that_is_down_is_up_again() {
         ("on-call", "P0 system down: your approval is needed"),
         ("operations", "P0: system down"),
         ("operations", "Resolved: P0 system down"),
+        ("status page", "The platform does not work as it should"),
+        ("status page", "The platform works again"),
     ];
     assert_eq!(told(&after), expected);
     assert_recorded(&room, "system_down");
@@ -196,7 +213,55 @@ fn an_incident_that_is_not_resolved_in_time_escalates_by_itself() {
     assert_eq!(told(&after).into_iter().filter(|notice| *notice == escalated).count(), 1, "once");
     let at = |value: &Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()).expect("a time");
     let notice = list(&after["notices"]).iter().find(|one| one["channel"] == "management").expect("the escalation");
+    assert_eq!((&notice["severity"], &notice["incident"]), (&json!("critical"), &json!("INC-0001")));
     let waited = at(&notice["at"]).duration_since(at(&room.home.status()["started_at"]));
     assert!(waited.as_millis() >= 2_000, "not before its time: {waited:?}");
     room.leaves_nothing(&[]);
+}
+
+#[test]
+fn a_response_that_takes_long_tells_the_team_and_customers() {
+    let room = Room::new();
+    room.edit("environments/sandbox.yaml", "overdue_after: 30m", "overdue_after: 500ms");
+    let mut engine = room.home.start(&["exec", "p0-response", "-p", "incident_type=trading_halted"]);
+    let overdue = [
+        ("operations", "P0 trading halted: still not resolved after 500ms"),
+        ("status page", "It takes longer than we thought"),
+    ];
+    wait_for("the word", || {
+        let platform = room.home.run(&["sandbox", "show", "--run", "last", "--output", "json"]);
+        let platform: Value = serde_json::from_slice(&platform.stdout).ok()?;
+        overdue.iter().all(|notice| told(&platform).contains(notice)).then_some(())
+    });
+    room.wait_for_question("emergency_stop");
+    room.run(&["reject", "last"], 0);
+    assert_eq!(end_of(&mut engine), Some(7));
+    assert!(!told(&room.platform()).iter().any(|(channel, _)| *channel == "management"), "that is another deadline");
+    room.leaves_nothing(&[]);
+}
+
+#[test]
+fn customers_are_told_of_a_breach_when_that_is_wanted_and_never_when_it_is_not() {
+    for (wanted, kind, count) in [("yes", "security_breach", 1), ("no", "system_down", 0)] {
+        let room = Room::new();
+        let params = ["-p", &format!("incident_type={kind}"), "-p", &format!("tell_customers={wanted}")];
+        room.exec_until_asked(&[&["p0-response"][..], &params].concat());
+        let told = told(&room.platform()).into_iter().filter(|(channel, _)| *channel == "status page").count();
+        assert_eq!(told, count, "{wanted}");
+        room.answer("reject", 7);
+    }
+}
+
+#[test]
+fn the_commander_learns_what_was_changed_last() {
+    let room = Room::new();
+    room.edit(
+        "environments/sandbox.yaml",
+        "  escalate_after: 5m",
+        "  recent_changes: echo a1b2c3 raise the pool; echo d4e5f6 new feed\n  escalate_after: 5m",
+    );
+    let asked = room.exec_until_asked(&["p0-response", "-p", "incident_type=system_down"]);
+    let line = "changes     a1b2c3 raise the pool; d4e5f6 new feed\n";
+    assert!(shown(&asked).contains(line), "{}", shown(&asked));
+    room.answer("reject", 7);
 }

@@ -132,24 +132,32 @@ impl Room {
         fs::read_to_string(&found[0]).expect("a record")
     }
 
-    /// What must hold at the end of every rehearsal: no process is left, and the token stands in no file but its own,
-    /// which only its owner can read.
+    /// What must hold at the end of every rehearsal: no process is left, and a secret stands in no file but its own, which
+    /// only its owner can read.
     pub(super) fn leaves_nothing(&self, shown: &[&Output]) {
         self.home.wait_until_nothing_is_left();
-        let file = self.data().join("admin.token");
-        let mode = fs::metadata(&file).expect("a token").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        let token = fs::read_to_string(&file).expect("a token");
-        let token = token.trim().as_bytes();
-        assert!(token.len() > 20);
-        let has = |bytes: &[u8]| bytes.windows(token.len()).any(|part| part == token);
-        let told: Vec<PathBuf> = files(self.home.path())
-            .into_iter()
-            .filter(|path| *path != file && has(&fs::read(path).expect("a file")))
-            .collect();
-        assert!(told.is_empty(), "the token stands in {told:?}");
-        assert!(!shown.iter().any(|output| has(&output.stdout) || has(&output.stderr)), "the token was shown");
+        let mut own = files(&self.data().join("hooks"));
+        assert_eq!(own.len(), 4);
+        own.push(self.data().join("admin.token"));
+        let secrets: Vec<String> = own.iter().map(|file| secret(file)).collect();
+        let has = |bytes: &[u8], secret: &str| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+        for file in files(self.home.path()).into_iter().filter(|file| !own.contains(file)) {
+            let bytes = fs::read(&file).expect("a file");
+            assert!(!secrets.iter().any(|secret| has(&bytes, secret)), "a secret stands in {}", file.display());
+        }
+        let told = shown.iter().flat_map(|output| [&output.stdout, &output.stderr]);
+        assert!(!told.into_iter().any(|bytes| secrets.iter().any(|secret| has(bytes, secret))), "a secret was shown");
     }
+}
+
+/// What a file keeps that only its owner can read: a token or a key, or the last part of a URL.
+fn secret(file: &Path) -> String {
+    let mode = fs::metadata(file).expect("a secret").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    let text = fs::read_to_string(file).expect("a secret");
+    let secret = text.trim().rsplit('/').next().unwrap_or_default().to_owned();
+    assert!(secret.len() > 20, "{}", file.display());
+    secret
 }
 
 /// The elements of a list.

@@ -1,6 +1,9 @@
 //! What is shipped is valid, everywhere it can be run.
 
-use runbook_language::{FoundPlugin, Library, Missing, SourceFile, load_environment, load_runbook_with, peek};
+use runbook_core::digest_of;
+use runbook_language::{
+    Diagnostics, FoundPlugin, Library, Missing, SourceFile, load_environment, load_runbook_with, peek,
+};
 
 use super::room::{Room, files, root, shown};
 
@@ -25,7 +28,16 @@ impl Library for Shelf<'_> {
     }
 
     fn plugin(&self, name: &str, _: &SourceFile) -> Result<FoundPlugin, Missing> {
-        Err(Missing { message: format!("there is no plugin `{name}`"), help: None })
+        let path = root().join("plugins").join(name).join("plugin.yaml");
+        let missing = |_| Missing { message: format!("there is no plugin `{name}`"), help: None };
+        let text = std::fs::read_to_string(&path).map_err(missing)?;
+        let (digest, files) = (digest_of(&text), [("plugin.yaml".to_owned(), false)].into());
+        Ok(FoundPlugin {
+            file: SourceFile::new(path.display().to_string(), text),
+            folder: name.to_owned(),
+            digest,
+            files,
+        })
     }
 }
 
@@ -45,8 +57,13 @@ fn every_runbook_fits_every_environment() {
         let environment = load_environment(file).unwrap_or_else(|found| panic!("{found:?}"));
         for runbook in &runbooks {
             let loaded = load_runbook_with(runbook, Some(&environment), &Shelf(&runbooks))
-                .unwrap_or_else(|found| panic!("{found:?}"));
+                .unwrap_or_else(|found| panic!("{}: {:?}", runbook.name(), messages(&found)));
             assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
         }
     }
+}
+
+/// What is wrong, without the texts of all files.
+fn messages(found: &Diagnostics) -> Vec<&str> {
+    found.iter().map(|one| one.message.as_str()).collect()
 }

@@ -8,15 +8,29 @@ use super::room::{Room, all, list, service, shown, untouched};
 
 const RESPONSE: &str = "incident/p0-response.yaml";
 
-/// The record is withdrawn, and each notice is retracted by one of its own.
-fn assert_withdrawn(room: &Room, notices: usize) -> Value {
+/// The record is withdrawn, each message is retracted by one of its own, and nobody is paged any more.
+fn assert_withdrawn(room: &Room) -> Value {
     let after = room.platform();
     assert_eq!(all(&after["incidents"], "status"), ["withdrawn"]);
-    let retracted = list(&after["notices"]).iter().filter(|one| one["status"] == "retracted").count();
-    assert_eq!((retracted, list(&after["notices"]).len()), (notices, 2 * notices), "{}", after["notices"]);
+    let of = |channel: &str| list(&after["notices"]).iter().filter(|one| one["channel"] == channel).collect::<Vec<_>>();
+    for channel in ["operations", "security"] {
+        let subjects: Vec<&str> = of(channel).iter().map(|one| one["subject"].as_str().expect("a subject")).collect();
+        let (retracted, told): (Vec<&str>, Vec<&str>) =
+            subjects.iter().partition(|subject| subject.starts_with("Retracted: "));
+        let expected: Vec<String> = told.iter().map(|subject| format!("Retracted: {subject}")).collect();
+        assert_eq!(retracted, expected, "{channel}");
+    }
+    assert_eq!(of("operations").len(), 2, "{}", after["notices"]);
+    assert!(of("on-call").iter().all(|page| page["status"] == "resolved"), "{}", after["notices"]);
+    let customers = of("status page");
+    assert!(customers.is_empty() || customers.last().is_some_and(|last| last["severity"] == "monitoring"));
     let log = room.record("incidents.log");
     assert!(log.lines().count() == 2 && log.ends_with(": withdrawn\n"), "{log}");
-    assert!(room.record("timeline-").contains("Outcome: not resolved."));
+    let report = room.record("post-mortem-");
+    for part in ["Not resolved by this response, which was undone.", "- [ ] The incident is not over: find another way"]
+    {
+        assert!(report.contains(part), "{part}: {report}");
+    }
     after
 }
 
@@ -28,7 +42,7 @@ fn a_rejected_response_leaves_the_platform_as_it_was() {
         let before = room.platform();
         assert_eq!(before["faults"], json!([kind]));
         let end = room.answer("reject", 7);
-        let after = assert_withdrawn(&room, 2);
+        let after = assert_withdrawn(&room);
         assert_eq!(untouched(&after), untouched(&before), "{kind}");
         room.leaves_nothing(&[&asked, &end]);
     }
@@ -39,7 +53,7 @@ fn an_approval_that_never_comes_is_a_rejection() {
     let room = Room::new();
     room.edit(RESPONSE, "timeout: 15m", "timeout: 300ms");
     let end = room.run(&["exec", "p0-response", "-p", "incident_type=system_down"], 7);
-    let after = assert_withdrawn(&room, 2);
+    let after = assert_withdrawn(&room);
     assert_eq!(after["faults"], json!(["system_down"]), "nothing was done about it");
     assert_eq!(service(&after, "engine")["restarts"], 0);
     room.leaves_nothing(&[&end]);
@@ -54,7 +68,7 @@ fn an_engine_that_cannot_start_again_is_stopped() {
     room.run(&["sandbox", "fault", "database_lost", "--run", "last"], 0);
     let end = room.answer("approve", 2);
     assert_eq!(room.step("engine_up")["state"], "failed");
-    let after = assert_withdrawn(&room, 2);
+    let after = assert_withdrawn(&room);
     assert_eq!(
         (&service(&after, "engine")["state"], &service(&after, "engine")["restarts"]),
         (&json!("stopped"), &json!(1))
@@ -74,7 +88,7 @@ fn a_trading_stop_that_fails_later_is_lifted_and_orders_are_put_back() {
     let asked = room.exec_until_asked(&["p0-response", "-p", "incident_type=trading_halted"]);
     let end = room.answer("approve", 2);
     assert_eq!(room.step("cancel_orders")["undo"], "undone");
-    let after = assert_withdrawn(&room, 2);
+    let after = assert_withdrawn(&room);
     assert_eq!(after["trading"]["mode"], "active");
     assert!(after["orders"]["open"].as_i64() > Some(0), "resting orders are back: {}", after["orders"]);
     assert!(after["orders"]["cancelled"].as_i64() >= Some(14), "waiting orders are not: {}", after["orders"]);
@@ -90,7 +104,8 @@ fn a_lock_down_that_fails_later_is_lifted_but_for_the_intruder() {
     room.run(&["sandbox", "fault", "market_data_stale", "--run", "last"], 0);
     let end = room.answer("approve", 2);
     assert_eq!(room.step("healthy")["state"], "failed", "the platform never became healthy");
-    let after = assert_withdrawn(&room, 3);
+    let after = assert_withdrawn(&room);
+    assert!(all(&after["notices"], "subject").contains(&"Retracted: Lock-down LCK-0001"), "{}", after["notices"]);
     for kind in ["keys", "sessions"] {
         for one in list(&after[kind]) {
             assert_eq!(one["active"] == true, one["suspicious"] == false, "{one}");

@@ -26,9 +26,16 @@ fn list(value: &Value) -> Result<&Value, Error> {
     }
 }
 
-pub(super) fn default(value: &Value, other: Option<&Value>, also_empty: Option<bool>) -> Value {
-    let missing = value.is_undefined() || value.is_none() || (also_empty == Some(true) && !value.is_true());
-    if missing { other.cloned().unwrap_or_else(|| Value::from("")) } else { value.clone() }
+/// Its arguments are taken as they are: as an `Option`, `none` would be no argument, and `default(none)` an empty text.
+pub(super) fn default(value: &Value, given: Rest<Value>) -> Result<Value, Error> {
+    let (other, also_empty) = match given.as_slice() {
+        [] => (Value::from(""), false),
+        [other] => (other.clone(), false),
+        [other, also_empty] => (other.clone(), also_empty.is_true()),
+        _ => return Err(fail("`default` takes a value, and `true` where it stands in for empty ones too")),
+    };
+    let missing = value.is_undefined() || value.is_none() || (also_empty && !value.is_true());
+    Ok(if missing { other } else { value.clone() })
 }
 
 pub(super) fn lower(value: &Value) -> Result<String, Error> {

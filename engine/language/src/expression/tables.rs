@@ -47,7 +47,7 @@ table! {
     "basename" = filters::basename, "The last part of a path.", "'/var/log/app.log' | basename" => "\"app.log\"";
     "bool" = filters::bool, "`true` or `false` from the text that says so; `default=` stands in for any other.", "'True' | bool" => "true";
     "capitalize" = filters::capitalize, "The text with a large first letter and small others.", "'api GATEWAY' | capitalize" => "\"Api gateway\"";
-    "default" = filters::default, "Another value where there is none; with `true` as second argument also for empty ones.", "none | default('eu')" => "\"eu\"";
+    "default" = filters::default, "Another value where there is none, which may be `none`; with `true` as second argument also for empty ones.", "none | default('eu')" => "\"eu\"";
     "dirname" = filters::dirname, "The folder part of a path.", "'/var/log/app.log' | dirname" => "\"/var/log\"";
     "first" = filters::first, "The first item of a list.", "['a', 'b'] | first" => "\"a\"";
     "float" = filters::float, "A number from a text; `default=` stands in for what is none.", "'2.5' | float" => "2.5";

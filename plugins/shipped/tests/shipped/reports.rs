@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::kit::{KEY, refused, run};
+use crate::kit::{refused, run};
 
 fn inputs(file: &Path) -> Value {
     json!({"file": file.display().to_string(), "title": "Orders *stopped*", "severity": "P0"})
@@ -20,7 +20,10 @@ fn what_is_given_is_written_under_its_heading_and_the_rest_is_for_people() {
         ("started_at", json!("2026-07-01T09:30:00Z")),
         ("ended_at", json!("2026-07-01T11:05:30+00:00")),
         ("impact", json!("No orders.\n# 12 users <script>")),
-        ("timeline", json!([{"at": "09:30", "text": "alert\n## Impact"}, {"at": "09:31", "text": "called [x](y)"}])),
+        (
+            "timeline",
+            json!([{"at": "09:30", "text": "alert\n## Impact"}, {"at": "09:31", "text": "called [x](y)", "author": "m_b", "id": 7}]),
+        ),
         ("action_items", json!(["A second gateway"])),
     ] {
         all[name] = value;
@@ -49,7 +52,7 @@ No orders.
 ## Timeline
 
 - 09:30: alert \\#\\# Impact
-- 09:31: called \\[x\\](y)
+- 09:31 (m\\_b): called \\[x\\](y)
 
 ## Root cause
 
@@ -63,11 +66,12 @@ _To be written._
 
 - [ ] A second gateway
 ";
-    assert_eq!(text, format!("{wanted}\n<!-- {KEY} -->\n"));
+    let end = text.strip_prefix(wanted).expect(&text);
+    assert!(end.starts_with("\n<!-- run 01K0000000000000000000TEST sha256 ") && end.ends_with(" -->\n"), "{end}");
 }
 
 #[test]
-fn what_is_there_stays_and_a_call_that_is_made_again_changes_nothing() {
+fn what_is_there_stays_and_so_does_what_somebody_filled_in() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("report.md");
     std::fs::write(&file, "of somebody").expect("a file");
@@ -78,10 +82,18 @@ fn what_is_there_stays_and_a_call_that_is_made_again_changes_nothing() {
     over["overwrite"] = true.into();
     run("incident-report", over.clone()).expect("it is written");
     let written = std::fs::read_to_string(&file).expect("a file");
-    let filled = written.replace("_To be written._", "It was the disk.");
+    // The run has more to tell, and nobody has touched it yet.
+    let mut more = inputs(&file);
+    more["impact"] = "None.".into();
+    run("incident-report", more.clone()).expect("it is written");
+    let told = std::fs::read_to_string(&file).expect("a file");
+    assert!(told.contains("## Impact\n\nNone.\n") && told != written, "{told}");
+    let filled = told.replace("_To be written._", "It was the disk.");
     std::fs::write(&file, &filled).expect("a file");
-    run("incident-report", over).expect("it is there");
-    assert_eq!(std::fs::read_to_string(&file).expect("a file"), filled);
+    for again in [more, over] {
+        run("incident-report", again).expect("it is there");
+        assert_eq!(std::fs::read_to_string(&file).expect("a file"), filled);
+    }
 }
 
 #[test]
