@@ -90,7 +90,8 @@ fn a_p2_that_stays_slow_is_withdrawn() {
     room.run_broken("gateway_starved", &["exec", PROTOCOL, "-p", "severity=P2"], 2);
     let after = room.platform();
     assert_eq!((outcome(&after), &after["faults"]), (("P2", "withdrawn"), &json!(["gateway_starved"])));
-    assert_eq!(list(&after["notices"])[0]["status"], "retracted");
+    let told = ["P2: the platform is degraded", "Retracted: P2: the platform is degraded"];
+    assert_eq!(all(&after["notices"], "subject"), told);
     room.home.wait_until_nothing_is_left();
 }
 
@@ -109,15 +110,30 @@ fn p3_is_recorded_and_nothing_touched() {
 #[test]
 fn a_p3_that_nobody_can_be_told_of_is_withdrawn() {
     let room = Room::new();
-    // The notices go elsewhere: to a port where nobody listens.
+    // The chat is elsewhere: at a port where nobody listens.
+    let webhook = room.home.path().join("chat.url");
+    std::fs::write(&webhook, "http://127.0.0.1:9/hooks/chat").expect("a file");
     room.edit(
         "environments/sandbox.yaml",
-        "notice_api: \"{{ services.platform.url }}\"",
-        "notice_api: http://127.0.0.1:9",
+        "{file: \"{{ services.platform.data }}/hooks/operations.url\"}",
+        &format!("{{file: {}}}", webhook.display()),
     );
     room.run(&["exec", PROTOCOL, "-p", "severity=P3"], 2);
     let after = room.platform();
     assert_eq!(outcome(&after), ("P3", "withdrawn"));
     assert!(list(&after["notices"]).is_empty());
     room.home.wait_until_nothing_is_left();
+}
+
+#[test]
+fn a_p2_that_is_not_resolved_in_time_escalates_and_calls_those_back_at_its_end() {
+    let room = Room::new();
+    room.edit("environments/sandbox.yaml", "escalate_p2_after: 4h", "escalate_p2_after: 10ms");
+    room.run(&["exec", PROTOCOL, "-p", "severity=P2"], 0);
+    let after = room.platform();
+    let escalated = list(&after["notices"]).iter().find(|notice| notice["channel"] == "management").expect("a page");
+    assert_eq!(
+        (&escalated["subject"], &escalated["severity"], &escalated["status"]),
+        (&json!("P2: not resolved after 10ms"), &json!("warning"), &json!("resolved"))
+    );
 }
