@@ -1,4 +1,5 @@
-//! What the platform does by itself: the engine matches, the emergency desk closes positions, the feed writes quotes.
+//! What the platform does by itself: the engine matches, the emergency desk closes positions, the feed writes quotes,
+//! monitoring looks whether an alert has to fire.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::business::seed::{Dice, MARKETS};
 use crate::business::{orders, positions};
-use crate::control::{logs, services, trading};
+use crate::control::{alerts, logs, services, trading};
 use crate::platform::{Platform, Work};
 use crate::reply::Failure;
 use crate::rows::millis;
@@ -27,6 +28,7 @@ pub(crate) fn start(platform: &Arc<Platform>) -> JoinSet<()> {
         (config.fill_interval_ms, match_orders as Turn),
         (config.close_interval_ms, close_position),
         (config.feed_interval_ms, write_quotes),
+        (config.watch_interval_ms, alerts::observe),
     ] {
         tasks.spawn(repeat(Arc::clone(platform), pace_ms, turn));
     }

@@ -27,6 +27,8 @@ pub struct Config {
     pub feed_interval_ms: u64,
     /// How often the intruder and a strategy without fills act.
     pub activity_interval_ms: u64,
+    /// How often monitoring looks whether an alert has to fire, besides after each change.
+    pub watch_interval_ms: u64,
     /// The age from which an unfilled market order counts as stuck.
     pub stall_ms: u64,
     /// What a degraded gateway adds to each request.
@@ -47,6 +49,7 @@ impl Config {
             fill_interval_ms: 200,
             feed_interval_ms: 1_000,
             activity_interval_ms: 300,
+            watch_interval_ms: 1_000,
             stall_ms: 1_500,
             slow_ms: 400,
         }

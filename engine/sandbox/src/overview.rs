@@ -5,8 +5,9 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
+use crate::control::alerts::{self, Wanted};
 use crate::control::credentials::{self, outside};
-use crate::control::{containment, incidents, machine, metrics, notifications, people, services, trading};
+use crate::control::{containment, incidents, machine, metrics, notifications, people, services, silences, trading};
 use crate::database;
 use crate::error::Error;
 use crate::faults;
@@ -25,8 +26,10 @@ pub fn is_platform(data: &Path) -> bool {
 /// An object with `trading`, `services`, `faults` (the names of those present), `containment` (for each type of
 /// incident true, false, or null where it cannot be told), `database` (`whole`, `problems`, rows of each table),
 /// `orders` and `positions` (counts by status; null while the books cannot be read), `incidents` with their timelines,
-/// `notices`, `keys`, `sessions`, `users` with their access, `systems`, `metrics`, `settings`, `certificates`, `lockdowns`, and `outside` (requests let through and denied from outside of the
-/// company's network).
+/// `notices`, `keys`, `sessions`, `users` with their access, `systems`, `metrics`, `settings`, `certificates`, `alerts`
+/// (those that fired when it was last served), `alert_log` (all that ever did: until when, and when first heard, which
+/// is null where a silence held it back all the time), `silences`, `lockdowns`, and `outside` (requests let through and
+/// denied from outside of the company's network).
 ///
 /// # Errors
 /// [`Error::NotAPlatform`] when this is no data folder, [`Error::Rejected`] or [`Error::Database`] when its control
@@ -75,6 +78,9 @@ fn state(work: &Work<'_>) -> Result<Value, Failure> {
         "metrics": metrics::list(work)?,
         "settings": machine::settings(work)?,
         "certificates": machine::certificates(work)?,
+        "alerts": alerts::list(work, &Wanted { active: true, silenced: true, filter: vec![] })?,
+        "alert_log": alerts::log(work)?,
+        "silences": silences::list(work, &[])?,
         "lockdowns": rows::list(work.control, lockdowns, [])?,
         "outside": {"accepted": from_outside(work, "accepted")?, "denied": from_outside(work, "denied")?},
     }))

@@ -13,6 +13,16 @@ pub(crate) fn random_token(prefix: &str) -> Result<String, Error> {
     Ok(format!("{prefix}{}", hex(&bytes)))
 }
 
+/// A random UUID (version 4).
+pub(crate) fn random_uuid() -> Result<String, Error> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Random(error.to_string()))?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let parts = [&bytes[..4], &bytes[4..6], &bytes[6..8], &bytes[8..10], &bytes[10..]];
+    Ok(parts.map(hex).join("-"))
+}
+
 /// The digest of `bytes` in hex. Databases keep this instead of a secret.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::business::{orders, positions};
-use crate::control::{health, machine, services, trading};
+use crate::control::{alerts, health, machine, services, trading};
 use crate::database;
 use crate::platform::Work;
 use crate::reply::Failure;
@@ -13,7 +13,7 @@ use crate::rows::{self, millis, shifted, stamp};
 const HOUR_MS: i64 = 3_600_000;
 
 /// Every figure: its name, and what it says.
-pub(crate) const METRICS: [(&str, &str); 14] = [
+pub(crate) const METRICS: [(&str, &str); 15] = [
     ("services_not_up", "Services that are not up"),
     ("trading_active", "1 while trading is active"),
     ("books_damaged", "1 while the books are not whole"),
@@ -28,6 +28,7 @@ pub(crate) const METRICS: [(&str, &str); 14] = [
     ("backup_age_hours", "Age of the newest backup that can be trusted"),
     ("failed_logins_24h", "Logins that failed within a day"),
     ("suspicious_credentials", "Suspicious keys and sessions that work"),
+    ("alerts_firing", "Alerts that fire and are not silenced"),
 ];
 
 /// The value of a figure now; none for an unknown name, and where it cannot be told.
@@ -48,7 +49,7 @@ pub(crate) fn value(work: &Work<'_>, name: &str) -> Result<Option<Value>, Failur
         "gross_exposure_usd" => dollars(work, "gross_exposure_cents")?,
         "unrealized_pnl_usd" => dollars(work, "unrealized_cents")?,
         "certificate_days_left" => Some(json!(machine::certificate_days(work)?)),
-        "backup_age_hours" => backup_age_hours(work),
+        "backup_age_hours" => backup_age_hours(work).map(Value::from),
         "failed_logins_24h" => {
             let since = stamp(shifted(work.now, -24 * HOUR_MS));
             let sql = "SELECT count(*) FROM security_events WHERE kind = 'login_failed' AND at >= ?1";
@@ -58,6 +59,7 @@ pub(crate) fn value(work: &Work<'_>, name: &str) -> Result<Option<Value>, Failur
             let (keys, sessions) = health::suspicious_credentials(work)?;
             Some(json!(keys + sessions))
         }
+        "alerts_firing" => Some(json!(alerts::heard(work)?)),
         _ => machine::figure(work, name)?.map(Value::from),
     })
 }
@@ -88,8 +90,9 @@ fn dollars(work: &Work<'_>, part: &str) -> Result<Option<Value>, Failure> {
     Ok(risk[part].as_i64().map(|cents| json!(cents / 100)))
 }
 
-fn backup_age_hours(work: &Work<'_>) -> Option<Value> {
+/// The age of the newest backup that can be trusted; none where there is no such backup.
+pub(crate) fn backup_age_hours(work: &Work<'_>) -> Option<i64> {
     let newest = database::newest_good(work.platform.folder.root()).ok()?;
     let made: Timestamp = newest.manifest?.created_at.parse().ok()?;
-    Some(json!(millis(work.now).saturating_sub(millis(made)) / HOUR_MS))
+    Some(millis(work.now).saturating_sub(millis(made)) / HOUR_MS)
 }

@@ -13,7 +13,7 @@ use crate::rows::{millis, shifted, stamp};
 use crate::secret;
 
 /// Bump when a table changes; a folder of another version is refused.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -59,6 +59,10 @@ CREATE TABLE people (name TEXT PRIMARY KEY, full_name TEXT NOT NULL, role TEXT N
 CREATE TABLE systems (name TEXT PRIMARY KEY, answers INTEGER NOT NULL) STRICT;
 CREATE TABLE grants (system TEXT NOT NULL, user TEXT NOT NULL, level TEXT NOT NULL, granted_at TEXT NOT NULL,
     PRIMARY KEY (system, user)) STRICT;
+CREATE TABLE alerts (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, labels TEXT NOT NULL, summary TEXT NOT NULL,
+    starts_at TEXT NOT NULL, updated_at TEXT NOT NULL, ends_at TEXT, heard_at TEXT) STRICT;
+CREATE TABLE silences (id TEXT PRIMARY KEY, matchers TEXT NOT NULL, starts_at TEXT NOT NULL, ends_at TEXT NOT NULL,
+    created_by TEXT NOT NULL, comment TEXT NOT NULL, updated_at TEXT NOT NULL) STRICT;
 ";
 
 /// Users whose sessions are open when the platform starts: name, account, address in the company's network.

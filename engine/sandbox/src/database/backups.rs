@@ -47,15 +47,19 @@ pub fn create_backup(data: &Path) -> Result<(PathBuf, Manifest), Error> {
 /// # Errors
 /// [`Error::Io`] when the folder cannot be read.
 pub fn backups(data: &Path) -> Result<Vec<Backup>, Error> {
+    Ok(newest_first(data)?.into_iter().map(examine).collect())
+}
+
+fn newest_first(data: &Path) -> Result<Vec<PathBuf>, Error> {
     let folder = Folder::at(data).backups();
     let mut found = Vec::new();
     for entry in fs::read_dir(&folder).map_err(Error::io("cannot read folder", &folder))? {
         let path = entry.map_err(Error::io("cannot read folder", &folder))?.path();
         if path.extension().is_some_and(|extension| extension == "db") {
-            found.push(examine(path));
+            found.push(path);
         }
     }
-    found.sort_by(|a, b| b.name.cmp(&a.name));
+    found.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
     Ok(found)
 }
 
@@ -64,7 +68,9 @@ pub fn backups(data: &Path) -> Result<Vec<Backup>, Error> {
 /// # Errors
 /// [`Error::NoBackup`] when there is none.
 pub fn newest_good(data: &Path) -> Result<Backup, Error> {
-    backups(data)?.into_iter().find(|backup| backup.good).ok_or_else(|| Error::NoBackup(Folder::at(data).backups()))
+    // One after the other: verifying takes its time, and older ones need not be looked at.
+    let mut found = newest_first(data)?.into_iter().map(examine);
+    found.find(|backup| backup.good).ok_or_else(|| Error::NoBackup(Folder::at(data).backups()))
 }
 
 fn examine(path: PathBuf) -> Backup {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::HeaderMap;
 use rusqlite::{OptionalExtension, params};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Access, Parts, Route};
@@ -67,7 +68,7 @@ impl Headers {
 /// A request whose sender is known.
 pub(crate) struct Call {
     path: BTreeMap<String, String>,
-    query: BTreeMap<String, String>,
+    query: Vec<(String, String)>,
     body: Value,
     pub(crate) credential: Credential,
     pub(crate) origin: String,
@@ -100,7 +101,24 @@ impl Call {
 
     /// A value of the query string; an empty one counts as absent.
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
-        self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.queries(name).last()
+    }
+
+    /// All values of the query string under one name; empty ones count as absent.
+    pub(crate) fn queries(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.query.iter().filter(move |(key, value)| key == name && !value.is_empty());
+        named.map(|(_, value)| value.as_str())
+    }
+
+    /// `true` or `false` in the query string, or a default.
+    pub(crate) fn flag(&self, name: &str, default: bool) -> Result<bool, Failure> {
+        let text = self.query(name);
+        text.map_or(Ok(default), str::parse).map_err(|_| Failure::invalid(format!("`{name}` must be true or false")))
+    }
+
+    /// The whole body, as what it has to be.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        T::deserialize(&self.body).map_err(|error| Failure::invalid(format!("body: {error}")))
     }
 
     /// How many entries are wanted.
@@ -168,11 +186,11 @@ impl Call {
     }
 }
 
-fn query(text: &str) -> Result<BTreeMap<String, String>, Failure> {
+fn query(text: &str) -> Result<Vec<(String, String)>, Failure> {
     let uri = format!("/?{text}")
         .parse::<axum::http::Uri>()
         .map_err(|error| Failure::invalid(format!("query string: {error}")))?;
-    axum::extract::Query::<BTreeMap<String, String>>::try_from_uri(&uri)
+    axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri)
         .map(|query| query.0)
         .map_err(|error| Failure::invalid(format!("query string: {error}")))
 }

@@ -4,6 +4,7 @@
 //!   gateway slow? → who is it → what it needs runs? → answered before (Idempotency-Key)? → handler → logs
 //! ```
 
+mod alerts;
 mod books;
 mod call;
 mod hooks;
@@ -30,6 +31,7 @@ use axum::routing::{MethodFilter, on};
 use call::{Call, Headers};
 pub use route::{Access, Route, routes};
 
+use crate::control::alerts::observe as observe_alerts;
 use crate::control::{credentials, logs, machine, services};
 use crate::platform::{Platform, Work};
 use crate::reply::{Failure, Reply};
@@ -140,9 +142,12 @@ async fn pass_gateway(platform: &Arc<Platform>) -> Result<(), Failure> {
 fn handle(platform: &Platform, route: &Route, parts: Parts) -> Result<Reply, Failure> {
     let origin = parts.headers.origin.clone();
     let result = platform.work(|work| work_on(work, route, parts));
-    if let Err(failure) = &result {
+    match &result {
+        // What a change sets off is seen at once, and a rule that cannot be told now must not make it look failed.
+        Ok(_) if route.operates() => drop(platform.work(observe_alerts)),
+        Ok(_) => {}
         // The work was undone; what it was refused for is written in a unit of its own.
-        let _ = platform.work(|work| log_failure(work, route, &origin, failure));
+        Err(failure) => drop(platform.work(|work| log_failure(work, route, &origin, failure))),
     }
     result
 }

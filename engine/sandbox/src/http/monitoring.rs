@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::route::Route;
-use crate::control::{machine, metrics};
+use crate::control::{alerts, machine, metrics};
 use crate::platform::Work;
 use crate::reply::{Failure, Reply};
 
@@ -18,11 +18,15 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 fn list(work: &Work<'_>, _: &Call) -> Answer {
+    alerts::observe(work)?;
     Ok(Reply::ok(metrics::list(work)?))
 }
 
 fn query(work: &Work<'_>, call: &Call) -> Answer {
     let name = call.query("query").ok_or_else(|| Failure::invalid("`query` is missing"))?;
+    if name == "alerts_firing" {
+        alerts::observe(work)?;
+    }
     Ok(Reply::ok(metrics::vector(work, name)?))
 }
 

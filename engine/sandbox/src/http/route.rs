@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::call::Call;
-use super::{books, hooks, incidents, monitoring, operate, people, sandbox, security};
+use super::{alerts, books, hooks, incidents, monitoring, operate, people, sandbox, security};
 use crate::platform::Work;
 use crate::reply::{Failure, Reply};
 
@@ -73,6 +73,11 @@ impl Route {
         self.access != Access::Open
     }
 
+    /// Whether it changes how the platform is operated.
+    pub(crate) fn operates(&self) -> bool {
+        self.method != "GET" && self.access == Access::Admin
+    }
+
     /// Whether an `Idempotency-Key` brings the first answer again.
     pub fn replays(&self) -> bool {
         self.method == "POST" && !self.secret
@@ -88,6 +93,7 @@ pub fn routes() -> &'static [Route] {
             books::ROUTES,
             security::ROUTES,
             people::ROUTES,
+            alerts::ROUTES,
             incidents::ROUTES,
             hooks::ROUTES,
             sandbox::ROUTES,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails, in its helpers too")]
 
 mod access;
+mod alerts;
 mod books;
 mod database;
 mod disaster;

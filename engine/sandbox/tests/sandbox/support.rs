@@ -30,6 +30,7 @@ pub(crate) fn quick(data: &Path) -> Config {
     config.fill_interval_ms = 20;
     config.feed_interval_ms = 40;
     config.activity_interval_ms = 30;
+    config.watch_interval_ms = 150;
     config.stall_ms = 60;
     config.slow_ms = 30;
     config
