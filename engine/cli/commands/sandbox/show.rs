@@ -7,7 +7,7 @@ use super::{Data, Shown};
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// Shows how a platform stands: services, trading, books, keys, incidents, notices
+/// Shows how a platform stands: services, trading, books, keys, alerts, silences, incidents, notices
 ///
 /// Read from its databases, so that a rehearsal can be checked after it has ended.
 #[derive(clap::Args)]
@@ -47,6 +47,11 @@ fn lines(found: &Value) -> Vec<String> {
         format!("settings    {}", words(&found["settings"], |one| format!("{} {}", text(&one["name"]), one["value"]))),
         format!("figures     {}", words(&found["metrics"], |one| format!("{} {}", text(&one["name"]), one["value"]))),
     ];
+    lines.extend(list("alerts", &found["alerts"], alert));
+    let holding = elements(&found["silences"]).iter().filter(|one| one["status"]["state"] == "active").cloned();
+    lines.extend(list("silences", &holding.collect(), |one| {
+        format!("{} until {}: {}", text(&one["id"]), text(&one["endsAt"]), text(&one["comment"]))
+    }));
     lines.extend(list("incidents", &found["incidents"], |one| {
         format!("{} {}: {}", text(&one["id"]), text(&one["status"]), text(&one["title"]))
     }));
@@ -55,6 +60,13 @@ fn lines(found: &Value) -> Vec<String> {
         format!("{} to {}: {}{retracted}", text(&one["id"]), text(&one["channel"]), text(&one["subject"]))
     }));
     lines
+}
+
+/// `ServiceDown gateway: gateway is stopped (silenced)`.
+fn alert(one: &Value) -> String {
+    let name = [&one["labels"]["alertname"], &one["labels"]["service"]].map(text).join(" ");
+    let silenced = if one["status"]["state"] == "suppressed" { " (silenced)" } else { "" };
+    format!("{}: {}{silenced}", name.trim_end(), text(&one["annotations"]["summary"]))
 }
 
 fn books(database: &Value) -> String {
