@@ -14,4 +14,5 @@ mod restore;
 mod room;
 mod security;
 mod shipped;
+mod silences;
 mod undone;

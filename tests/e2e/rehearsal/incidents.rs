@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::room::{Room, all, files, list, service, shown};
+use super::silences;
 
 const PROTOCOL: &str = "sop-002-incident-response";
 
@@ -52,6 +53,8 @@ fn p1_restarts_what_is_degraded_after_an_approval() {
     assert_eq!((outcome(&after), &after["faults"]), (("P1", "resolved"), &json!([])));
     let restarts = ["gateway", "engine", "market_data"].map(|name| service(&after, name)["restarts"].as_i64());
     assert_eq!(restarts, [Some(1), Some(0), Some(0)], "only what was degraded");
+    silences::went_down_unheard(&after, &["gateway"]);
+    silences::none_holds(&after, 1);
     assert_eq!(all(&after["notices"], "channel"), ["on-call"]);
     // The record lies with the platform, in the folder of the run that started it.
     let kept = files(room.home.path()).into_iter().find(|path| path.to_string_lossy().contains("/diagnostics-"));
@@ -66,8 +69,11 @@ fn a_p1_that_stays_slow_is_withdrawn() {
     let params = ["exec", PROTOCOL, "-p", "severity=P1", "--exit-when-waiting"];
     room.run_broken("gateway_starved", &params, 6);
     // A restart cures what the process suffers from, and not a setting.
+    assert!(list(&room.platform()["silences"]).is_empty(), "nothing is silenced that nobody has approved");
     room.answer("approve", 2);
     let after = room.platform();
+    silences::went_down_unheard(&after, &["gateway"]);
+    silences::none_holds(&after, 1);
     assert_eq!((outcome(&after), &after["faults"]), (("P1", "withdrawn"), &json!(["gateway_starved"])));
     assert_eq!(list(&after["notices"])[0]["status"], "retracted");
     room.home.wait_until_nothing_is_left();

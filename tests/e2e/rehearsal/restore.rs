@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::room::{Room, all, files, list, service, shown};
+use super::silences;
 
 const RESTORE: &str = "recovery/dr-restore.yaml";
 
@@ -48,6 +49,7 @@ fn the_newest_good_backup_is_restored_whole() {
     let asked = room.exec_until_asked(&["dr-restore"]);
     let before = assert_lost(&room);
     assert!(all(&before["services"], "state").iter().all(|state| *state == "stopped"), "{}", before["services"]);
+    silences::one_holds_back_what_is_stopped(&before);
     let backups = room.backups();
     let (bad, good) = (&list(&backups)[0], &list(&backups)[1]);
     let question = shown(&asked);
@@ -65,6 +67,10 @@ fn the_newest_good_backup_is_restored_whole() {
     assert!(after["database"]["rows"]["trades"].as_i64() > Some(0));
     assert!(all(&after["services"], "state").iter().all(|state| *state == "up"), "{}", after["services"]);
     assert_eq!(after["trading"]["mode"], "active");
+    silences::none_holds(&after, 1);
+    // The engine was down before anybody could silence it.
+    silences::went_down_unheard(&after, &["gateway", "market_data"]);
+    assert_eq!(after["alerts"], json!([]));
     assert_eq!(all(&after["notices"], "subject"), ["The database is restored"]);
     assert!(room.holds(good["path"].as_str().expect("a path")), "every table, row and checksum is that of the backup");
     assert!(!room.holds(room.safety_dump().to_str().expect("a path")), "the books are no longer the lost ones");
@@ -76,13 +82,22 @@ fn the_newest_good_backup_is_restored_whole() {
 fn a_rejected_restore_starts_the_services_again() {
     let room = Room::new();
     let asked = room.exec_until_asked(&["dr-restore"]);
-    assert_lost(&room);
+    let before = assert_lost(&room);
+    let silence = list(&before["silences"])[0]["id"].as_str().expect("an id");
+    let seen = shown(&room.run(&["sandbox", "show", "--run", "last"], 0));
+    for part in [&format!("silences    {silence} until "), "ServiceDown gateway: gateway is stopped (silenced)\n"] {
+        assert!(seen.contains(part), "{part}: {seen}");
+    }
     let end = room.answer("reject", 7);
+    let seen = shown(&room.run(&["sandbox", "show", "--run", "last"], 0));
+    assert!(seen.contains("silences    none\n") && !seen.contains("(silenced)"), "{seen}");
     let after = room.platform();
     assert_eq!(after["faults"], json!(["database_lost"]), "the database is as it was");
     assert!(room.holds(room.safety_dump().to_str().expect("a path")));
     assert_eq!(after["trading"]["mode"], "active");
     assert_ne!(service(&after, "engine")["state"], "stopped");
+    assert_eq!(room.step("quiet")["undo"], "undone");
+    silences::none_holds(&after, 1);
     assert!(room.record("restore-").contains("Outcome: not restored."));
     room.leaves_nothing(&[&asked, &end]);
 }
@@ -101,6 +116,9 @@ fn what_was_there_is_put_back_when_a_later_step_fails() {
     assert_eq!(after["database"], before["database"], "the lost books are back, as lost as they were");
     assert!(room.holds(room.safety_dump().to_str().expect("a path")));
     assert_eq!(after["trading"]["mode"], "active");
+    silences::one_holds_back_what_is_stopped(&before);
+    assert_eq!(room.step("quiet")["undo"], "undone");
+    silences::none_holds(&after, 1);
     assert!(list(&after["notices"]).is_empty());
     room.leaves_nothing(&[&asked, &end]);
 }
