@@ -61,3 +61,45 @@ fn long_outputs_are_cut_in_the_snapshot_and_whole_for_the_steps() {
     let text = String::from_utf8_lossy(&home.run(&["show", "last"]).stdout).into_owned();
     assert!(text.contains("x… (cut: it has 600000 bytes)"), "{text}");
 }
+
+#[test]
+fn a_question_shows_what_may_say_that_it_is_done_already() {
+    let home = Home::new();
+    home.write(
+        "r.yaml",
+        "schema: runbook/v1
+id: wipe
+title: Wipe
+params: {target: {type: string, default: /data}}
+parallel: true
+steps:
+  - {id: simple, approval: {from: [anyone]}, run: echo wipe, done_when: params.target == '/none'}
+  - id: looks
+    approval: {from: [anyone]}
+    run: echo wipe
+    done_when: {run: '! test -e \"$TARGET/$KIND\"; exit 1', env: {KIND: '{{ params.target }}.db'}}
+  - id: each
+    for_each: \"['x', 'y']\"
+    approval: {from: [anyone]}
+    run: echo wipe
+    done_when: params.target == '/nowhere'
+",
+    );
+    let text = asked(&home, &["exec", "r.yaml", "--exit-when-waiting"]);
+    let status = String::from_utf8_lossy(&home.run(&["status", "last"]).stdout).into_owned();
+    let parts = [
+        "  unless: params.target == '/none' (then it counts as done)\n",
+        "  unless this ends with exit code 0 (then it counts as done):\n    runs, by bash:\n      │ ! test -e \"$TARGET/$KIND\"; exit 1\n    with KIND=/data.db\n    with TARGET=/data\n",
+        "  unless for each item (`each`): params.target == '/nowhere' (then it counts as done)\n",
+    ];
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is missing in\n{text}");
+        assert!(status.contains(part), "{part:?} is missing in\n{status}");
+    }
+    let status = home.status();
+    let questions = status["questions"].as_array().expect("questions");
+    let about = |step: &str| questions.iter().find(|question| question["step"] == step).expect("it is asked about");
+    assert_eq!(about("simple")["unless"]["holds"], "params.target == '/none'");
+    assert_eq!(about("looks")["unless"]["probe"]["action"]["run"]["env"]["KIND"]["value"], "/data.db");
+    assert_eq!(about("each")["body"][0]["unless"]["holds"], "params.target == '/nowhere'");
+}

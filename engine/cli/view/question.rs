@@ -2,6 +2,7 @@
 
 use runbook_runtime::looped::BodyStatus;
 use runbook_runtime::status::{QuestionStatus, Status};
+use runbook_runtime::unless::Unless;
 
 use super::action;
 use super::hint::Hints;
@@ -81,6 +82,7 @@ pub(crate) fn full(question: &QuestionStatus, status: &Status, now: u64, paint: 
         lines.extend(action::given(&question.given).into_iter().map(|line| format!("    {line}")));
         lines.extend(titles_of(action, status));
     }
+    lines.extend(question.unless.iter().flat_map(|it| unless(it, "", action::rendered)));
     lines.extend(question.body.iter().flat_map(for_each_item));
     if let Some(undo) = question.undo.as_ref().filter(|_| !is_undo(question)) {
         lines.push("  how it would be undone:".to_owned());
@@ -102,8 +104,27 @@ fn for_each_item(step: &BodyStatus) -> Vec<String> {
         lines.extend(action::undo(action).into_iter().map(|line| format!("    {line}")));
     };
     step.action.iter().for_each(|action| part("what will be done", action));
+    let of_item = format!(" for each item (`{}`)", step.step);
+    let unless = step.unless.iter().flat_map(|it| unless(it, &of_item, |action| action::undo(action)));
+    let unless: Vec<String> = unless.collect();
     step.undo.iter().for_each(|action| part("how it would be undone", action));
+    lines.extend(unless);
     lines
+}
+
+/// What may say that it is done already, of what.
+fn unless<A>(unless: &Unless<A>, of: &str, lines_of: impl Fn(&A) -> Vec<String>) -> Vec<String> {
+    match unless {
+        Unless::Holds(expression) => {
+            vec![format!("  unless{of}: {} (then it counts as done)", visible_line(expression))]
+        }
+        Unless::Probe { action, given } => {
+            let mut lines = vec![format!("  unless this ends with exit code 0{of} (then it counts as done):")];
+            let with = lines_of(action).into_iter().chain(action::given(given));
+            lines.extend(with.map(|line| format!("    {line}")));
+            lines
+        }
+    }
 }
 
 /// The titles of the steps of a block that is to be approved as a whole.
@@ -213,6 +234,7 @@ mod tests {
             "    with SERVICE=gateway",
             "    with UNIT=gateway.service",
             "    what it starts can also read INCIDENT_TYPE, RETRIES",
+            "  unless: steps.assess.outputs.status == 200 (then it counts as done)",
             "  how it would be undone:",
             "    runs: systemctl stop gateway",
             "    with RETRIES=3",

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use runbook_core::rendered::{Rendered, RenderedSource};
 use runbook_runtime::given::Given;
 use runbook_runtime::status::{CancelStatus, QuestionStatus, STATUS_VERSION, Status, StepStatus};
+use runbook_runtime::unless::Unless;
 use serde_json::json;
 
 /// When the runs started: 2023-11-14 22:13:20 UTC.
@@ -97,6 +98,7 @@ pub(crate) fn waiting() -> Status {
         }),
         undo: Some(json!({"argv": {"argv": [{"literal": "systemctl"}, {"literal": "stop"}, {"literal": "gateway"}],
             "env": {}, "dir": null}})),
+        unless: Some(Unless::Holds("steps.assess.outputs.status == 200".to_owned())),
         given: Given {
             shown: BTreeMap::from([("UNIT".to_owned(), RenderedSource::Value("gateway.service".to_owned()))]),
             others: BTreeSet::from(["INCIDENT_TYPE".to_owned(), "RETRIES".to_owned()]),

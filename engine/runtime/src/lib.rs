@@ -32,6 +32,7 @@ mod shortened;
 pub mod signing;
 pub mod status;
 pub mod supervisor;
+pub mod unless;
 pub mod words;
 
 pub use engine::{

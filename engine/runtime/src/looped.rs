@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::foreseen::foreseen;
+use crate::unless::{self, Unless};
 
 /// How far a loop is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub struct BodyStatus {
     pub action: Option<Value>,
     /// How that is undone.
     pub undo: Option<Value>,
+    /// What may say that it is done already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unless: Option<Unless<Value>>,
 }
 
 /// How far a loop is; none for other steps, and for a loop that was not entered.
@@ -55,6 +59,7 @@ pub(crate) fn body(step: &Step, created: &Created) -> Vec<BodyStatus> {
         title: step.title.clone(),
         action: action_of(step).and_then(known),
         undo: step.rollback.as_ref().and_then(|undo| known(&undo.action)),
+        unless: unless::of_planned(step, created),
     };
     within(step).into_iter().map(one).collect()
 }

@@ -8,6 +8,7 @@ use crate::foreseen::foreseen;
 use crate::given;
 use crate::looped;
 use crate::status::{QuestionStatus, VERB_STEPS_MAX};
+use crate::unless;
 
 fn escalation(question: &Question) -> Option<&Escalation> {
     match &question.kind {
@@ -25,7 +26,11 @@ pub(crate) fn question_of(run: &Run, question: &Question) -> QuestionStatus {
     let plan = run.step_plan(&question.step);
     let is_step_by_step = plan.and_then(|plan| plan.approval.as_ref()).is_some_and(|it| it.step_by_step);
     let state = run.step(&question.step);
-    let prepared = state.and_then(|state| state.prepared.as_ref()).map(|prepared| prepared.action.clone());
+    let prepared = state.and_then(|state| state.prepared.as_ref());
+    let probe = prepared.and_then(|prepared| prepared.probe.as_ref());
+    let unless = plan.zip(run.created()).filter(|_| matches!(question.kind, QuestionKind::Approval { .. }));
+    let unless = unless.and_then(|(plan, created)| unless::of_prepared(plan, probe, created));
+    let prepared = prepared.map(|prepared| prepared.action.clone());
     let (kind, from, digest, attempt) = match &question.kind {
         QuestionKind::Approval { from, digest, .. } => {
             ("approval", from.iter().map(ToString::to_string).collect(), Some(digest.to_string()), None)
@@ -70,6 +75,7 @@ pub(crate) fn question_of(run: &Run, question: &Question) -> QuestionStatus {
         digest,
         action,
         undo,
+        unless,
         given: given.unwrap_or_default(),
         undo_given,
         due: question.due.map(|due| due.0),

@@ -24,6 +24,7 @@ use crate::looped::{BodyStatus, LoopStatus};
 use crate::question::question_of;
 use crate::shared;
 use crate::shortened::shortened;
+use crate::unless::Unless;
 
 pub use told::ToldStatus;
 
@@ -150,6 +151,9 @@ pub struct QuestionStatus {
     pub action: Option<Rendered>,
     /// How it would be undone, as far as that is known before the step has run.
     pub undo: Option<Value>,
+    /// Of an approval: what may say, before it runs, that it is done already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unless: Option<Unless<Rendered>>,
     /// What that gets besides its own `env`.
     #[serde(default)]
     pub given: Given,

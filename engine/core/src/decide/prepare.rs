@@ -109,9 +109,9 @@ impl Deciding<'_> {
         sources.iter().map(one).collect()
     }
 
-    /// What an approval is bound to: the action with its values, the undo, folder, params and secret references. For a
-    /// block, the whole of the steps within.
-    pub(super) fn approval_digest(&self, at: StepIx, action: &Rendered) -> Digest {
+    /// What an approval is bound to: the action with its values, the undo, what may say that it is done already, folder,
+    /// params and secret references. For a block, the whole of the steps within.
+    pub(super) fn approval_digest(&self, at: StepIx, action: &Rendered, probe: Option<&Rendered>) -> Digest {
         let created = &self.made.created;
         let step = self.plan().step(at);
         let mut within: Vec<_> = self.subtree(at).into_iter().map(|at| self.plan().step(at)).collect();
@@ -121,6 +121,8 @@ impl Deciding<'_> {
         digest_of(&json!({
             "action": action,
             "undo": step.rollback,
+            "done_when": step.done_when,
+            "probe": probe,
             "given": self.made.given,
             "steps": within,
             "environment": if within.is_empty() { &Value::Null } else { &created.environment },

@@ -102,13 +102,13 @@ impl Deciding<'_> {
     }
 
     fn prepared(&mut self, at: StepIx, action: Rendered) -> Decided {
-        let digest = self.approval_digest(at, &action);
         let external = action.is_external();
         let probe = match self.prepare_probe(at) {
             Ok(probe) => probe,
             Err(error) => return self.fail_unstarted(at, Failure::Evaluate(format!("`done_when`: {error}"))),
         };
         let looks = probe.is_some();
+        let digest = self.approval_digest(at, &action, probe.as_ref());
         let step = self.plan().step(at).id.clone();
         self.emit(Event::StepPrepared { step, action, digest: digest.clone(), probe })?;
         if self.plan().step(at).approval.is_some() {

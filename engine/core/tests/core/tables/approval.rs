@@ -2,7 +2,7 @@
 
 use runbook_core::event::{Event, Failure};
 use runbook_core::input::{Answer, Answered, Exit, Input};
-use runbook_core::plan::Action;
+use runbook_core::plan::{Action, DoneWhen, EnvSource};
 use runbook_core::run::StepState;
 use runbook_core::units::Timestamp;
 
@@ -205,7 +205,11 @@ fn a_question_is_withdrawn_after_a_failure_and_answers_come_to_nothing() {
 
 /// The digest under which `a` is asked about.
 fn digest(book: &Book) -> String {
-    Desk::start(book).letter("a").digest.expect("an approval").to_string()
+    let mut desk = Desk::start(book);
+    if desk.run().live().next().is_some() {
+        desk.exits("look a", Exit::Code(1));
+    }
+    desk.letter("a").digest.expect("an approval").to_string()
 }
 
 #[test]
@@ -220,12 +224,25 @@ fn an_approval_is_bound_to_all_that_will_run() {
         script.text = text.to_owned();
         step
     };
+    let looks = |text: &str, value: &str| {
+        let mut step = run("a").approval(&["chief"], None).probed(1_000);
+        let Some(DoneWhen::Probe(probe)) = &mut step.step.done_when else { panic!() };
+        let Action::Run(script) = &mut probe.action else { panic!() };
+        script.text = text.to_owned();
+        script.env.insert("V".to_owned(), EnvSource::Template(crate::kit::build::template(value)));
+        step
+    };
     let others = [
         ("text", book(vec![text("rm -r /")])),
         ("value", book(vec![step()]).param("kind", "b".into())),
         ("undo", book(vec![step().undo()])),
         ("another undo", book(vec![step().undo_with(script("other"))])),
         ("variable", book(vec![step().env("Y", "1")])),
+        ("what says that it is done", book(vec![step().done_when("params.kind == 'c'")])),
+        ("something else that says so", book(vec![step().done_when("params.kind == 'd'")])),
+        ("a command that says so", book(vec![looks("look", "{{ params.kind }}")])),
+        ("another command", book(vec![looks("rm -r /", "{{ params.kind }}")])),
+        ("another value of it", book(vec![looks("look", "f")])),
     ];
     let mut seen = vec![("base", base)];
     for (what, other) in others {
