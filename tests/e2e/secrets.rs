@@ -121,3 +121,36 @@ fn a_program_that_hangs_holds_nothing_up_and_is_ended_with_the_run() {
     wait_for("its end", || (!lives()).then_some(()));
     assert!(!home.path().join("ran").exists());
 }
+
+#[test]
+fn a_secret_that_only_the_undo_of_a_child_run_needs_is_looked_for_before_the_start() {
+    let book = |id: &str, rest: &str| format!("schema: runbook/v1\nid: {id}\ntitle: T\n{rest}\n");
+    let inner = "secrets: {token: {env: TOKEN}}\nsteps:\n  \
+        - {id: grant, run: echo grant >> lines, rollback: {run: 'echo \"undo ${#T}\" >> lines', env: {T: {secret: token}}}}";
+    let middle = "steps: [{id: deeper, runbook: ./inner.yaml}]";
+    let outer = "steps:\n  - {id: below, runbook: ./middle.yaml}\n  - {id: breaks, run: 'exit 1'}";
+    let home = Home::new();
+    home.write("inner.yaml", &book("inner", inner));
+    home.write("middle.yaml", &book("middle", middle));
+    for (file, rest, needs) in [
+        ("rolls.yaml", format!("on_failure: rollback\n{outer}"), true),
+        ("stops.yaml", outer.to_owned(), false),
+        (
+            "stays.yaml",
+            format!("on_failure: rollback\n{}", outer.replace("middle.yaml", "middle.yaml, irreversible: true")),
+            false,
+        ),
+        ("guards.yaml", format!("{outer}\nguards: [{{id: g, run: ok, trip_if: 'false', on_trip: rollback}}]"), true),
+    ] {
+        home.write(file, &book(file.trim_end_matches(".yaml"), &rest));
+        let output = home.run(&["exec", file]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(if needs { 4 } else { 1 }), "{file}: {said}");
+        assert_eq!(said.contains("TOKEN"), needs, "{file}: {said}");
+        assert_eq!(home.lines("lines").is_empty(), needs, "{file}: {said}");
+        let _ = std::fs::remove_file(home.path().join("lines"));
+    }
+    let output = home.command(&["exec", "rolls.yaml"]).env("TOKEN", "swordfish").output().expect("an end");
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(home.lines("lines"), ["grant", "undo 9"]);
+}

@@ -105,7 +105,7 @@ fn for_each_item(step: &BodyStatus) -> Vec<String> {
     };
     step.action.iter().for_each(|action| part("what will be done", action));
     let of_item = format!(" for each item (`{}`)", step.step);
-    let unless = step.unless.iter().flat_map(|it| unless(it, &of_item, |action| action::undo(action)));
+    let unless = step.unless.iter().flat_map(|it| unless(it, &of_item, action::undo));
     let unless: Vec<String> = unless.collect();
     step.undo.iter().for_each(|action| part("how it would be undone", action));
     lines.extend(unless);
@@ -113,7 +113,7 @@ fn for_each_item(step: &BodyStatus) -> Vec<String> {
 }
 
 /// What may say that it is done already, of what.
-fn unless<A>(unless: &Unless<A>, of: &str, lines_of: impl Fn(&A) -> Vec<String>) -> Vec<String> {
+fn unless<A>(unless: &Unless<A>, of: &str, lines_of: fn(&A) -> Vec<String>) -> Vec<String> {
     match unless {
         Unless::Holds(expression) => {
             vec![format!("  unless{of}: {} (then it counts as done)", visible_line(expression))]

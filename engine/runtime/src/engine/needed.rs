@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use runbook_core::event::{Created, Verb};
-use runbook_core::plan::{Action, OnFailure, Part, Plan, RunbookCall, SecretSource, Step};
+use runbook_core::plan::{Action, OnFailure, OnTrip, Part, Plan, SecretSource, Step};
 use runbook_core::run::{Run, Stage, StepState};
 use runbook_core::units::{Digest, SecretName, StepIx};
 
@@ -37,7 +37,11 @@ impl Engine {
         let may_run = may_run.flat_map(|(_, step, state)| {
             std::iter::once(step).chain(unentered(step, &state.state)).collect::<Vec<_>>()
         });
-        let calls = may_run.filter_map(call_of).map(|call| &call.plan);
+        let rolls_back = may_roll_back(&created.plan) || self.run.is_rolled_back_by_hand();
+        let run = may_run.filter_map(|step| Call::of(step, Need { runs: true, undoes: rolls_back }));
+        let undone = self.run.steps().filter(|(at, _, state)| may_be_undone(&self.run, *at, &state.state, is_ending));
+        let undone = undone.filter_map(|(_, step, _)| Call::of(step, Need { runs: false, undoes: true }));
+        let calls = run.chain(undone).collect();
         missing.extend(missing_in_children(created, calls, &self.folder, services_answer).await);
         if missing.is_empty() { Ok(()) } else { Err(EngineError::Precondition(missing)) }
     }
@@ -69,41 +73,69 @@ fn names_service(word: &str, created: &Created) -> bool {
     })
 }
 
+/// For what the secrets of a plan are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Need {
+    /// For what it runs.
+    runs: bool,
+    /// For what it undoes.
+    undoes: bool,
+}
+
+/// A plan that is run as a child run, or rolled back, by a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Call<'p> {
+    plan: &'p Digest,
+    need: Need,
+}
+
+impl<'p> Call<'p> {
+    /// The child run of a step, in a plan of which so much is needed.
+    fn of(step: &'p Step, need: Need) -> Option<Self> {
+        let Some(Action::Runbook(call)) = action_of(step) else { return None };
+        let is_undone = step.rollback.as_ref().is_some_and(|undo| undo.action == Action::UndoRunbook);
+        Some(Self { plan: &call.plan, need: Need { undoes: need.undoes && is_undone, ..need } })
+    }
+}
+
 /// Those that child runs need and that cannot be had.
-async fn missing_in_children<'p>(
-    created: &'p Created,
-    calls: impl Iterator<Item = &'p Digest>,
+async fn missing_in_children(
+    created: &Created,
+    calls: Vec<Call<'_>>,
     folder: &RunFolder,
     services_answer: bool,
 ) -> Vec<String> {
     let plans = &created.plan.runbooks;
-    let mut reasons = vec![];
-    let mut open: Vec<&Digest> = calls.collect();
+    let mut reasons = BTreeSet::new();
+    let mut open = calls;
     let mut seen = BTreeSet::new();
     while let Some(next) = open.pop() {
-        let Some(child) = plans.get(next).filter(|_| seen.insert(next)) else { continue };
+        let Some(child) = plans.get(next.plan).filter(|_| seen.insert(next)) else { continue };
+        // It may roll itself back, and be rolled back with the run that started it.
+        let undoes = next.need.undoes || (next.need.runs && may_roll_back(child));
+        let need = Need { undoes, ..next.need };
         let secrets = Secrets::new(child.secrets.clone(), Path::new(&created.dir));
-        reasons.extend(missing(child, created, folder, &secrets, at_start(child, None), services_answer).await);
-        open.extend(child.calls().map(|call| &call.plan));
+        reasons.extend(missing(child, created, folder, &secrets, at_start(child, None, need), services_answer).await);
+        open.extend(child.written_of(None).into_iter().filter_map(|step| Call::of(step, need)));
     }
-    reasons
+    reasons.into_iter().collect()
+}
+
+/// Whether a run of this plan may undo what it did, without a person who says so.
+fn may_roll_back(plan: &Plan) -> bool {
+    let by_guard = |step: &Step| step.guard().is_some_and(|guard| guard.on_trip == OnTrip::Rollback);
+    plan.on_failure != OnFailure::Stop || plan.steps.iter().any(by_guard)
 }
 
 /// Those that a run needs that has not begun, or one of its child runs, and that cannot be had.
 pub(super) async fn missing_at_start(created: &Created, folder: &RunFolder, secrets: &Secrets) -> Vec<String> {
     let plan = &created.plan;
     let part = created.part.as_ref();
-    let mut reasons = missing(plan, created, folder, secrets, at_start(plan, part), false).await;
-    let calls = plan.written_of(part).into_iter().filter_map(call_of).map(|call| &call.plan);
+    let need = Need { runs: true, undoes: may_roll_back(plan) };
+    let mut reasons = missing(plan, created, folder, secrets, at_start(plan, part, need), false).await;
+    let calls = plan.written_of(part).into_iter().filter_map(|step| Call::of(step, need)).collect();
     reasons.extend(missing_in_children(created, calls, folder, false).await);
     reasons
-}
-
-fn call_of(step: &Step) -> Option<&RunbookCall> {
-    match action_of(step) {
-        Some(Action::Runbook(call)) => Some(call),
-        _ => None,
-    }
 }
 
 /// What a step does, and what looks whether it is done.
@@ -112,12 +144,11 @@ fn actions_of(step: &Step) -> impl Iterator<Item = &Action> {
     action_of(step).into_iter().chain(probe)
 }
 
-/// What a run may need that has not begun.
-fn at_start(plan: &Plan, part: Option<&Part>) -> BTreeSet<SecretName> {
-    let rolls_back = plan.on_failure != OnFailure::Stop;
+/// What a run may need that has not begun, or has to be undone.
+fn at_start(plan: &Plan, part: Option<&Part>, need: Need) -> BTreeSet<SecretName> {
     let actions = plan.written_of(part).into_iter().flat_map(|step| {
-        let undo = step.rollback.as_ref().filter(|_| rolls_back).map(|undo| &undo.action);
-        actions_of(step).chain(undo)
+        let undo = step.rollback.as_ref().filter(|_| need.undoes).map(|undo| &undo.action);
+        actions_of(step).filter(|_| need.runs).chain(undo)
     });
     actions.flat_map(|action| secrets_of(action, &plan.env)).collect()
 }
@@ -156,7 +187,7 @@ fn is_left_out(run: &Run, at: StepIx) -> bool {
 }
 
 fn may_be_undone(run: &Run, at: StepIx, state: &StepState, is_ending: bool) -> bool {
-    let by_rule = run.created().is_some_and(|created| created.plan.on_failure != OnFailure::Stop);
+    let by_rule = run.created().is_some_and(|created| may_roll_back(&created.plan));
     let rolls_back = by_rule || run.is_rolled_back_by_hand();
     let has_begun = match state {
         StepState::Pending | StepState::Asked | StepState::Cleared => !is_ending,
