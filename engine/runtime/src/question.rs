@@ -1,6 +1,7 @@
 //! Open questions, as they are published.
 
 use runbook_core::event::{Escalation, Question, QuestionKind};
+use runbook_core::rendered::Rendered;
 use runbook_core::run::Run;
 use runbook_core::units::Role;
 
@@ -8,7 +9,7 @@ use crate::foreseen::foreseen;
 use crate::given;
 use crate::looped;
 use crate::status::{QuestionStatus, VERB_STEPS_MAX};
-use crate::unless;
+use crate::unless::{self, Unless};
 
 fn escalation(question: &Question) -> Option<&Escalation> {
     match &question.kind {
@@ -21,16 +22,19 @@ fn names(roles: &[Role]) -> Vec<String> {
     roles.iter().map(ToString::to_string).collect()
 }
 
+/// What may say that a step that is to be approved is done already.
+fn unless_of(run: &Run, question: &Question) -> Option<Unless<Rendered>> {
+    let QuestionKind::Approval { .. } = question.kind else { return None };
+    let probe = run.step(&question.step)?.prepared.as_ref()?.probe.as_ref();
+    unless::of_prepared(run.step_plan(&question.step)?, probe, run.created()?)
+}
+
 /// An open question, as it is published.
 pub(crate) fn question_of(run: &Run, question: &Question) -> QuestionStatus {
     let plan = run.step_plan(&question.step);
     let is_step_by_step = plan.and_then(|plan| plan.approval.as_ref()).is_some_and(|it| it.step_by_step);
     let state = run.step(&question.step);
-    let prepared = state.and_then(|state| state.prepared.as_ref());
-    let probe = prepared.and_then(|prepared| prepared.probe.as_ref());
-    let unless = plan.zip(run.created()).filter(|_| matches!(question.kind, QuestionKind::Approval { .. }));
-    let unless = unless.and_then(|(plan, created)| unless::of_prepared(plan, probe, created));
-    let prepared = prepared.map(|prepared| prepared.action.clone());
+    let prepared = state.and_then(|state| state.prepared.as_ref()).map(|prepared| prepared.action.clone());
     let (kind, from, digest, attempt) = match &question.kind {
         QuestionKind::Approval { from, digest, .. } => {
             ("approval", from.iter().map(ToString::to_string).collect(), Some(digest.to_string()), None)
@@ -75,7 +79,7 @@ pub(crate) fn question_of(run: &Run, question: &Question) -> QuestionStatus {
         digest,
         action,
         undo,
-        unless,
+        unless: unless_of(run, question),
         given: given.unwrap_or_default(),
         undo_given,
         due: question.due.map(|due| due.0),
