@@ -107,7 +107,7 @@ steps:
 ";
     home.write("r.yaml", text);
     let asked = said(&home, &["exec", "r.yaml", "--exit-when-waiting", "--output", "plain"], 6);
-    for part in ["repeats for 2 items:", "2. db2", "echo 'wipe {{ item }}'", "how it would be undone for each item"] {
+    for part in ["repeats for 2 items:", "2. db2", "echo 'wipe ‹item›'", "how it would be undone for each item"] {
         assert!(asked.contains(part), "{part:?} is missing in\n{asked}");
     }
     said(&home, &["approve", "last"], 0);

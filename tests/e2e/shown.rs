@@ -103,3 +103,42 @@ steps:
     assert_eq!(about("looks")["unless"]["probe"]["action"]["run"]["env"]["KIND"]["value"], "/data.db");
     assert_eq!(about("each")["body"][0]["unless"]["holds"], "params.target == '/nowhere'");
 }
+
+#[test]
+fn an_undo_in_a_question_shows_values_and_words_and_no_template() {
+    let home = Home::new();
+    home.write(
+        "r.yaml",
+        "schema: runbook/v1
+id: tell
+title: Tell
+params: {channel: {type: string, default: ops}}
+parallel: true
+steps:
+  - {id: open, needs: [], run: 'echo id=T-7 >> \"$RUNBOOK_OUTPUT\"', outputs: [id]}
+  - id: post
+    needs: [open]
+    approval: {from: [anyone]}
+    run: 'echo notice=n1 >> \"$RUNBOOK_OUTPUT\"'
+    outputs: [notice]
+    rollback: {argv: [echo, '{{ outputs.notice }}', 'in {{ params.channel }} for {{ steps.open.outputs.id }}: {{ outputs.notice | upper }}']}
+  - id: each
+    needs: [open]
+    for_each: \"['x', 'y']\"
+    approval: {from: [anyone]}
+    run: echo
+    rollback: {argv: [echo, 'back {{ item }}']}
+",
+    );
+    let text = asked(&home, &["exec", "r.yaml", "--exit-when-waiting"]);
+    let status = String::from_utf8_lossy(&home.run(&["status", "last"]).stdout).into_owned();
+    for text in [text, status] {
+        let undo = "runs: echo '‹notice of this step›' 'in ops for T-7: ‹computed from notice of this step›'\n";
+        for part in [undo, "runs: echo 'back ‹item›'\n"] {
+            assert!(text.contains(part), "{part:?} is missing in\n{text}");
+        }
+        assert!(!text.contains("{{"), "{text}");
+    }
+    let status = home.status().to_string();
+    assert!(!status.contains("{{"), "{status}");
+}

@@ -1,22 +1,28 @@
 //! An undo as far as it is known before its step has run: what comes from the environment and the params stands there as
-//! its value, and only what the step will make stays in braces. For people to read; nothing is executed from it.
+//! its value. In a question, what only the step will make stands there in words, such as `‹id of this step›`; in a plan it
+//! stays as its author wrote it. For people to read; nothing is executed from it.
 
 use std::collections::BTreeMap;
 
 use runbook_core::as_text;
 use runbook_core::event::Created;
 use runbook_core::plan::{Action, Ask, Body, DoneWhen, EnvSource, HttpBody, Plan, Step, Template, Wait};
-use serde_json::Value;
+use runbook_core::run::{Run, StepState};
+use runbook_core::units::StepId;
+use runbook_language::expression::analyse_expression;
+use serde_json::{Value, json};
 
-/// The action with all names filled in that the start of the run knows.
-pub(crate) fn foreseen(mut action: Action, created: &Created) -> Action {
-    Known { params: &created.params, environment: &created.environment }.fill_action(&mut action);
+/// The action with all names filled in that are known now, and words for the others.
+pub(crate) fn foreseen(mut action: Action, created: &Created, run: &Run) -> Action {
+    let about = json!({"id": created.run.as_str(), "runbook": created.plan.about.id, "started_by": created.by.name});
+    let asked = Some(Asked { run, about: &about });
+    Known { params: &created.params, environment: &created.environment, asked }.fill_action(&mut action);
     action
 }
 
 /// The plan with all names filled in that are known before there is a run; those of child runs are their own.
 pub fn foresee(plan: &mut Plan, params: &Value, environment: &Value) {
-    let known = Known { params, environment };
+    let known = Known { params, environment, asked: None };
     plan.locks.iter_mut().for_each(|lock| known.fill(&mut lock.name));
     known.fill_steps(&mut plan.steps);
 }
@@ -24,6 +30,14 @@ pub fn foresee(plan: &mut Plan, params: &Value, environment: &Value) {
 struct Known<'c> {
     params: &'c Value,
     environment: &'c Value,
+    asked: Option<Asked<'c>>,
+}
+
+/// What is known while a run asks.
+struct Asked<'c> {
+    run: &'c Run,
+    /// What `run` is in expressions.
+    about: &'c Value,
 }
 
 impl Known<'_> {
@@ -86,9 +100,15 @@ impl Known<'_> {
             Template::Value(expression) => {
                 if let Some(value) = self.value(&expression.source) {
                     *template = Template::Literal(value.clone());
+                } else if self.asked.is_some() {
+                    *template = Template::text(in_words(&expression.source));
                 }
             }
-            Template::Text(expression) => expression.source = self.fill_text(&expression.source),
+            Template::Text(expression) => {
+                let filled = self.fill_text(&expression.source);
+                // It is no template any more, whatever its values look like.
+                if self.asked.is_some() { *template = Template::text(filled) } else { expression.source = filled }
+            }
             Template::List(items) => items.iter_mut().for_each(|item| self.fill(item)),
             Template::Object(entries) => entries.values_mut().for_each(|entry| self.fill(entry)),
         }
@@ -107,6 +127,7 @@ impl Known<'_> {
             };
             match self.value(inside) {
                 Some(value) => filled.push_str(&as_text(value.clone())),
+                None if self.asked.is_some() => filled.push_str(&in_words(inside)),
                 None => filled.extend(["{{", inside, "}}"]),
             }
             rest = behind;
@@ -122,21 +143,78 @@ impl Known<'_> {
         let found = match start {
             "params" => self.params.get(first)?,
             "environment" => self.environment.get(first)?,
+            "run" => self.asked.as_ref()?.about.get(first)?,
+            "steps" if names.next() == Some("outputs") => self.output(first, names.next()?)?,
             _ => return None,
         };
         names.try_fold(found, |value, name| value.get(name))
     }
 }
 
+impl Known<'_> {
+    /// What a step handed on that has succeeded. Within a loop its name means another one for each item.
+    fn output(&self, step: &str, name: &str) -> Option<&Value> {
+        let step = StepId::new(step);
+        let run = self.asked.as_ref()?.run;
+        run.step_plan(&step).filter(|plan| plan.item.is_none())?;
+        run.step(&step).filter(|step| step.state == StepState::Succeeded)?.outputs.get(name)
+    }
+}
+
+/// What an expression stands for whose value is not known.
+fn in_words(expression: &str) -> String {
+    let expression = expression.trim();
+    let Ok(read) = analyse_expression(expression) else { return "‹computed›".to_owned() };
+    if let [name] = read.uses.as_slice()
+        && name.len == expression.len()
+        && !name.dynamic
+    {
+        return format!("‹{}›", name_in_words(&name.path));
+    }
+    let mut names: Vec<String> = read.uses.iter().map(|name| name_in_words(&name.path)).collect();
+    names.sort();
+    names.dedup();
+    if names.is_empty() { "‹computed›".to_owned() } else { format!("‹computed from {}›", names.join(" and ")) }
+}
+
+fn name_in_words(path: &[String]) -> String {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        ["outputs", name @ ..] if !name.is_empty() => format!("{} of this step", name.join(".")),
+        ["outputs" | "stdout" | "stderr" | "exit_code" | "response", ..] => format!("{} of this step", path.join(".")),
+        ["steps", step, "outputs", name @ ..] if !name.is_empty() => format!("{} of the step {step}", name.join(".")),
+        ["steps", step, name @ ..] if !name.is_empty() => format!("{} of the step {step}", name.join(".")),
+        ["params" | "environment", name @ ..] if !name.is_empty() => name.join("."),
+        ["run", name @ ..] if !name.is_empty() => format!("{} of the run", name.join(".")),
+        [item, name @ ..] if !name.is_empty() => format!("{} of {item}", name.join(".")),
+        _ => path.join("."),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+
+    #[test]
+    fn what_is_not_known_is_said_in_words() {
+        for (expression, words) in [
+            (" outputs.notice ", "‹notice of this step›"),
+            ("stdout", "‹stdout of this step›"),
+            ("steps.create.outputs.id", "‹id of the step create›"),
+            ("item", "‹item›"),
+            ("host.name", "‹name of host›"),
+            ("outputs.count + params.more", "‹computed from count of this step and more›"),
+            ("outputs.list[0]", "‹computed from list of this step›"),
+            ("'{' ~ '{'", "‹computed›"),
+        ] {
+            assert_eq!(in_words(expression), words, "{expression}");
+        }
+    }
 
     fn filled(text: &str) -> String {
         let params = json!({"version": "1.4", "tags": ["a"]});
         let environment = json!({"api": "http://127.0.0.1:1", "db": {"host": "{{ params.version }}"}});
-        let known = Known { params: &params, environment: &environment };
+        let known = Known { params: &params, environment: &environment, asked: None };
         known.fill_text(text)
     }
 

@@ -52,14 +52,14 @@ pub(crate) fn of(run: &Run, step: &StepId) -> Option<LoopStatus> {
 }
 
 /// What a loop does for each item, step by step.
-pub(crate) fn body(step: &Step, created: &Created) -> Vec<BodyStatus> {
-    let known = |action: &Action| serde_json::to_value(foreseen(action.clone(), created)).ok();
+pub(crate) fn body(step: &Step, created: &Created, run: &Run) -> Vec<BodyStatus> {
+    let known = |action: &Action| serde_json::to_value(foreseen(action.clone(), created, run)).ok();
     let one = |step: &Step| BodyStatus {
         step: step.id.to_string(),
         title: step.title.clone(),
         action: action_of(step).and_then(known),
         undo: step.rollback.as_ref().and_then(|undo| known(&undo.action)),
-        unless: unless::of_planned(step, created),
+        unless: unless::of_planned(step, created, run),
     };
     within(step).into_iter().map(one).collect()
 }

@@ -46,7 +46,7 @@ pub(crate) fn question_of(run: &Run, question: &Question) -> QuestionStatus {
     };
     let undo = plan.and_then(|plan| plan.rollback.as_ref()).zip(run.created());
     let undo_given = undo.map(|(undo, created)| given::to_planned(&undo.action, created)).unwrap_or_default();
-    let undo = undo.map(|(undo, created)| foreseen(undo.action.clone(), created));
+    let undo = undo.map(|(undo, created)| foreseen(undo.action.clone(), created, run));
     let undo = undo.and_then(|action| serde_json::to_value(action).ok());
     let action = attempt.and_then(|attempt| run.action_of(attempt).cloned()).or(prepared);
     let given = action.as_ref().zip(run.created()).map(|(action, created)| match plan.map(looped::within) {
@@ -83,7 +83,7 @@ pub(crate) fn question_of(run: &Run, question: &Question) -> QuestionStatus {
         given: given.unwrap_or_default(),
         undo_given,
         due: question.due.map(|due| due.0),
-        body: plan.zip(run.created()).map(|(plan, created)| looped::body(plan, created)).unwrap_or_default(),
+        body: plan.zip(run.created()).map(|(plan, created)| looped::body(plan, created, run)).unwrap_or_default(),
         fields: match &question.kind {
             QuestionKind::Values { fields, .. } => fields.clone(),
             _ => vec![],

@@ -3,6 +3,7 @@
 use runbook_core::event::Created;
 use runbook_core::plan::{DoneWhen, Step};
 use runbook_core::rendered::Rendered;
+use runbook_core::run::Run;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -38,11 +39,11 @@ pub(crate) fn of_prepared(step: &Step, probe: Option<&Rendered>, created: &Creat
 }
 
 /// Of a step of a loop, as far as that is known before.
-pub(crate) fn of_planned(step: &Step, created: &Created) -> Option<Unless<Value>> {
+pub(crate) fn of_planned(step: &Step, created: &Created, run: &Run) -> Option<Unless<Value>> {
     match step.done_when.as_ref()? {
         DoneWhen::Holds(expression) => Some(Unless::Holds(expression.source.trim().to_owned())),
         DoneWhen::Probe(probe) => {
-            let action = serde_json::to_value(foreseen(probe.action.clone(), created)).ok()?;
+            let action = serde_json::to_value(foreseen(probe.action.clone(), created, run)).ok()?;
             Some(Unless::Probe { action, given: given::to_planned(&probe.action, created) })
         }
     }
