@@ -172,6 +172,11 @@ impl Run {
             if key.is_some_and(|(at, phase)| phase == Phase::Do && !self.holds_locks_around(at)) {
                 continue;
             }
+            // What begins asks once all is there that every command needs. It would come in another order if it took
+            // its locks while the services of another engine come up.
+            if key.is_some() && !locks.was_held && !self.is_equipped() {
+                continue;
+            }
             let Some(scope) = self.lock_scope(*key) else { continue };
             if let LockState::Awaited { until, .. } = locks.state
                 && !locks.had

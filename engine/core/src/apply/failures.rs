@@ -74,16 +74,22 @@ impl Run {
     /// How many of its needs are done in a way that a step may build on.
     fn done_of_needs(&self, at: StepIx) -> u32 {
         let Some(step) = self.plan().map(|plan| plan.step(at)) else { return 0 };
-        let is_done =
-            |need: &&StepIx| self.steps[need.at()].state.is_settled() && self.steps[need.at()].taint.is_none();
-        u32::try_from(step.needs.iter().filter(is_done).count()).unwrap_or(u32::MAX)
+        u32::try_from(step.needs.iter().filter(|need| self.is_done(**need)).count()).unwrap_or(u32::MAX)
+    }
+
+    fn is_done(&self, at: StepIx) -> bool {
+        self.steps[at.at()].state.is_settled() && self.steps[at.at()].taint.is_none()
     }
 
     /// Whether so many of its needs are done as suffice to a step that does not need all: what becomes of the others is no
-    /// matter of it. What is done stays done, so this never changes back.
+    /// matter of it. What is done stays done, so this never changes back. Nor does it change once the step has settled, be it
+    /// with the block around it: what is done after that is no matter of it either.
     fn has_enough(&self, at: StepIx) -> bool {
-        let any = self.plan().and_then(|plan| plan.step(at).needs_any);
-        any.is_some_and(|any| self.done_of_needs(at) >= any)
+        let Some(step) = self.plan().map(|plan| plan.step(at)) else { return false };
+        let Some(any) = step.needs_any else { return false };
+        let run = &self.steps[at.at()];
+        let in_time = |need: StepIx| !run.state.is_settled() || self.steps[need.at()].settled_as < run.settled_as;
+        step.needs.iter().filter(|need| self.is_done(**need) && in_time(**need)).count() >= any as usize
     }
 
     /// The step, among all that this one builds on, that keeps it from starting.

@@ -30,7 +30,7 @@ impl Run {
                 let locks = self.locks.get_mut(&key).filter(|locks| locks.state != LockState::Held);
                 let Some(locks) = locks else { return Err(self.illegal(event)) };
                 locks.state = LockState::Held;
-                locks.had = true;
+                (locks.had, locks.was_held) = (true, true);
             }
             Event::LockAwaited { scope, name, holder, until } => {
                 let key = self.key_of(scope, event)?;
@@ -56,7 +56,7 @@ impl Run {
     /// Another engine took the run: whether its supervisor still holds the locks is to be asked, and what had them waits
     /// anew. What never had them goes on with its time.
     pub(super) fn ask_locks_again(&mut self) {
-        for locks in self.locks.values_mut().filter(|locks| locks.had) {
+        for locks in self.locks.values_mut().filter(|locks| locks.was_held) {
             locks.state = LockState::Asked;
         }
     }

@@ -96,7 +96,7 @@ impl Run {
         let had = self.lock_refused.take().is_none();
         self.locks.clear();
         if !made.created.locks.is_empty() {
-            self.locks.insert(None, Locks { had, ..Locks::new(made.created.locks.clone()) });
+            self.locks.insert(None, Locks { had, was_held: had, ..Locks::new(made.created.locks.clone()) });
         }
         // What watches the steps does so again when they go on.
         let again = |step: &Step| step.always || (step.guard().is_some() && !undoing);

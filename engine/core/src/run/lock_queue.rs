@@ -24,10 +24,17 @@ impl Run {
         for (holder, locks) in all().filter(|(_, locks)| locks.state == LockState::Held) {
             held.extend(locks.names().map(|name| (name, holder)));
         }
+        // What was held before a crash is as good as held: who waited for it then waits for it until it is held again.
+        for (holder, locks) in all().filter(|(_, locks)| locks.was_held) {
+            locks.names().for_each(|name| {
+                held.entry(name).or_insert(holder);
+            });
+        }
         let open: Vec<(Rank, &Locks)> =
             all().filter_map(|(holder, locks)| Some((self.rank(holder, locks)?, locks))).collect();
+        let holder_of = |name: &str, of: Holder| held.get(name).copied().filter(|holder| *holder != of);
         for (rank, locks) in &open {
-            if locks.names().any(|name| held.contains_key(name)) {
+            if locks.names().any(|name| holder_of(name, rank.3).is_some()) {
                 continue;
             }
             for name in locks.names() {
@@ -37,7 +44,7 @@ impl Run {
         }
         let mut waits = BTreeMap::new();
         for (rank, locks) in open {
-            let holders = || locks.names().filter_map(|name| held.get(name).copied());
+            let holders = || locks.names().filter_map(|name| holder_of(name, rank.3));
             let before = || locks.names().filter_map(|name| first.get(name)).filter(|it| **it < rank).map(|it| it.3);
             let mut others: Vec<Holder> = holders().collect();
             if others.is_empty() {

@@ -17,8 +17,10 @@ pub struct Locks {
     pub wishes: Vec<LockWish>,
     /// Whether they are held.
     pub state: LockState,
-    /// Whether they were held before: what has begun does not give up because of a crash.
+    /// Whether they were held before: what has begun does not give up because of a crash, nor because it is open again.
     pub(crate) had: bool,
+    /// Whether an engine took them since they were asked for: after a crash they are as good as held.
+    pub(crate) was_held: bool,
 }
 
 /// Whether locks are held.
@@ -41,7 +43,7 @@ pub enum LockState {
 
 impl Locks {
     pub(crate) fn new(wishes: Vec<LockWish>) -> Self {
-        Self { wishes, state: LockState::Asked, had: false }
+        Self { wishes, state: LockState::Asked, had: false, was_held: false }
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {

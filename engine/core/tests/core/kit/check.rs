@@ -274,7 +274,9 @@ fn ended(run: &Run) {
             loops::ended(run, at, each);
         }
         if matches!(step.body, Body::Block { .. }) {
-            block_ended(run, at, undisturbed && !service_failed);
+            // What runs beside the steps does not start over after an end, with which it may have been cut.
+            let is_of_before = step.beside.is_some() && run.reopened() > 0;
+            block_ended(run, at, undisturbed && !service_failed && !is_of_before);
         }
         let case = step.parent.map(|parent| &of(run, parent).state);
         if matches!(case, Some(StepState::Skipped(_))) {

@@ -1,5 +1,6 @@
 //! Deadlines: steps that run beside the others once so much time has passed.
 
+use runbook_core::Effect;
 use runbook_core::event::{BlockReason, Event, Failure, SkipReason, Timer};
 use runbook_core::input::Exit;
 use runbook_core::run::{StepState, UndoState};
@@ -216,4 +217,18 @@ fn two_of_them_go_on_beside_each_other_and_may_read_each_other() {
     let mut desk = Desk::start(&book);
     desk.pass(5_000).ok(&["x"]).pass(1_000);
     assert_eq!(desk.run().action_of(&desk.live("y")).map(|it| it.summary()), Some("echo true".to_owned()));
+}
+
+#[test]
+fn what_runs_of_it_is_ended_after_the_grace_also_where_nothing_else_runs() {
+    let made = book(vec![manual("a")]).deadline("late", 5_000, None, vec![run("x")]).grace(1_000);
+    let mut desk = Desk::start(&made);
+    desk.pass(5_000);
+    desk.cancel(1);
+    assert_eq!(desk.states(), "a:cancelled late:running x:running");
+    let is_ended = |desk: &Desk| desk.run().wanted().iter().any(|it| matches!(it, Effect::Stop { .. }));
+    desk.pass(999);
+    assert!(!is_ended(&desk));
+    desk.pass(1);
+    assert!(is_ended(&desk));
 }

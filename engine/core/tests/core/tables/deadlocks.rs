@@ -170,3 +170,24 @@ fn a_look_before_an_approval_is_repeated_without_the_locks() {
     let _ = desk.exits("look a", Exit::Code(1));
     assert_eq!(desk.states(), "a:waiting", "now a person is asked");
 }
+
+#[test]
+fn what_was_held_before_a_crash_counts_as_held_until_it_is_held_again() {
+    let wait = Some(600_000);
+    // `z` would have `x` before `b`, but for `y`, which it cannot have yet.
+    let two = block("two", vec![run("z").lock("x", wait).lock("y", wait)]).lock("w", wait);
+    let one = block("one", vec![run("a"), run("b").lock("x", wait)]).lock("y", wait);
+    let mut desk = Desk::start(&book(vec![two, one]).parallel());
+    take(&mut desk, "one");
+    take(&mut desk, "two");
+    desk.ok(&["a"]);
+    desk.crash();
+    assert_eq!(desk.states(), "two:running z:queued one:running a:succeeded b:queued", "nobody waits in a circle");
+    take(&mut desk, "one");
+    take(&mut desk, "two");
+    take(&mut desk, "b");
+    desk.ok(&["b"]);
+    take(&mut desk, "z");
+    desk.ok(&["z"]);
+    assert_eq!(desk.end(), "succeeded none");
+}

@@ -300,3 +300,11 @@ fn it_can_be_read_whether_a_step_was_already_done() {
     assert!(events.iter().any(|event| matches!(event, Event::StepSucceeded { already_done: true, .. })));
     assert_eq!(desk.states(), "a:succeeded b:running");
 }
+
+#[test]
+fn a_look_at_what_was_lost_that_does_not_say_counts_against_nothing() {
+    let mut desk = lost(looked().retry(2, 100), |book| book);
+    looks(&mut desk, 127);
+    desk.answer("a", Answer::DidNot { reason: None });
+    assert_eq!(desk.states(), "a:retrying b:pending", "one attempt has failed, and two may");
+}

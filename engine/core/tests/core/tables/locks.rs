@@ -1,8 +1,9 @@
 //! Locks: taken before anything of a run or step begins, waited for or refused, held until it is over.
 
 use runbook_core::Effect;
-use runbook_core::event::{BlockReason, Event, Failure, LockHolder, LockScope, Phase};
+use runbook_core::event::{BlockReason, Event, Failure, LockHolder, LockScope, Phase, Verb};
 use runbook_core::input::Input;
+use runbook_core::plan::OnFailure;
 use runbook_core::run::{LockState, StepState};
 use runbook_core::units::Timestamp;
 
@@ -222,4 +223,56 @@ fn who_resumes_again_waits_anew() {
     assert!(desk.run().lost_locks(Timestamp(desk.engine.now)).is_none(), "nobody has asked yet");
     take(&mut desk, "run");
     assert!(desk.is_live("a"));
+}
+
+/// The order is that of the first time, so that nothing waits for each other that did not before.
+#[test]
+fn after_a_crash_what_begins_asks_once_the_services_answer_and_what_had_its_locks_at_once() {
+    let wait = Some(9_000);
+    let one = block("one", vec![run("a").lock("y", wait)]).lock("x", wait);
+    let two = block("two", vec![run("b").lock("x", wait)]).lock("y", wait);
+    let mut desk = Desk::start(&book(vec![run("c").lock("z", wait), one, two]).parallel().service("db"));
+    desk.ready("db");
+    take(&mut desk, "c");
+    assert!(wants(&desk, "one") && wants(&desk, "two"));
+    desk.crash();
+    assert!(wants(&desk, "c"), "it runs");
+    // With its lock before `one` has begun, `two` would have what `a` in it needs first.
+    assert!(!wants(&desk, "one") && !wants(&desk, "two"));
+    take(&mut desk, "c");
+    desk.ready("db");
+    take(&mut desk, "one");
+    assert!(!wants(&desk, "two"), "`a` lies in a block that holds a lock, and goes first");
+    take(&mut desk, "a");
+    desk.ok(&["a"]);
+    take(&mut desk, "two");
+    take(&mut desk, "b");
+    desk.ok(&["b", "c"]);
+    desk.stopped("db");
+    assert_eq!(desk.end(), "succeeded none");
+}
+
+#[test]
+fn a_block_that_is_open_again_asks_after_a_crash_like_what_begins() {
+    let wait = Some(9_000);
+    let inner = block("two", vec![run("t").needs(&["s"])]).lock("x", wait);
+    let mut made = book(vec![run("s").lock("x", wait), block("one", vec![inner]).lock("y", wait)]);
+    made.on_failure = OnFailure::Ask;
+    let mut desk = Desk::start(&made.parallel().service("db"));
+    desk.ready("db");
+    take(&mut desk, "s");
+    take(&mut desk, "one");
+    desk.fail("s");
+    desk.say(Verb::Retry { step: None, downstream: false });
+    desk.crash();
+    // With the lock of `one`, `two` would come before `s`, for which `t` in it waits.
+    assert!(!wants(&desk, "s") && !wants(&desk, "one"));
+    desk.ready("db");
+    take(&mut desk, "s");
+    take(&mut desk, "one");
+    desk.ok(&["s"]);
+    take(&mut desk, "two");
+    desk.ok(&["t"]);
+    desk.stopped("db");
+    assert_eq!(desk.end(), "succeeded none");
 }

@@ -1,7 +1,7 @@
 //! Rollback: what is undone, in which order, and what stands in the way.
 
 use runbook_core::event::{BlockReason, Failure};
-use runbook_core::input::Exit;
+use runbook_core::input::{Answer, Exit};
 use runbook_core::plan::OnInterrupt;
 use runbook_core::run::{StepState, UndoState};
 use serde_json::json;
@@ -263,4 +263,17 @@ fn interrupted_undo_defaults_do_not_leak_from_the_step() {
     desk.ok(&["a"]).fail("z");
     desk.lose("undo a");
     assert_eq!(desk.end(), "stuck undo:a");
+}
+
+#[test]
+fn who_is_called_because_of_a_failure_is_still_asked_when_another_step_fails() {
+    let called = manual("m").needs(&["a"]).when("failure()");
+    let steps = vec![run("a"), run("b"), called, manual("p")];
+    let mut desk = Desk::start(&book(steps).parallel().rolls_back());
+    desk.fail("a");
+    assert_eq!(desk.states(), "a:failed b:running m:running p:cancelled");
+    desk.fail("b");
+    assert_eq!(desk.states(), "a:failed b:failed m:running p:cancelled");
+    desk.answer("m", Answer::Confirm { reason: None });
+    assert_eq!(desk.end(), "rolled_back step:a");
 }

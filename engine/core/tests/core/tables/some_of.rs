@@ -99,3 +99,34 @@ fn undoing_goes_against_the_order_in_which_steps_ended() {
         (["c", "j", "b", "a"].map(str::to_owned).to_vec(), "rolled_back step:z")
     );
 }
+
+#[test]
+fn what_is_done_after_a_step_was_skipped_with_its_block_changes_nothing_of_it() {
+    // `b` is skipped when one of the two that it needs has failed, and the other one goes on.
+    let apart = |id: &str, inner: &str| block(id, vec![run(inner)]).needs(&[]).keep_going();
+    let within = run("b").needs(&["a", "c"]).any(1);
+    let around = block("x", vec![within]).needs(&["s"]).when("false");
+    let last = run("z").needs(&["b", "c"]);
+    let book = book(vec![apart("y", "a"), apart("w", "c"), run("s").needs(&[]), around, last]);
+    let mut desk = Desk::start(&book);
+    desk.fail("a").ok(&["s"]);
+    assert_eq!(desk.states(), "y:failed a:failed w:running c:running s:succeeded x:skipped b:skipped z:pending");
+    // That `a` has failed is handed on by what was skipped. The desk checks that it stays so.
+    desk.ok(&["c"]);
+    let StepState::Blocked(BlockReason::Ancestor(by)) = desk.state("z") else { panic!("{}", desk.states()) };
+    assert_eq!(by.as_str(), "a");
+}
+
+#[test]
+fn who_looks_at_failures_starts_as_soon_as_so_many_cannot_be_done() {
+    for (condition, after) in [("failure()", "running"), ("always()", "running"), ("true", "blocked")] {
+        let mut book = contained();
+        book.main[3] = run("j").needs(&["a", "b", "c"]).any(2).when(condition);
+        let mut desk = Desk::start(&book);
+        desk.fail("b");
+        assert!(matches!(desk.state("j"), StepState::Pending));
+        desk.fail("c");
+        assert_eq!(desk.state("j").word(), after, "{condition}: {}", desk.states());
+        assert!(desk.is_live("a"), "nothing waits for that");
+    }
+}

@@ -112,3 +112,14 @@ fn timers_that_fire_early_or_late_change_nothing() {
         assert!(desk.tell(runbook_core::input::Input::Due(timer.clone())).is_empty(), "{timer:?} was late");
     }
 }
+
+#[test]
+fn what_is_overdue_stays_so_when_a_cancel_kills_it() {
+    let mut desk = Desk::start(&book(vec![run("a").timeout(500)]));
+    desk.pass(500);
+    desk.cancel(3);
+    assert_eq!(stop(&desk), Some(true));
+    desk.exits("a", Exit::Signal(9));
+    assert_eq!(*desk.state("a"), StepState::Failed(Failure::Timeout(500)));
+    assert_eq!(desk.end(), "cancelled cancelled");
+}
