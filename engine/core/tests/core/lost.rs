@@ -1,15 +1,14 @@
 //! Engine, supervisor and commands die together: what ran is lost, and only that is asked about or run again.
 
-use std::rc::Rc;
-
-use runbook_core::event::{AttemptId, Event, Failure, Phase, QuestionKind, Survivor};
-use runbook_core::input::{Input, Lost};
+use runbook_core::event::{AttemptId, Failure, Phase};
+use runbook_core::input::Input;
 use runbook_core::plan::{Action, Body, OnInterrupt, Step};
 use runbook_core::run::{StepState, UndoState};
 use runbook_core::units::StepId;
 
-use crate::crash::{RICH, history, rich_fate, with_seeds};
-use crate::kit::engine::{Batch, Checks};
+use crate::case::{Case, History, questions};
+use crate::crash::{RICH, rich_fate, with_seeds};
+use crate::kit::engine::Checks;
 use crate::kit::fate::Fate;
 use crate::kit::sim::{Ending, Sim};
 use crate::random::Style;
@@ -43,7 +42,7 @@ fn lose_all(then: OnInterrupt, check: impl Fn(&Ending, &[AttemptId], &Sim) + std
     let total = std::sync::atomic::AtomicUsize::new(0);
     let style = plain(then);
     with_seeds(style, 0..1_000, |seed| {
-        let (points, _, ending) = history(seed, style, plain_fate(seed), Checks::Few);
+        let History { points, ending, .. } = Case::of(seed, style, plain_fate(seed)).history(Checks::Few);
         for (number, point) in points[..points.len() - 1].iter().enumerate() {
             let mut died = point.clone();
             // Half of them in the moment before anything is done about the batch.
@@ -68,17 +67,6 @@ fn lose_all(then: OnInterrupt, check: impl Fn(&Ending, &[AttemptId], &Sim) + std
         }
     });
     total.into_inner()
-}
-
-fn questions(journal: &[Rc<Batch>]) -> Vec<AttemptId> {
-    let asked = journal.iter().flat_map(|batch| &batch.events).filter_map(|event| match event {
-        Event::QuestionAsked { question } => match &question.kind {
-            QuestionKind::Interrupted { attempt } => Some(attempt.clone()),
-            _ => None,
-        },
-        _ => None,
-    });
-    asked.collect()
 }
 
 #[test]
@@ -122,37 +110,5 @@ fn when_all_is_lost_running_again_takes_one_attempt_more_for_each() {
 
 #[test]
 fn whatever_is_lost_whenever_the_run_ends_and_asks_about_nothing_else() {
-    with_seeds(RICH, 0..300, |seed| {
-        let (points, ..) = history(seed, RICH, rich_fate(seed), Checks::Few);
-        for (number, point) in points[..points.len() - 1].iter().enumerate() {
-            let mut died = point.clone();
-            died.world.reconcile(&died.engine.run, died.engine.now);
-            let lost = died.world.all_lost(&died.engine.run, died.engine.now);
-            let checks = if number % 3 == 0 { Checks::All } else { Checks::Few };
-            let mut resumed = died.resumed(&died.engine.journal, checks);
-            let before = questions(&resumed.engine.journal).len();
-            for (place, (attempt, _)) in lost.iter().enumerate() {
-                let mut lost = Lost::from(attempt.clone());
-                // Some leave processes that live on.
-                if (place + number).is_multiple_of(2) {
-                    lost.survivors.push(Survivor { pid: 7, command: "sleep 300".to_owned() });
-                }
-                let _ = resumed.engine.tell(Input::Lost(Box::new(lost)));
-            }
-            let at_once = questions(&resumed.engine.journal).split_off(before).len();
-            let _ = resumed.finish();
-            let asked = questions(&resumed.engine.journal).split_off(before);
-            assert!(asked.iter().all(|it| lost.iter().any(|(attempt, _)| attempt == it)), "{asked:?} of {lost:?}");
-            // Those that something looks at first are asked about later, or not at all.
-            let looks = |attempt: &&AttemptId| {
-                resumed.engine.run.step_plan(&attempt.step).is_some_and(|step| step.probe().is_some())
-            };
-            assert!(asked[at_once..].iter().all(|it| looks(&it)), "{asked:?}, {at_once} of them at once");
-            let mut started = resumed.world.started.clone();
-            let all = started.len();
-            started.sort();
-            started.dedup();
-            assert_eq!(started.len(), all, "an attempt was started twice");
-        }
-    });
+    with_seeds(RICH, 0..300, |seed| Case::of(seed, RICH, rich_fate(seed)).ends_when_all_is_lost());
 }

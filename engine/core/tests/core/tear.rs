@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use runbook_core::run::Run;
 
-use crate::crash::{self, history, rich_fate};
+use crate::case::{Case, History};
+use crate::crash::{self, rich_fate};
 use crate::kit::engine::{Batch, Checks};
 use crate::random::Style;
 
@@ -24,7 +25,7 @@ struct Seen {
 fn crash(seeds: std::ops::Range<u64>, cut: impl Fn(usize) -> std::ops::Range<usize>) -> Seen {
     let mut seen = Seen::default();
     for seed in seeds {
-        let (points, _, ending) = history(seed, RICH, rich_fate(seed), Checks::Few);
+        let History { points, ending, .. } = Case::of(seed, RICH, rich_fate(seed)).history(Checks::Few);
         for point in &points[1..points.len() - 1] {
             let (last, whole) = point.engine.journal.split_last().expect("a journal");
             for kept in cut(last.events.len()) {
@@ -56,7 +57,7 @@ fn a_torn_batch_leads_elsewhere_and_a_whole_one_never() {
 fn events_that_do_not_fit_are_refused() {
     // Every event of a history, told to every earlier state of the run: whatever is accepted must be what may come
     // next there, and the state says so by not being broken. What is refused names both.
-    let (_, sim, _) = history(7, RICH, rich_fate(7), Checks::Few);
+    let History { whole: sim, .. } = Case::of(7, RICH, rich_fate(7)).history(Checks::Few);
     let all: Vec<_> =
         sim.engine.journal.iter().flat_map(|batch| batch.events.iter().map(|it| (it, batch.at))).collect();
     let mut run = Run::default();

@@ -13,8 +13,8 @@ use super::engine::{Batch, Checks, Engine};
 use super::fate::Fate;
 use super::world::World;
 
-/// More inputs than any run of the test needs.
-const INPUTS_MAX: usize = 5_000;
+/// More inputs than any run of the tests needs, and more engines.
+const INPUTS_MAX: u32 = 20_000;
 
 /// An engine in a world.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub(crate) struct Sim {
     pub(crate) engine: Engine,
     pub(crate) world: World,
     engines: u32,
+    /// How often the engine was told something.
+    inputs: u32,
 }
 
 /// What a run came to, as far as a crash must not change it.
@@ -86,7 +88,8 @@ impl Sim {
 
     /// A run that no engine has taken yet.
     pub(crate) fn created(book: &Book, fate: Fate, checks: Checks) -> Self {
-        let mut sim = Self { engine: Engine::new(checks), world: World::new(fate, &book.plan()), engines: 0 };
+        let mut sim =
+            Self { engine: Engine::new(checks), world: World::new(fate, &book.plan()), engines: 0, inputs: 0 };
         let _ = sim.engine.tell(Input::Launched(Box::new(book.created())));
         sim
     }
@@ -99,6 +102,8 @@ impl Sim {
 
     /// Makes it so, then tells the engine the next thing. None when the run has ended.
     pub(crate) fn step(&mut self) -> Option<Rc<Batch>> {
+        self.inputs += 1;
+        assert!(self.inputs.max(self.engines) < INPUTS_MAX, "the run does not end: {}", self.story());
         if self.engine.run.stage() == Stage::Ended {
             while self.world.operators.may_come_back() {
                 if let Some(input) = self.world.come_back(&self.engine.run, self.engine.now) {
@@ -126,12 +131,8 @@ impl Sim {
 
     /// Goes on to the end.
     pub(crate) fn finish(&mut self) -> Ending {
-        for _ in 0..INPUTS_MAX {
-            if self.step().is_none() {
-                return self.ending();
-            }
-        }
-        panic!("the run does not end: {}", self.story())
+        while self.step().is_some() {}
+        self.ending()
     }
 
     /// The engine dies and another one takes the run; the supervisor and all commands live on.
@@ -140,7 +141,7 @@ impl Sim {
         engine.last.clone_from(&self.engine.last);
         let mut world = self.world.clone();
         world.engine_lost(&engine.run);
-        let mut sim = Self { engine, world, engines: self.engines };
+        let mut sim = Self { engine, world, engines: self.engines, inputs: 0 };
         let _ = sim.start_engine();
         sim
     }
