@@ -56,6 +56,24 @@ fn what_was_granted_is_taken_back_when_a_system_does_not_answer() {
 }
 
 #[test]
+fn a_new_trader_gets_a_key_which_is_revoked_when_a_system_does_not_answer() {
+    for (faults, code, active) in [("", 0, true), ("reporting_silent", 2, false)] {
+        let room = Room::new();
+        let params = ["--exit-when-waiting", "-p", "action=onboard", "-p", "login=g.novak"];
+        let asked = room.run_broken(faults, &[&["exec", ACCESS], &params[..]].concat(), 6);
+        assert!(shown(&asked).contains("a key that may read and trade on ACC-0001"), "{}", shown(&asked));
+        let end = room.answer("approve", code);
+        let after = room.platform();
+        let key = list(&after["keys"]).iter().find(|key| key["holder"] == "g.novak").expect("a key");
+        assert_eq!((&key["active"], &key["scopes"]), (&json!(active), &json!("read trade")));
+        let welcome = list(&after["notices"]).iter().find(|notice| notice["channel"] == "mail:g.novak");
+        let id = key["id"].as_str().expect("an id");
+        assert_eq!(welcome.is_some_and(|it| it["text"].as_str().is_some_and(|text| text.contains(id))), active);
+        room.leaves_nothing(&[&asked, &end]);
+    }
+}
+
+#[test]
 fn a_colleague_who_goes_has_nothing_left() {
     let room = Room::new();
     let asked = room.exec_until_asked(&[ACCESS, "-p", "action=offboard", "-p", "login=b.okafor"]);

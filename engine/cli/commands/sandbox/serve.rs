@@ -60,7 +60,8 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let mut config = Config::new(args.data);
     config.listen = SocketAddr::new(args.listen, args.port);
     config.allow_remote = args.allow_remote;
-    config.faults = args.faults;
+    // A variable that is set to nothing names no fault.
+    config.faults = args.faults.into_iter().filter(|name| !name.is_empty()).collect();
     config.rehearse = args.rehearse.map(|runbook| Rehearsal { runbook, params: args.params.unwrap_or_default() });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(ExitCode::Internal, error))?;

@@ -1,11 +1,12 @@
-//! A key replaced by another: the old one ends, and nobody but its holder learns the new one.
+//! Keys that nobody but their holder learns: a new one, and one that replaces another, which ends.
 
 use rusqlite::params;
 use serde_json::Value;
 
 use crate::business::number_in;
-use crate::control::credentials;
+use crate::control::credentials::{self, NewKey};
 use crate::control::notifications::{self, Notice};
+use crate::control::people;
 use crate::platform::Work;
 use crate::reply::Failure;
 use crate::secret;
@@ -42,6 +43,19 @@ pub(crate) fn rotate(work: &Work<'_>, id: &str, by: &str) -> Result<Value, Failu
         },
     )?;
     Ok(new)
+}
+
+/// Issues a key for a user, who is told to fetch it: the answer does not hold the secret.
+pub(crate) fn issue_for(work: &Work<'_>, user: &str, account: &str, scopes: &str, by: &str) -> Result<Value, Failure> {
+    let holder = people::show(work, user)?;
+    let holder = holder["name"].as_str().unwrap_or(user);
+    let name = format!("{holder}-desk");
+    let (issued_from, change_ref) = ("10.20.1.10", None);
+    let new = NewKey { name: &name, account, scopes, issued_by: by, issued_from, change_ref };
+    credentials::issue_key(work, &new)?;
+    let number = work.control.last_insert_rowid();
+    work.control.execute("UPDATE api_keys SET holder = ?2 WHERE id = ?1", params![number, holder])?;
+    credentials::show_key(work, number)
 }
 
 /// Takes a new key back: it is revoked, and the key before it works again.

@@ -3,7 +3,7 @@
 use super::Access;
 use super::call::Call;
 use super::route::Route;
-use crate::control::people;
+use crate::control::{people, rotation};
 use crate::platform::Work;
 use crate::reply::{Failure, Reply};
 
@@ -16,6 +16,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route::delete("/api/admin/users/{name}", "Remove a user who has no access left", remove),
     Route::post("/api/admin/users/{name}/disable", "Let a user in no more", disable),
     Route::post("/api/admin/users/{name}/enable", "Let a disabled user in again", enable),
+    Route::post("/api/admin/users/{name}/keys", "Issue a key, which only the user gets: `account`, `scopes`", issue),
     Route::get("/api/admin/systems", "The systems, and whether each answers", systems).for_access(Access::Admin),
     Route::post("/api/admin/systems/{system}/access/{user}", "Give a user a `level` in a system", grant),
     Route::delete("/api/admin/systems/{system}/access/{user}", "Take a user's access to a system away", revoke),
@@ -45,6 +46,11 @@ fn disable(work: &Work<'_>, call: &Call) -> Answer {
 
 fn enable(work: &Work<'_>, call: &Call) -> Answer {
     Ok(Reply::ok(people::set_enabled(work, call.path("name"), true)?))
+}
+
+fn issue(work: &Work<'_>, call: &Call) -> Answer {
+    let (account, scopes) = (call.required("account")?, call.required("scopes")?);
+    Ok(Reply::created(rotation::issue_for(work, call.path("name"), account, scopes, call.by()?)?))
 }
 
 fn systems(work: &Work<'_>, _: &Call) -> Answer {

@@ -165,3 +165,16 @@ async fn faults_to_start_with_are_there_once() {
     config.faults = vec!["earthquake".to_owned()];
     assert!(matches!(Server::start(config).await, Err(Error::UnknownFault { .. })));
 }
+
+#[tokio::test]
+async fn a_key_for_a_user_is_shown_to_nobody_and_counts_as_held() {
+    let sandbox = Sandbox::healthy().await;
+    let body = json!({"account": "ACC-0001", "scopes": "read trade"});
+    let key = sandbox.post("/api/admin/users/a.meyer/keys", body.clone()).await;
+    assert_eq!((&key["holder"], &key["suspicious"], &key["active"]), (&json!("a.meyer"), &json!(false), &json!(true)));
+    assert!(!key.to_string().contains("key_"), "{key}");
+    assert_eq!(sandbox.get("/api/admin/users/a.meyer").await["keys"], 2);
+    assert_eq!(sandbox.admin("POST", "/api/admin/users/nobody/keys", Some(body)).await.0, 404);
+    let wrong = json!({"account": "ACC-0001", "scopes": "everything"});
+    assert_eq!(sandbox.admin("POST", "/api/admin/users/a.meyer/keys", Some(wrong)).await.0, 400);
+}
