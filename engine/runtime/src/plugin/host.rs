@@ -1,12 +1,17 @@
 //! Speaks with one plugin about one call, and leaves what came of it: a process of its own for each call.
 
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use runbook_plugin_protocol::{Call, LINE_MAX, Request};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use serde_json::Value;
 use signal_hook::consts::signal::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -103,8 +108,10 @@ fn start(task: &Task) -> io::Result<Child> {
 /// Speaks with the plugin until it has answered; none when it ends without.
 fn speak(child: &mut Child, call: &Call, tell: Sender<News>, told: &Receiver<News>) -> io::Result<Option<Answer>> {
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    if let Some(stdout) = stdout {
-        std::thread::spawn(move || read(BufReader::new(stdout), &tell));
+    let gone = Arc::new(AtomicBool::new(false));
+    if let Some(from) = stdout {
+        let output = Output { from, gone: Arc::clone(&gone) };
+        std::thread::spawn(move || read(BufReader::new(output), &tell));
     }
     let mut voice = Voice(stdin);
     voice.say(&Request::Call(Box::new(call.clone())));
@@ -125,12 +132,12 @@ fn speak(child: &mut Child, call: &Call, tell: Sender<News>, told: &Receiver<New
                 was_told = true;
                 voice.say(&Request::Cancel { id: call.id.clone() });
             }
-            // What it left behind may hold its output open for ever.
-            Err(RecvTimeoutError::Timeout) if child.try_wait()?.is_none() => {}
-            Ok(News::Closed) | Err(_) if was_told => {
+            // One that has ended may have answered before: only its output tells that nothing more comes.
+            Err(RecvTimeoutError::Timeout) => gone.store(child.try_wait()?.is_some(), Ordering::Release),
+            Ok(News::Closed) | Err(RecvTimeoutError::Disconnected) if was_told => {
                 break Some(Err(Refused { code: ENDED, message: "the plugin was told to end, and did".to_owned() }));
             }
-            Ok(News::Closed) | Err(_) => break None,
+            Ok(News::Closed) | Err(RecvTimeoutError::Disconnected) => break None,
         }
     })
 }
@@ -148,6 +155,30 @@ impl Voice {
         });
         if said.is_err() {
             self.0 = None;
+        }
+    }
+}
+
+/// The output of a plugin. What the plugin left behind may hold it open for ever, so that it ends, too, where the plugin is
+/// gone and nothing is there to be read.
+struct Output<F> {
+    from: F,
+    gone: Arc<AtomicBool>,
+}
+
+impl<F: io::Read + AsFd> io::Read for Output<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            // Asked before it is looked: all that the plugin wrote is in the pipe when it is gone.
+            let was_gone = self.gone.load(Ordering::Acquire);
+            let mut asked = [PollFd::new(&self.from, PollFlags::IN)];
+            let wait = Timespec::try_from(LOOK_AGAIN).map_err(io::Error::other)?;
+            match poll(&mut asked, Some(&wait)) {
+                Ok(0) if was_gone => return Ok(0),
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return self.from.read(buffer),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 }
@@ -205,4 +236,33 @@ fn described(status: ExitStatus) -> String {
 fn log(text: &str) {
     // A log that takes nothing any more, as on a full disk, must not end the call.
     let _ = writeln!(io::stdout(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Write as _};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc;
+
+    use super::{News, Output, read};
+
+    #[test]
+    fn what_a_plugin_said_before_it_ended_is_heard_although_others_hold_its_output() {
+        let (from, mut to) = std::io::pipe().expect("a pipe");
+        to.write_all(b"hello\nresult\n").expect("room");
+        let (tell, told) = mpsc::channel();
+        read(BufReader::new(Output { from, gone: Arc::new(AtomicBool::new(true)) }), &tell);
+        drop(tell);
+        let heard: Vec<String> = told
+            .iter()
+            .map(|news| match news {
+                News::Line(line) => line,
+                News::Closed => "closed".to_owned(),
+                News::TooLong | News::Told => "something else".to_owned(),
+            })
+            .collect();
+        assert_eq!(heard, ["hello\n", "result\n", "closed"]);
+        drop(to);
+    }
 }
