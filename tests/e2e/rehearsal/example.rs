@@ -33,6 +33,7 @@ const THOUGHT_MS: u64 = 161_000;
 const MENDING_MS: u64 = 412_000;
 /// The delays between the attempts to undo are shorter by this in the test.
 const HASTE: u64 = 100;
+const SILENCE: &str = "3f1c9a52-7b0e-4d65-9c1e-2a8b6f40d7e3";
 const RUN: &str = "01KABEYT6ASH4WD7Q9FZJ0N3XV";
 
 /// A chat that is not well: the first message to the team gets 503, and so does each retraction before it is mended.
@@ -72,6 +73,15 @@ fn read_request(mut stream: &TcpStream) -> String {
             return text;
         }
     }
+}
+
+/// As the id of a silence is.
+fn is_uuid(text: &str) -> bool {
+    text.len() == SILENCE.len()
+        && text
+            .bytes()
+            .zip(SILENCE.bytes())
+            .all(|(one, like)| if like == b'-' { one == b'-' } else { one.is_ascii_hexdigit() })
 }
 
 fn is_digest(text: &str) -> bool {
@@ -124,6 +134,9 @@ impl Filter {
                 self.digests.len() - 1
             });
             return digest_of(&known).to_string();
+        }
+        if is_uuid(text) {
+            return SILENCE.to_owned();
         }
         let mut text = text.to_owned();
         for (from, to) in &self.texts {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::room::{Room, all, list, service, shown};
+use super::silences;
 use crate::kit::{end_of, wait_for};
 
 /// The notices that a response leaves: who was told what.
@@ -21,11 +22,13 @@ fn assert_open(platform: &Value, kind: &str) {
     let told: Vec<&str> = told(platform).into_iter().map(|(channel, _)| channel).collect();
     let customers: &[&str] = if kind == "security_breach" { &[] } else { &["status page"] };
     assert_eq!(told, [&["on-call", "operations"], customers].concat(), "told before anything is asked");
+    silences::all_is_quiet(platform);
 }
 
 fn assert_over(platform: &Value, kind: &str) {
     assert_eq!(platform["faults"], json!([]), "the incident is over");
     assert_eq!(platform["containment"][kind], true);
+    silences::none_holds(platform, 1);
     let incidents = list(&platform["incidents"]);
     assert_eq!(incidents.len(), 1);
     assert_eq!((&incidents[0]["status"], &incidents[0]["type"]), (&json!("resolved"), &json!(kind)));

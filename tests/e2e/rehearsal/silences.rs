@@ -26,6 +26,15 @@ pub(super) fn one_holds_back_what_is_stopped(platform: &Value) {
     assert_eq!(of(platform, "alerts", "BooksDamaged").len(), 1, "what is wrong with the books is not silenced");
 }
 
+/// One silence holds, and nothing that fires is heard.
+pub(super) fn all_is_quiet(platform: &Value) {
+    let silences = list(&platform["silences"]);
+    assert_eq!(silences.iter().map(|one| &one["status"]["state"]).collect::<Vec<_>>(), ["active"], "{silences:#?}");
+    let alerts = list(&platform["alerts"]);
+    assert!(!alerts.is_empty(), "an incident is heard");
+    assert!(alerts.iter().all(|alert| alert["status"]["state"] == "suppressed"), "{alerts:#?}");
+}
+
 /// So many silences were made, and none holds any more.
 pub(super) fn none_holds(platform: &Value, made: usize) {
     let states: Vec<&Value> = list(&platform["silences"]).iter().map(|one| &one["status"]["state"]).collect();

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 
 use super::room::{Room, all, list, service, shown, untouched};
+use super::silences;
 
 const RESPONSE: &str = "incident/p0-response.yaml";
 
@@ -12,6 +13,7 @@ const RESPONSE: &str = "incident/p0-response.yaml";
 fn assert_withdrawn(room: &Room) -> Value {
     let after = room.platform();
     assert_eq!(all(&after["incidents"], "status"), ["withdrawn"]);
+    silences::none_holds(&after, 1);
     let of = |channel: &str| list(&after["notices"]).iter().filter(|one| one["channel"] == channel).collect::<Vec<_>>();
     for channel in ["operations", "security"] {
         let subjects: Vec<&str> = of(channel).iter().map(|one| one["subject"].as_str().expect("a subject")).collect();
