@@ -227,8 +227,8 @@ fn the_report_in_the_examples_is_what_a_real_response_gives() {
         |delay: &str| format!("retry: {{max_attempts: 5, delay: {delay}, backoff: exponential, max_delay: 30s}}");
     room.edit(
         "incident/p0-response.yaml",
-        &format!("          {}\n          on_interrupt: rerun\n\n      # Rolled back,", retry("2s")),
-        &format!("          {}\n          on_interrupt: rerun\n\n      # Rolled back,", retry("20ms")),
+        &format!("          {}\n          on_interrupt: rerun\n\n      - id: page_commander", retry("2s")),
+        &format!("          {}\n          on_interrupt: rerun\n\n      - id: page_commander", retry("20ms")),
     );
     let exec = ["exec", "p0-response", "-p", "incident_type=system_down", "-p", "summary=Orders time out since 08:40"];
     let mut engine = room.home.start(&[&exec[..], &["--max-parallel", "1", "--output", "plain"]].concat());

@@ -63,6 +63,27 @@ fn every_runbook_fits_every_environment() {
     }
 }
 
+#[test]
+fn a_platform_without_an_alertmanager_a_status_page_or_keys_for_roles_is_none_the_worse() {
+    let runbooks = documents("runbook/v1");
+    let file = documents("environment/v1").remove(0);
+    let optional = ["alertmanager", "restart_alerts", "restart_services", "status_page", "pager_api"];
+    let text: String = (file.text().replace("  incident_alerts:\n", "  of_no_use:\n"))
+        .replace("  role_keys:\n", "  of_no_use_either:\n")
+        .lines()
+        .filter(|line| !optional.iter().any(|name| line.starts_with(&format!("  {name}: "))))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let left_out = file.text().lines().count() - text.lines().count();
+    assert_eq!(left_out, optional.len());
+    let environment = load_environment(&SourceFile::new("bare.yaml".to_owned(), text));
+    let environment = environment.unwrap_or_else(|found| panic!("{:?}", messages(&found)));
+    for runbook in &runbooks {
+        load_runbook_with(runbook, Some(&environment), &Shelf(&runbooks))
+            .unwrap_or_else(|found| panic!("{}: {:?}", runbook.name(), messages(&found)));
+    }
+}
+
 /// What is wrong, without the texts of all files.
 fn messages(found: &Diagnostics) -> Vec<&str> {
     found.iter().map(|one| one.message.as_str()).collect()

@@ -29,8 +29,11 @@ fn assert_withdrawn(room: &Room) -> Value {
     let log = room.record("incidents.log");
     assert!(log.lines().count() == 2 && log.ends_with(": withdrawn\n"), "{log}");
     let report = room.record("post-mortem-");
-    for part in ["Not resolved by this response, which was undone.", "- [ ] The incident is not over: find another way"]
-    {
+    for part in [
+        "Not resolved by this response; what was done and undone: runbook show ",
+        "\n## Resolution\n\n_To be written._\n",
+        "- [ ] The incident is not over: find another way",
+    ] {
         assert!(report.contains(part), "{part}: {report}");
     }
     after

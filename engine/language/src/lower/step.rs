@@ -54,7 +54,7 @@ impl<'d> Lowering<'d, '_> {
         let irreversible = doc.irreversible.as_ref().is_some_and(|flag| flag.value);
         let rollback = match (&body, &doc.rollback) {
             (Body::Action(action @ Action::Plugin(_)), None) if !irreversible => {
-                self.undo_by_plugin(at, action, timeout_ms)
+                self.undo_by_plugin(at, action, timeout_ms, retry.as_ref())
             }
             _ => rollback.flatten(),
         };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runbook_core::plan::{Action, EnvSource, OnInterrupt, Operation, PluginCall, RunbookCall, Template, Undo};
+use runbook_core::plan::{Action, EnvSource, OnInterrupt, Operation, PluginCall, Retry, RunbookCall, Template, Undo};
 use serde_json::{Map, Value};
 
 use super::Lowering;
@@ -62,7 +62,13 @@ impl Lowering<'_, '_> {
     }
 
     /// How a plugin that can undo what it did undoes a step without a rollback of its own.
-    pub(crate) fn undo_by_plugin(&self, at: usize, action: &Action, timeout_ms: Option<u64>) -> Option<Undo> {
+    pub(crate) fn undo_by_plugin(
+        &self,
+        at: usize,
+        action: &Action,
+        timeout_ms: Option<u64>,
+        retry: Option<&Retry>,
+    ) -> Option<Undo> {
         let Action::Plugin(call) = action else { return None };
         let used = self.uses[at].as_ref().filter(|_| !self.is_cleanup(at))?;
         let Body::Program { plugin, undoes: true } = &used.definition.body else { return None };
@@ -74,7 +80,8 @@ impl Lowering<'_, '_> {
             also_failed: false,
             timeout_ms,
             kill_grace_ms: doc.kill_grace.as_ref().map_or(KILL_GRACE_MS, |grace| grace.0.value),
-            retry: None,
+            // What `on` looks for was written of the call, and says nothing about the way back.
+            retry: retry.map(|retry| Retry { on: None, ..retry.clone() }),
             on_interrupt: if plugin.idempotent { OnInterrupt::Rerun } else { OnInterrupt::Ask },
         })
     }

@@ -98,6 +98,10 @@ pub(crate) fn remove(work: &Work<'_>, name: &str) -> Result<Value, Failure> {
     if before["access"].as_object().is_some_and(|access| !access.is_empty()) {
         return Err(Failure::conflict("has_access", format!("user `{name}` still has access: take it away first")));
     }
+    work.control.execute(
+        "UPDATE api_keys SET status = 'revoked', revoked_at = ?2 WHERE holder = ?1 AND status = 'active'",
+        params![name, work.at()],
+    )?;
     work.control.execute("DELETE FROM people WHERE name = ?1", params![name])?;
     Ok(before)
 }

@@ -13,7 +13,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get("/api/admin/users", "All users, and what each may do in which system", list).for_access(Access::Admin),
     Route::get("/api/admin/users/{name}", "One user, with access, keys and sessions", show).for_access(Access::Admin),
     Route::post("/api/admin/users", "Make a user: `name`, `full_name`, `role`, `team`", create),
-    Route::delete("/api/admin/users/{name}", "Remove a user who has no access left", remove),
+    Route::delete("/api/admin/users/{name}", "Remove a user who has no access left; keys end", remove),
     Route::post("/api/admin/users/{name}/disable", "Let a user in no more", disable),
     Route::post("/api/admin/users/{name}/enable", "Let a disabled user in again", enable),
     Route::post("/api/admin/users/{name}/keys", "Issue a key, which only the user gets: `account`, `scopes`", issue),

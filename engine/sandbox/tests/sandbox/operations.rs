@@ -175,6 +175,12 @@ async fn a_key_for_a_user_is_shown_to_nobody_and_counts_as_held() {
     assert!(!key.to_string().contains("key_"), "{key}");
     assert_eq!(sandbox.get("/api/admin/users/a.meyer").await["keys"], 2);
     assert_eq!(sandbox.admin("POST", "/api/admin/users/nobody/keys", Some(body)).await.0, 404);
+    sandbox.post("/api/admin/users", json!({"name": "new", "role": "trader"})).await;
+    let held = sandbox.post("/api/admin/users/new/keys", json!({"account": "ACC-0001", "scopes": "read"})).await;
+    assert_eq!(sandbox.admin("DELETE", "/api/admin/users/new", None).await.0, 200);
+    let keys = sandbox.get("/api/admin/api-keys").await;
+    let left = keys.as_array().unwrap().iter().find(|key| key["id"] == held["id"]).unwrap();
+    assert_eq!(left["active"], false, "a key does not outlive its holder: {left}");
     let wrong = json!({"account": "ACC-0001", "scopes": "everything"});
     assert_eq!(sandbox.admin("POST", "/api/admin/users/a.meyer/keys", Some(wrong)).await.0, 400);
 }
