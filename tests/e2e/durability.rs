@@ -21,29 +21,12 @@ fn an_engine_killed_at_any_moment_repeats_nothing_and_asks_nothing() {
     while kills < KILLS {
         let home = Home::new();
         home.write("r.yaml", &appending(STEPS));
-        let mut engine = home.start(&["exec", "r.yaml"]);
         // Another moment in each round, and again in each resumption: after so many lines, or in the very start.
-        wait_for("the run", || home.run_folder().filter(|run| run.join("status.json").exists()));
-        let mut at = round % 7;
-        while at < STEPS && kills < KILLS {
-            let mut ended = false;
-            wait_for("progress", || {
-                ended = engine.try_wait().expect("a child").is_some();
-                (ended || home.lines("lines").len() >= at).then_some(())
-            });
-            if ended {
-                break;
-            }
-            engine.kill().expect("a kill");
-            engine.wait().expect("an end");
-            kills += 1;
-            engine = home.start(&["resume", "last"]);
-            at += 1 + (round + kills) % 5;
-        }
-        let last = engine.wait().expect("an end");
-        // The last resumption may have found an engine that had ended meanwhile; one more tells the outcome.
-        let outcome = home.run(&["resume", "last", "--exit-when-waiting"]);
-        assert_eq!(outcome.status.code(), Some(0), "{last} {}", String::from_utf8_lossy(&outcome.stderr));
+        let before = kills;
+        kills += home.kill_engines(round % 7, |more| {
+            let so_far = before + more;
+            (so_far < KILLS).then_some(1 + (round + so_far) % 5)
+        });
         assert_eq!(home.lines("lines"), expected, "round {round}");
         assert_eq!(home.status()["state"], "succeeded");
         round += 1;

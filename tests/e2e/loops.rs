@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::kit::{Home, wait_for};
+use crate::kit::Home;
 
 fn said(home: &Home, args: &[&str], code: i32) -> String {
     let output = home.run(args);
@@ -47,24 +47,7 @@ fn an_engine_killed_in_a_loop_repeats_no_item_and_leaves_none_out() {
     for round in 0..4 {
         let home = Home::new();
         home.write("r.yaml", &runbook(ITEMS, false));
-        let mut engine = home.start(&["exec", "r.yaml"]);
-        let mut at = 1 + round;
-        while at < 2 * ITEMS {
-            let mut ended = false;
-            wait_for("progress", || {
-                ended = engine.try_wait().expect("a child").is_some();
-                (ended || home.lines("lines").len() >= at).then_some(())
-            });
-            if ended {
-                break;
-            }
-            engine.kill().expect("a kill");
-            engine.wait().expect("an end");
-            engine = home.start(&["resume", "last"]);
-            at += 5 + round;
-        }
-        engine.wait().expect("an end");
-        said(&home, &["resume", "last", "--exit-when-waiting"], 0);
+        home.kill_engines(1 + round, |_| Some(5 + round));
         let mut lines = home.lines("lines");
         lines.sort();
         assert_eq!(lines, expected, "round {round}");

@@ -97,6 +97,35 @@ impl Home {
         entries.filter_map(|entry| Process::read(&entry.path(), home)).collect()
     }
 
+    /// Executes `r.yaml` and kills its engine again and again: when the file `lines` has as many as `first`, and each time after
+    /// as many more as `further` makes of the kills so far, until that is none or the run has ended. Its end must be a
+    /// success, which nobody was asked for. Gives the number of kills.
+    pub(crate) fn kill_engines(&self, first: usize, mut further: impl FnMut(usize) -> Option<usize>) -> usize {
+        let mut engine = self.start(&["exec", "r.yaml"]);
+        wait_for("the run", || self.run_folder().filter(|run| run.join("status.json").exists()));
+        let (mut at, mut kills) = (Some(first), 0);
+        while let Some(lines) = at {
+            let mut ended = false;
+            wait_for("progress", || {
+                ended = engine.try_wait().expect("a child").is_some();
+                (ended || self.lines("lines").len() >= lines).then_some(())
+            });
+            if ended {
+                break;
+            }
+            engine.kill().expect("a kill");
+            engine.wait().expect("an end");
+            kills += 1;
+            engine = self.start(&["resume", "last"]);
+            at = further(kills).map(|more| lines + more);
+        }
+        engine.wait().expect("an end");
+        // The last resumption may have found an engine that had ended meanwhile; one more tells the outcome.
+        let outcome = self.run(&["resume", "last", "--exit-when-waiting"]);
+        assert_eq!(outcome.status.code(), Some(0), "{}", String::from_utf8_lossy(&outcome.stderr));
+        kills
+    }
+
     /// Kills all processes of this home as if at one moment: each is stopped before the first is killed. The attempts that ran then.
     pub(crate) fn strike(&self) -> BTreeSet<String> {
         let mut stopped = vec![];

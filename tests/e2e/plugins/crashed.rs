@@ -16,25 +16,7 @@ fn calls(uses: &str) -> String {
 
 /// Kills the engine of a run again and again, each time after a few more calls.
 fn kill_engines(home: &Home, first: usize) {
-    let mut engine = home.start(&["exec", "r.yaml"]);
-    wait_for("the run", || home.run_folder().filter(|run| run.join("status.json").exists()));
-    let mut at = first;
-    loop {
-        let mut ended = false;
-        wait_for("progress", || {
-            ended = engine.try_wait().expect("a child").is_some();
-            (ended || home.lines("lines").len() >= at).then_some(())
-        });
-        if ended {
-            break;
-        }
-        engine.kill().expect("a kill");
-        engine.wait().expect("an end");
-        engine = home.start(&["resume", "last"]);
-        at += 1 + (at + first) % 3;
-    }
-    let outcome = home.run(&["resume", "last", "--exit-when-waiting"]);
-    assert_eq!(outcome.status.code(), Some(0), "{}", text(&outcome.stderr));
+    home.kill_engines(first, |kills| Some(1 + (first + kills) % 3));
 }
 
 #[test]
