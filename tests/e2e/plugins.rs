@@ -31,7 +31,10 @@ read -r call
 [[ $call =~ \"idempotency_key\":\"[^/]*/([^\"]*)\" ]]; key=${BASH_REMATCH[1]}
 [[ $call =~ \"token\":\"([^\"]*)\" ]]; token=${#BASH_REMATCH[1]}
 echo "$operation $text $key ${token}" >> lines
-if [ "$operation" = undo ]; then [[ $call =~ \"outputs\":(\{.*\}),\"idem ]]; echo "${BASH_REMATCH[1]}" >> undone; fi
+if [ "$operation" = undo ]; then
+  [[ $call =~ \"outputs\":(\{.*\}),\"idem ]]; echo "${BASH_REMATCH[1]}" >> undone
+  echo "{\"type\":\"result\",\"id\":\"$id\"}"; exit
+fi
 echo "{\"type\":\"result\",\"id\":\"$id\",\"outputs\":{\"line\":\"$text!\"}}"
 "#;
 

@@ -149,3 +149,19 @@ fn a_platform_that_does_not_answer_is_a_finding() {
     }
     room.home.wait_until_nothing_is_left();
 }
+
+#[test]
+fn a_response_that_is_over_is_undone_when_somebody_says_so() {
+    let room = Room::new();
+    let asked = room.exec_until_asked(&["p0-response", "-p", "incident_type=trading_halted"]);
+    room.answer("approve", 0);
+    assert_eq!(room.platform()["trading"]["mode"], "emergency_stopped");
+    let end = room.run(&["rollback", "last", "--reason", "it was a drill"], 2);
+    let after = room.platform();
+    assert_eq!(after["trading"]["mode"], "active");
+    assert_eq!(all(&after["incidents"], "status"), ["withdrawn"]);
+    for step in ["announce_commander", "loud", "emergency_stop", "notify_team", "open_record"] {
+        assert!(["undone", "none"].contains(&room.step(step)["undo"].as_str().unwrap_or("none")), "{step}");
+    }
+    room.leaves_nothing(&[&asked, &end]);
+}

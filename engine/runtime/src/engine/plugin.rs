@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use runbook_core::event::AttemptId;
+use runbook_core::event::{AttemptId, Phase};
 use runbook_core::input::{AttemptResult, Exit};
 use runbook_core::plan::{Operation, Plugin};
 use runbook_core::rendered::{Rendered, RenderedSource};
@@ -153,7 +153,7 @@ impl Driver {
         let mut result = AttemptResult { exit, ..AttemptResult::default() };
         self.read_logs(attempt, ended, &mut result);
         match read_left(&self.engine.folder.outputs(&attempt.to_string())) {
-            Ok(Some(left)) => self.note_left(&mut result, digest, left),
+            Ok(Some(left)) => self.note_left(&mut result, attempt, digest, left),
             Ok(None) if result.exit == Exit::Code(0) => {
                 result.unusable = Some("nobody knows what the plugin answered".to_owned());
             }
@@ -172,13 +172,15 @@ impl Driver {
             Left::Failed { code, .. } => i32::from(*code),
         };
         let mut result = AttemptResult { exit: Exit::Code(code), ..AttemptResult::default() };
-        self.note_left(&mut result, plugin, left);
+        self.note_left(&mut result, attempt, plugin, left);
         Some(result)
     }
 
-    fn note_left(&self, result: &mut AttemptResult, digest: &Digest, left: Left) {
+    fn note_left(&self, result: &mut AttemptResult, attempt: &AttemptId, digest: &Digest, left: Left) {
         match left {
             Left::Failed { why, .. } => result.said = Some(self.masked(&why)),
+            // Nobody reads what an undo hands back, and one that has nothing to undo has nothing to hand back.
+            Left::Outputs(_) if attempt.phase == Phase::Undo => {}
             Left::Outputs(outputs) if result.exit == Exit::Code(0) => match self.usable(digest, outputs) {
                 Ok(outputs) => result.outputs = outputs,
                 Err(reason) => result.unusable = Some(self.masked(&reason)),

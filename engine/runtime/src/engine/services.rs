@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Driver, EngineError, now};
 use crate::supervisor::{
-    CommandKind, CommandState, Ended, Key, KnownCommand, Masker, Request, StartRequest, resolve_program,
+    CommandKind, CommandState, Ended, Exit, Key, KnownCommand, Masker, Request, StartRequest, resolve_program,
 };
 
 /// From one look whether a service answers to the next.
@@ -252,7 +252,14 @@ impl Driver {
             // What lived on is gone: now it can be started again.
             return Ok(());
         }
-        let how = format!("it ended ({:?}); see its log", ended.exit);
+        let how = match &ended.exit {
+            Exit::Code(code) => format!("it ended with exit code {code}"),
+            Exit::Signal(signal) => format!("it was ended by signal {signal}"),
+            Exit::SpawnError { message, .. } => format!("it could not be started: {message}"),
+            Exit::Unknown => "nobody saw how it ended".to_owned(),
+        };
+        let log = self.engine.folder.log(&format!("service-{service}"), "err");
+        let how = format!("{how}; {} says more", log.display());
         match self.engine.run.services().get(service) {
             Some(ServiceState::Starting) => self.service_is_down(service.clone(), how),
             _ => {
