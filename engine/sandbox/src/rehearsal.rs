@@ -60,6 +60,8 @@ pub(crate) fn validate(rehearsal: &Rehearsal) -> Result<(), Error> {
 fn fault_of(rehearsal: &Rehearsal) -> Result<Option<&str>, Error> {
     let severity = rehearsal.params.get("severity").map_or("", String::as_str);
     Ok(match (rehearsal.runbook.as_str(), severity) {
+        // The runbook itself refuses that.
+        ("sop-002-incident-response", CRITICAL) if kind_is_open(rehearsal) => None,
         ("p0-response", _) | ("sop-002-incident-response", CRITICAL) => Some(incident(rehearsal)?),
         ("p1-response", _) | ("sop-002-incident-response", "P1") => Some(HIGH),
         ("p2-response", _) | ("sop-002-incident-response", "P2") => Some(MEDIUM),
@@ -68,6 +70,10 @@ fn fault_of(rehearsal: &Rehearsal) -> Result<Option<&str>, Error> {
         ("sop-005-performance", _) => Some("gateway_starved"),
         _ => None,
     })
+}
+
+fn kind_is_open(rehearsal: &Rehearsal) -> bool {
+    rehearsal.params.get("incident_type").is_some_and(|kind| kind == "not_said")
 }
 
 fn incident(rehearsal: &Rehearsal) -> Result<&str, Error> {

@@ -28,9 +28,18 @@ fn p0_runs_the_critical_response_and_passes_its_question_on() {
 }
 
 #[test]
+fn a_p0_of_no_kind_is_refused_before_anybody_is_told() {
+    let room = Room::new();
+    let end = room.run(&["exec", PROTOCOL, "-p", "severity=P0"], 2);
+    assert!(shown(&end).contains("a P0 needs its kind: -p incident_type="), "{}", shown(&end));
+    let after = room.platform();
+    assert!(list(&after["incidents"]).is_empty() && list(&after["notices"]).is_empty());
+}
+
+#[test]
 fn a_rejected_p0_is_undone_through_the_protocol() {
     let room = Room::new();
-    room.exec_until_asked(&[PROTOCOL, "-p", "severity=P0"]);
+    room.exec_until_asked(&[PROTOCOL, "-p", "severity=P0", "-p", "incident_type=system_down"]);
     room.answer("reject", 7);
     let after = room.platform();
     assert_eq!((outcome(&after), &after["faults"]), (("P0", "withdrawn"), &json!(["system_down"])));
