@@ -121,7 +121,7 @@ steps:
     approval: {from: [anyone]}
     run: 'echo notice=n1 >> \"$RUNBOOK_OUTPUT\"'
     outputs: [notice]
-    rollback: {argv: [echo, '{{ outputs.notice }}', 'in {{ params.channel }} for {{ steps.open.outputs.id }}: {{ outputs.notice | upper }}']}
+    rollback: {argv: [echo, '{{ outputs.notice }}', 'in {{ params.channel }} for {{ steps.open.outputs.id }}: {{ outputs.notice | upper }}', \"of {{ {'a': {'id': outputs.notice}} | tojson }} {{ '}}' ~ outputs.notice }}\"]}
   - id: each
     needs: [open]
     for_each: \"['x', 'y']\"
@@ -133,12 +133,12 @@ steps:
     let text = asked(&home, &["exec", "r.yaml", "--exit-when-waiting"]);
     let status = String::from_utf8_lossy(&home.run(&["status", "last"]).stdout).into_owned();
     for text in [text, status] {
-        let undo = "runs: echo '‹notice of this step›' 'in ops for T-7: ‹computed from notice of this step›'\n";
+        let undo = "runs: echo '‹notice of this step›' 'in ops for T-7: ‹computed from notice of this step›' 'of ‹computed from notice of this step› ‹computed from notice of this step›'\n";
         for part in [undo, "runs: echo 'back ‹item›'\n"] {
             assert!(text.contains(part), "{part:?} is missing in\n{text}");
         }
-        assert!(!text.contains("{{"), "{text}");
+        assert!(!text.contains("{{") && !text.contains("tojson"), "{text}");
     }
     let status = home.status().to_string();
-    assert!(!status.contains("{{"), "{status}");
+    assert!(!status.contains("{{") && !status.contains("tojson"), "{status}");
 }

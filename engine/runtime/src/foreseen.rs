@@ -9,7 +9,7 @@ use runbook_core::event::Created;
 use runbook_core::plan::{Action, Ask, Body, DoneWhen, EnvSource, HttpBody, Plan, Step, Template, Wait};
 use runbook_core::run::{Run, StepState};
 use runbook_core::units::StepId;
-use runbook_language::expression::analyse_expression;
+use runbook_language::expression::{Piece, analyse_expression, split};
 use serde_json::{Value, json};
 
 /// The action with all names filled in that are known now, and words for the others.
@@ -114,25 +114,23 @@ impl Known<'_> {
         }
     }
 
-    /// Only a plain name is filled in: whatever is computed stays as its author wrote it.
+    /// Only a plain name is filled in: whatever is computed stays as its author wrote it, or is said in words.
     fn fill_text(&self, text: &str) -> String {
+        let Ok(pieces) = split(text) else {
+            // The checker lets none such through, but a plan in a journal may be of another version.
+            return if self.asked.is_some() { COMPUTED.to_owned() } else { text.to_owned() };
+        };
         let mut filled = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("{{") {
-            filled.push_str(before);
-            let Some((inside, behind)) = after.split_once("}}") else {
-                filled.push_str("{{");
-                rest = after;
-                continue;
-            };
-            match self.value(inside) {
-                Some(value) => filled.push_str(&as_text(value.clone())),
-                None if self.asked.is_some() => filled.push_str(&in_words(inside)),
-                None => filled.extend(["{{", inside, "}}"]),
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => filled.push_str(text),
+                Piece::Expression { source, whole, .. } => match self.value(source) {
+                    Some(value) => filled.push_str(&as_text(value.clone())),
+                    None if self.asked.is_some() => filled.push_str(&in_words(source)),
+                    None => filled.push_str(whole),
+                },
             }
-            rest = behind;
         }
-        filled.push_str(rest);
         filled
     }
 
@@ -161,10 +159,13 @@ impl Known<'_> {
     }
 }
 
+/// What stands for a value when nothing can be said of where it comes from.
+const COMPUTED: &str = "‹computed›";
+
 /// What an expression stands for whose value is not known.
 fn in_words(expression: &str) -> String {
     let expression = expression.trim();
-    let Ok(read) = analyse_expression(expression) else { return "‹computed›".to_owned() };
+    let Ok(read) = analyse_expression(expression) else { return COMPUTED.to_owned() };
     if let [name] = read.uses.as_slice()
         && name.len == expression.len()
         && !name.dynamic
@@ -174,7 +175,7 @@ fn in_words(expression: &str) -> String {
     let mut names: Vec<String> = read.uses.iter().map(|name| name_in_words(&name.path)).collect();
     names.sort();
     names.dedup();
-    if names.is_empty() { "‹computed›".to_owned() } else { format!("‹computed from {}›", names.join(" and ")) }
+    if names.is_empty() { COMPUTED.to_owned() } else { format!("‹computed from {}›", names.join(" and ")) }
 }
 
 fn name_in_words(path: &[String]) -> String {
@@ -216,6 +217,33 @@ mod tests {
         let environment = json!({"api": "http://127.0.0.1:1", "db": {"host": "{{ params.version }}"}});
         let known = Known { params: &params, environment: &environment, asked: None };
         known.fill_text(text)
+    }
+
+    fn asked(text: &str) -> String {
+        let params = json!({"version": "1.4"});
+        let asked = Some(Asked { run: &Run::default(), about: &json!({}) });
+        Known { params: &params, environment: &json!({}), asked }.fill_text(text)
+    }
+
+    #[test]
+    fn an_expression_ends_where_it_ends_for_the_one_who_evaluates_it() {
+        for (text, shown) in [
+            ("x {{ {'a': {'id': outputs.id}} | tojson }} y", "x ‹computed from id of this step› y"),
+            ("x {{ outputs.id ~ '}}' }} y", "x ‹computed from id of this step› y"),
+            ("x {{ \"{{ params.version }}\" ~ item }} y", "x ‹computed from item› y"),
+            ("{{ '}}{{params.version}}' }} of {{ params.version }}", "‹computed› of 1.4"),
+            ("x {{- outputs.id -}} y", "x‹id of this step›y"),
+            ("x {{- params.version }}", "x1.4"),
+        ] {
+            assert_eq!(asked(text), shown, "{text}");
+        }
+        for text in
+            ["x {{ outputs.id", "x {{ params.version }} {{ 'open }}", "{% if x %}{{ params.version }}{% endif %}"]
+        {
+            assert_eq!(asked(text), "‹computed›", "{text}");
+        }
+        let kept = "{{ '}}{{params.version}}' ~ outputs.id }}{{- -outputs.count }}";
+        assert_eq!(filled(&format!("{kept} {{{{ params.version }}}}")), format!("{kept} 1.4"));
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub fn analyse_template(text: &str) -> Result<TemplateAnalysis, ExpressionError>
     let pieces = split(text)?;
     let mut walk = Walk::default();
     for piece in &pieces {
-        if let Piece::Expression { source, offset } = piece {
+        if let Piece::Expression { source, offset, .. } = piece {
             let tree = parse(source).map_err(|error| {
                 let error = error.shifted(*offset);
                 // As in `docker ps --format '{{.Names}}'`, which means another language's braces.

@@ -44,5 +44,6 @@ pub use error::ExpressionError;
 pub use evaluator::Evaluator;
 pub use operators::WORK_MAX;
 pub use parse::TOKENS_MAX;
+pub use split::{Piece, split};
 pub use tables::{FILTERS, FUNCTIONS, Named, TESTS};
 pub use values::TEXT_MAX;

@@ -11,7 +11,7 @@ pub(super) const LITERAL_BRACES: &str = "write `{{ '{{' }}` for the characters `
 
 /// A part of a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Piece<'t> {
+pub enum Piece<'t> {
     /// Taken as it is.
     Text(&'t str),
     /// Between braces.
@@ -20,11 +20,17 @@ pub(super) enum Piece<'t> {
         source: &'t str,
         /// Where `source` begins in the template, in bytes.
         offset: usize,
+        /// With the braces, as it is written.
+        whole: &'t str,
     },
 }
 
-/// The parts of a template, in order; empty texts are left out.
-pub(super) fn split(text: &str) -> Result<Vec<Piece<'_>>, ExpressionError> {
+/// The parts of a template, in order; empty texts are left out, and so is the space that `{{-` and `-}}` take away.
+///
+/// # Errors
+/// For braces that are not closed, what no expression may hold, and `{% … %}`. Whether an expression makes sense is not
+/// asked.
+pub fn split(text: &str) -> Result<Vec<Piece<'_>>, ExpressionError> {
     let mut pieces = Vec::new();
     let mut at = 0;
     let mut trim_start = false;
@@ -34,7 +40,7 @@ pub(super) fn split(text: &str) -> Result<Vec<Piece<'_>>, ExpressionError> {
         push_text(&mut pieces, &text[at..open], trim_start, trims);
         let start = start + usize::from(trims);
         let (end, next) = find_end(text, open, start)?;
-        pieces.push(Piece::Expression { source: &text[start..end], offset: start });
+        pieces.push(Piece::Expression { source: &text[start..end], offset: start, whole: &text[open..next] });
         trim_start = text[end..next].starts_with('-');
         at = next;
     }
