@@ -180,6 +180,7 @@ impl Run {
             let Some(scope) = self.lock_scope(*key) else { continue };
             if let LockState::Awaited { until, .. } = locks.state
                 && !locks.had
+                && locks.told
             {
                 wanted.insert(Effect::Timer { at: until, timer: Timer::Lock(scope.clone()) });
             }

@@ -85,11 +85,17 @@ impl Run {
     /// matter of it. What is done stays done, so this never changes back. Nor does it change once the step has settled, be it
     /// with the block around it: what is done after that is no matter of it either.
     fn has_enough(&self, at: StepIx) -> bool {
+        self.has_enough_where(at, |_| true)
+    }
+
+    /// The same, where only some of its needs count.
+    pub(crate) fn has_enough_where(&self, at: StepIx, counts: impl Fn(StepIx) -> bool) -> bool {
         let Some(step) = self.plan().map(|plan| plan.step(at)) else { return false };
         let Some(any) = step.needs_any else { return false };
         let run = &self.steps[at.at()];
         let in_time = |need: StepIx| !run.state.is_settled() || self.steps[need.at()].settled_as < run.settled_as;
-        step.needs.iter().filter(|need| self.is_done(**need) && in_time(**need)).count() >= any as usize
+        let helps = |need: &&StepIx| self.is_done(**need) && in_time(**need) && counts(**need);
+        step.needs.iter().filter(helps).count() >= any as usize
     }
 
     /// The step, among all that this one builds on, that keeps it from starting.

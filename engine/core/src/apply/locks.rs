@@ -37,6 +37,7 @@ impl Run {
                 let locks = self.locks.get_mut(&key).filter(|locks| locks.state != LockState::Held);
                 let Some(locks) = locks else { return Err(self.illegal(event)) };
                 locks.state = LockState::Awaited { name: name.clone(), holder: holder.clone(), until: *until };
+                locks.told = true;
             }
             Event::LockRefused { name, .. } => {
                 let waits = self.locks.get(&None).is_some_and(|locks| !locks.had);
@@ -54,10 +55,14 @@ impl Run {
     }
 
     /// Another engine took the run: whether its supervisor still holds the locks is to be asked, and what had them waits
-    /// anew. What never had them goes on with its time.
+    /// anew. What never had them goes on with its time; when that is over, it gives up once this engine was told that
+    /// somebody holds them still.
     pub(super) fn ask_locks_again(&mut self) {
-        for locks in self.locks.values_mut().filter(|locks| locks.was_held) {
-            locks.state = LockState::Asked;
+        for locks in self.locks.values_mut() {
+            locks.told = false;
+            if locks.was_held {
+                locks.state = LockState::Asked;
+            }
         }
     }
 }

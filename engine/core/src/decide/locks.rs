@@ -102,7 +102,9 @@ impl Deciding<'_> {
         let until = match &locks.state {
             LockState::Held => return Ok(()),
             LockState::Asked => self.now.after(wait_ms),
-            LockState::Awaited { name: known, holder: by, .. } if *known == name && *by == holder => return Ok(()),
+            LockState::Awaited { name: known, holder: by, .. } if locks.told && *known == name && *by == holder => {
+                return Ok(());
+            }
             // Who holds it now has no more of its time than the one before.
             LockState::Awaited { until, .. } => *until,
         };
@@ -126,10 +128,13 @@ impl Deciding<'_> {
         within.into_iter().try_for_each(|child| self.fail_unstarted(child, failure.clone()))
     }
 
-    /// A lock was waited for long enough. What has begun waits as long as it takes.
+    /// A lock was waited for long enough. What has begun waits as long as it takes; and nothing gives up before this engine
+    /// was told that somebody holds it.
     pub(super) fn lock_due(&mut self, scope: &LockScope) -> Decided {
         let Some(key) = self.run.lock_key(scope) else { return Ok(()) };
-        let Some(locks) = self.run.locks.get(&key).filter(|locks| !locks.had) else { return Ok(()) };
+        let Some(locks) = self.run.locks.get(&key).filter(|locks| !locks.had && locks.told) else {
+            return Ok(());
+        };
         match locks.state.clone() {
             LockState::Awaited { name, holder, until } if self.now >= until => self.give_up_lock(key, name, holder),
             _ => Ok(()),

@@ -21,6 +21,9 @@ pub struct Locks {
     pub(crate) had: bool,
     /// Whether an engine took them since they were asked for: after a crash they are as good as held.
     pub(crate) was_held: bool,
+    /// Whether the present engine was told who holds the one that is waited for. What another engine was told may no
+    /// longer be so, and is no reason to give up.
+    pub told: bool,
 }
 
 /// Whether locks are held.
@@ -43,7 +46,7 @@ pub enum LockState {
 
 impl Locks {
     pub(crate) fn new(wishes: Vec<LockWish>) -> Self {
-        Self { wishes, state: LockState::Asked, had: false, was_held: false }
+        Self { wishes, state: LockState::Asked, had: false, was_held: false, told: false }
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {

@@ -162,15 +162,12 @@ impl Run {
         }
     }
 
-    /// Whether a step to which some of several suffice has begun, and enough of them are left as they are.
+    /// Whether a step to which some of several suffice has begun, and enough of them are left as they are. What was done
+    /// after it had settled is not what it built on.
     fn has_enough_without(&self, at: StepIx, resets: &Resets) -> bool {
-        let Some(step) = self.plan().map(|plan| plan.step(at)) else { return false };
-        let stays = |need: &&StepIx| {
-            let run = &self.steps[need.at()];
-            run.state.is_settled() && run.taint.is_none() && !resets.steps.contains(need)
-        };
+        let stays = |need: StepIx| !resets.steps.contains(&need) && !resets.blocks.contains(&need);
         let has_begun = !matches!(self.steps[at.at()].state, StepState::Blocked(_));
-        has_begun && step.needs_any.is_some_and(|any| step.needs.iter().filter(stays).count() >= any as usize)
+        has_begun && self.has_enough_where(at, stays)
     }
 
     /// A step that needs one that starts over, or was blocked because of it.

@@ -263,7 +263,8 @@ impl World {
         all.map(|(at, next)| (at.max(now), next)).min()
     }
 
-    /// Locks are taken as soon as neither another run nor another step holds one of them; that one does is told once.
+    /// Locks are taken as soon as neither another run nor another step holds one of them; that one does each engine is
+    /// told once.
     fn next_locks(&self, run: &Run, now: u64) -> Vec<(u64, Next)> {
         let wanted = run.wanted();
         let mut found = vec![];
@@ -275,9 +276,9 @@ impl World {
             match (&locks.state, held) {
                 (LockState::Held, _) => {}
                 (_, None) => found.push((now, Next::Lock(scope, None))),
-                (LockState::Asked, Some(name)) => found.push((now, Next::Lock(scope, Some(name.clone())))),
-                (LockState::Awaited { .. }, Some(_)) if names().any(is_ours) => {}
-                (LockState::Awaited { .. }, Some(_)) => {
+                (_, Some(name)) if !locks.told => found.push((now, Next::Lock(scope, Some(name.clone())))),
+                (_, Some(_)) if names().any(is_ours) => {}
+                (_, Some(_)) => {
                     let free_at = names().map(|name| self.fate.lock_free_at(name)).max();
                     found.push((free_at.unwrap_or(now), Next::Lock(scope, None)));
                 }

@@ -1,7 +1,7 @@
 //! Locks: taken before anything of a run or step begins, waited for or refused, held until it is over.
 
 use runbook_core::Effect;
-use runbook_core::event::{BlockReason, Event, Failure, LockHolder, LockScope, Phase, Verb};
+use runbook_core::event::{BlockReason, Event, Failure, LockHolder, LockScope, Phase, Timer, Verb};
 use runbook_core::input::Input;
 use runbook_core::plan::OnFailure;
 use runbook_core::run::{LockState, StepState};
@@ -79,6 +79,7 @@ fn a_run_waits_as_long_as_it_says_whoever_holds_the_lock_by_then() {
     desk.pass(900);
     assert_eq!(held_by(&mut desk, "run", "x", "two").len(), 1);
     desk.crash();
+    held_by(&mut desk, "run", "x", "two");
     desk.pass(99);
     assert_eq!(desk.states(), "a:pending");
     desk.pass(1);
@@ -223,6 +224,46 @@ fn who_resumes_again_waits_anew() {
     assert!(desk.run().lost_locks(Timestamp(desk.engine.now)).is_none(), "nobody has asked yet");
     take(&mut desk, "run");
     assert!(desk.is_live("a"));
+}
+
+/// A run, or a step of one with a service, waits for a lock when the engine dies; the next one comes, or its service answers,
+/// when the time to wait is over.
+fn overslept(name: &str) -> Desk {
+    let made = match name {
+        "run" => book(vec![run("a")]).lock("x", 500),
+        _ => book(vec![run("a").lock("x", Some(500))]).service("db"),
+    };
+    let mut desk = Desk::start(&made);
+    if name != "run" {
+        desk.ready("db");
+    }
+    held_by(&mut desk, name, "x", "other");
+    desk.engine.now += 499;
+    desk.crash();
+    desk.engine.now += 1;
+    if name != "run" {
+        assert!(!wants(&desk, name), "it asks with its service");
+        desk.ready("db");
+    }
+    desk.tell(Input::Due(Timer::Lock(scope(name))));
+    desk.pass(0);
+    desk
+}
+
+#[test]
+fn after_a_crash_nothing_gives_up_because_of_who_held_its_lock_before() {
+    for name in ["run", "a"] {
+        let mut desk = overslept(name);
+        take(&mut desk, name);
+        assert!(desk.is_live("a"), "{}", desk.states());
+
+        let mut desk = overslept(name);
+        let told = held_by(&mut desk, name, "x", "other");
+        assert!(matches!(told[..], [Event::LockAwaited { until: Timestamp(until), .. }] if until <= desk.engine.now));
+        desk.pass(0);
+        let is_over = matches!(desk.state("a"), StepState::Failed(_) | StepState::Blocked(BlockReason::Lock(_)));
+        assert!(is_over, "it has waited as long as it says: {}", desk.states());
+    }
 }
 
 /// The order is that of the first time, so that nothing waits for each other that did not before.

@@ -1,6 +1,6 @@
 //! `needs: {any: 2, of: [a, b, c]}`: so many of several suffice.
 
-use runbook_core::event::BlockReason;
+use runbook_core::event::{BlockReason, Verb};
 use runbook_core::run::StepState;
 
 use crate::kit::book::{Book, book};
@@ -129,4 +129,42 @@ fn who_looks_at_failures_starts_as_soon_as_so_many_cannot_be_done() {
         assert_eq!(desk.state("j").word(), after, "{condition}: {}", desk.states());
         assert!(desk.is_live("a"), "nothing waits for that");
     }
+}
+
+#[test]
+fn what_ran_thanks_to_a_step_starts_over_with_it_although_another_was_done_since() {
+    let mut book = contained();
+    book.main[3] = run("j").needs(&["a", "b", "c"]).any(1);
+    book.main.extend([run("s").needs(&[]), run("k").needs(&["j", "s"])]);
+    let mut desk = Desk::start(&book);
+    desk.fail("a").ok(&["b", "j", "c"]);
+    desk.say(Verb::Retry { step: Some("b".into()), downstream: true });
+    // It may build on `c` now. That `a` has failed is no matter of it, nor of who waits for it.
+    assert_eq!((desk.state("j").word(), desk.state("k").word()), ("running", "pending"), "{}", desk.states());
+    desk.ok(&["b", "j", "s", "k"]);
+    assert_eq!(desk.end(), "succeeded none");
+    // What was done in time suffices, and stays so.
+    let mut desk = Desk::start(&book);
+    desk.fail("a").ok(&["b", "c"]);
+    desk.ok(&["j"]);
+    desk.say(Verb::Retry { step: Some("b".into()), downstream: true });
+    assert_eq!((desk.state("j").word(), desk.state("k").word()), ("succeeded", "pending"), "{}", desk.states());
+    assert!(desk.is_live("b"));
+    desk.ok(&["s", "k", "b"]);
+    assert_eq!(desk.end(), "succeeded none");
+}
+
+#[test]
+fn what_ran_thanks_to_a_block_starts_over_when_that_is_open_again() {
+    let apart = |id: &str, inner: &str| block(id, vec![run(inner)]).needs(&[]).keep_going();
+    let join = run("j").needs(&["x", "b"]).any(1);
+    let after = [run("s").needs(&[]), run("k").needs(&["j", "s"])];
+    let steps = [apart("x", "a"), apart("y", "b"), join].into_iter().chain(after);
+    let mut desk = Desk::start(&book(steps.collect()));
+    // That `x` has failed counts as done.
+    desk.fail("b").fail("a").ok(&["j"]);
+    desk.say(Verb::Retry { step: Some("a".into()), downstream: true });
+    assert_eq!(desk.states(), "x:running a:running y:failed b:failed j:pending s:running k:pending");
+    desk.ok(&["a", "j", "s", "k"]);
+    assert_eq!(desk.end(), "succeeded none");
 }
