@@ -146,6 +146,10 @@ fn row(home: &Home, state: &State, verb: &str) -> (String, bool) {
 /// The table of one state. What is refused changes nothing, so the next verb is said to the same run.
 fn table(state: &State) -> String {
     let prepared = (state.prepare)();
+    if !state.is_live {
+        // A supervisor that has nothing to do any more ends by itself, and takes its socket with it: also while it is copied.
+        wait_for("the end of all processes", || prepared.processes().is_empty().then_some(()));
+    }
     let mut text = format!("{}\n  ({})\n", state.name, stand(&prepared));
     let mut fresh: Option<Home> = None;
     for verb in VERBS {

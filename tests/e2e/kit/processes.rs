@@ -19,6 +19,8 @@ pub(crate) struct Process {
 
 /// So often the environment of a process is looked for again.
 const EXEC_LOOKS: usize = 100;
+/// From one look to the next.
+const EXEC_PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
 
 /// What a process is to the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,12 +55,13 @@ impl Process {
     fn words(folder: &Path) -> Option<(String, String)> {
         let words = |name| Some(String::from_utf8_lossy(&fs::read(folder.join(name)).ok()?).replace('\0', "\n"));
         let mut read: (String, String) = (words("cmdline")?, words("environ")?);
-        // While another program takes its place a process has no environment for a moment, and would be taken for another.
+        // While another program takes its place a process has no environment for a moment, and at first no arguments either: it
+        // would be taken for another. A process of the kernel, or one that has ended, has no program.
         for _ in 0..EXEC_LOOKS {
-            if read.0.is_empty() || !read.1.is_empty() {
+            if !read.1.is_empty() || fs::read_link(folder.join("exe")).is_err() {
                 break;
             }
-            std::thread::yield_now();
+            std::thread::sleep(EXEC_PAUSE);
             read = (words("cmdline")?, words("environ")?);
         }
         Some(read)
